@@ -1,0 +1,162 @@
+"""The ledger: one row per priced thing, written before the caller sees the result, never dropped.
+
+Traces may lose spans under pressure; the ledger may not. It lives in the home's database and is what cost reports and
+budgets read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from plumbline.database import Component, writing
+from routing.chat import Tags, Usage
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine, RowMapping, Table
+
+Kind = Literal["chat", "embedding", "rerank"]
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerEntry:
+    """One call to a model. `cost` in US dollars, `None` when the price is unknown; `error` names the class if it failed."""
+
+    kind: Kind
+    model: str
+    usage: Usage
+    cost: Decimal | None
+    seconds: float
+    trace_id: str | None = None
+    span_id: str | None = None
+    tags: Tags = Tags()
+    error: str | None = None
+    at: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+
+@cache
+def _ledger_table() -> Table:
+    from sqlalchemy import Boolean, Column, Float, Index, Integer, MetaData, String, Table
+
+    return Table(
+        "ledger",
+        MetaData(),
+        Column("id", Integer, primary_key=True),
+        Column("at", String, nullable=False),
+        Column("kind", String, nullable=False),
+        Column("model", String, nullable=False),
+        Column("purpose", String, nullable=False),
+        Column("tenant", String),
+        Column("release", String),
+        Column("trace_id", String),
+        Column("span_id", String),
+        Column("input_tokens", Integer, nullable=False),
+        Column("cached_input_tokens", Integer, nullable=False),
+        Column("cache_write_tokens", Integer, nullable=False),
+        Column("output_tokens", Integer, nullable=False),
+        Column("estimated", Boolean, nullable=False),
+        Column("cost", String),
+        Column("seconds", Float, nullable=False),
+        Column("error", String),
+        Index("ledger_by_trace", "trace_id"),
+        Index("ledger_by_time", "at"),
+    )
+
+
+def component() -> Component:
+    """The tables of the ledger, for `open_database`."""
+    return Component("ledger", 1, _ledger_table().metadata)
+
+
+class Ledger:
+    """Writes and reads ledger rows in the database behind `engine`, which lies at `path`."""
+
+    def __init__(self, engine: Engine, path: Path) -> None:
+        self._engine = engine
+        self._path = path
+
+    def record(self, entry: LedgerEntry) -> None:
+        """Store one entry durably; raises `StorageError` when it cannot."""
+        with writing(self._engine, self._path) as connection:
+            connection.execute(_ledger_table().insert(), _to_row(entry))
+
+    def of_trace(self, trace_id: str) -> list[LedgerEntry]:
+        """The entries one trace caused, oldest first."""
+        from sqlalchemy import select
+
+        ledger = _ledger_table()
+        with self._engine.connect() as connection:
+            rows = connection.execute(select(ledger).where(ledger.c.trace_id == trace_id).order_by(ledger.c.id))
+            return [_from_row(row._mapping) for row in rows]
+
+    def totals(self) -> LedgerTotals:
+        """Everything ever spent: calls, tokens, known cost, and how many calls have no known price."""
+        ledger = _ledger_table()
+        calls = unpriced = 0
+        usage, known = Usage(), Decimal(0)
+        with self._engine.connect() as connection:
+            for row in connection.execute(ledger.select()):
+                entry = _from_row(row._mapping)
+                calls += 1
+                usage += entry.usage
+                if entry.cost is None:
+                    unpriced += 1
+                else:
+                    known += entry.cost
+        return LedgerTotals(calls, usage, known, unpriced)
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerTotals:
+    """Sums over the ledger; `cost` covers the calls whose price is known, `unpriced` counts the others."""
+
+    calls: int
+    usage: Usage
+    cost: Decimal
+    unpriced: int
+
+
+def _to_row(entry: LedgerEntry) -> dict[str, Any]:
+    return {
+        "at": entry.at.isoformat(),
+        "kind": entry.kind,
+        "model": entry.model,
+        "purpose": entry.tags.purpose,
+        "tenant": entry.tags.tenant,
+        "release": entry.tags.release,
+        "trace_id": entry.trace_id,
+        "span_id": entry.span_id,
+        "input_tokens": entry.usage.input_tokens,
+        "cached_input_tokens": entry.usage.cached_input_tokens,
+        "cache_write_tokens": entry.usage.cache_write_tokens,
+        "output_tokens": entry.usage.output_tokens,
+        "estimated": entry.usage.estimated,
+        "cost": None if entry.cost is None else str(entry.cost),
+        "seconds": entry.seconds,
+        "error": entry.error,
+    }
+
+
+def _from_row(row: RowMapping) -> LedgerEntry:
+    return LedgerEntry(
+        kind=row["kind"],
+        model=row["model"],
+        usage=Usage(
+            row["input_tokens"],
+            row["output_tokens"],
+            row["cached_input_tokens"],
+            row["cache_write_tokens"],
+            bool(row["estimated"]),
+        ),
+        cost=None if row["cost"] is None else Decimal(row["cost"]),
+        seconds=row["seconds"],
+        trace_id=row["trace_id"],
+        span_id=row["span_id"],
+        tags=Tags(row["purpose"], row["tenant"], row["release"]),
+        error=row["error"],
+        at=datetime.fromisoformat(row["at"]),
+    )

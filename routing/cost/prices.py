@@ -1,0 +1,119 @@
+"""Prices of models, from `configs/prices.yaml` and the user's own configuration.
+
+Money is `Decimal` in US dollars. A model that is not in the table has no price: `None`, which is shown as unknown and
+never added up as 0. Models that run inside this process cost nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any
+
+from plumbline.errors import ConfigError
+from routing.chat import Usage
+
+PER_MILLION = Decimal(1_000_000)
+LOCAL_PROVIDERS = frozenset({"embedded", "extractive", "st", "scripted", "none"})
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """Dollars per million tokens; `cached_input` and `cache_write` fall back to `input` when the table has none."""
+
+    input: Decimal
+    output: Decimal = Decimal(0)
+    cached_input: Decimal | None = None
+    cache_write: Decimal | None = None
+
+    def of(self, usage: Usage) -> Decimal:
+        """What `usage` costs, exactly: the plain part of the input, the part read from and written to the cache, the output."""
+        plain = usage.input_tokens - usage.cached_input_tokens - usage.cache_write_tokens
+        cached_input = self.input if self.cached_input is None else self.cached_input
+        cache_write = self.input if self.cache_write is None else self.cache_write
+        total = (
+            plain * self.input
+            + usage.cached_input_tokens * cached_input
+            + usage.cache_write_tokens * cache_write
+            + usage.output_tokens * self.output
+        )
+        return total / PER_MILLION
+
+
+FREE = Price(Decimal(0))
+
+
+@dataclass(frozen=True, slots=True)
+class PriceTable:
+    """Prices by model name ("provider/name"). Dated names ("…-2026-03-05") also match the undated entry."""
+
+    prices: Mapping[str, Price]
+    date: str | None = None
+
+    def find(self, model: str) -> Price | None:
+        """The price of `model`, or `None` when it is unknown."""
+        if model in self.prices:
+            return self.prices[model]
+        provider, _, name = model.partition("/")
+        if provider in LOCAL_PROVIDERS:
+            return FREE
+        return self.prices.get(f"{provider}/{_without_date(name)}")
+
+    def cost(self, model: str, usage: Usage) -> Decimal | None:
+        """Dollars for `usage` of `model`, or `None` when its price is unknown."""
+        price = self.find(model)
+        return None if price is None else price.of(usage)
+
+    def with_prices(self, own: Mapping[str, Price]) -> PriceTable:
+        """This table with the user's own prices before it."""
+        return PriceTable({**self.prices, **own}, self.date)
+
+
+@lru_cache(maxsize=1)
+def shipped_prices() -> PriceTable:
+    """The table in `configs/prices.yaml`; raises `ConfigError` when an entry in it cannot be read."""
+    import yaml
+
+    content = yaml.safe_load(files("configs").joinpath("prices.yaml").read_text(encoding="utf-8"))
+    prices = {model: parse_price(model, entry) for model, entry in content["models"].items()}
+    return PriceTable(prices, str(content["date"]))
+
+
+def parse_price(model: str, entry: Mapping[str, Any]) -> Price:
+    """A price from a mapping of decimal numbers; raises `ConfigError` naming model, key and value."""
+    known = {"input", "output", "cached_input", "cache_write"}
+    numbers: dict[str, Decimal] = {}
+    for key, value in entry.items():
+        if key not in known:
+            raise ConfigError(
+                f"Price of {model}: there is no key '{key}' (known: {', '.join(sorted(known))}).", key=key, value=value
+            )
+        try:
+            numbers[key] = Decimal(str(value))
+        except InvalidOperation as error:
+            raise ConfigError(f"Price of {model}: {key}: {value!r} is not a number.", key=key, value=value) from error
+        if not numbers[key].is_finite() or numbers[key] < 0:
+            raise ConfigError(f"Price of {model}: {key}: {value!r} is not a price.", key=key, value=value)
+    if "input" not in numbers:
+        raise ConfigError(f"Price of {model}: 'input' is missing.", key="input")
+    return Price(**numbers)
+
+
+def _without_date(name: str) -> str:
+    parts = name.split("-")
+    while len(parts) > 1 and parts[-1].isdigit() and len(parts[-1]) in {2, 4, 8}:
+        parts.pop()
+    return "-".join(parts)
+
+
+def total_cost(costs: list[Decimal | None]) -> Decimal | None:
+    """The sum, or `None` when any part is unknown."""
+    total = Decimal(0)
+    for cost in costs:
+        if cost is None:
+            return None
+        total += cost
+    return total

@@ -1,0 +1,99 @@
+"""The errors of calls to models.
+
+    ModelError                   root; carries `model` and, where the provider answered, `status`
+    ├── UnknownModelError        the name is not of the catalogue's form (config or --model)
+    ├── MissingKeyError          no API key in the environment for a provider that needs one
+    ├── AuthenticationError      the provider refuses the key (401, 403)
+    ├── ModelNotFoundError       the provider does not know the model (404)
+    ├── BadRequestError          the provider refuses the request (400, 413, 422)
+    │   └── ContextLengthError   the prompt is longer than the model reads
+    ├── ContentFilterError       the provider's policy refuses prompt or answer
+    ├── InvalidResponseError     the answer is not of the form the provider promises
+    └── TransientError           worth another try, here or elsewhere
+        ├── RateLimitError       too many requests (429); `retry_after` in seconds, if the provider says
+        ├── OverloadedError      the provider fails or is overloaded (5xx, 529)
+        ├── ConnectionFailedError   refused, reset, DNS, TLS, a stream cut short
+        └── DeadlineError        no answer in time
+
+Adapters in `routing.models` raise them from the SDKs' own errors; the router decides by class what to retry and
+when to fall back.
+"""
+
+from __future__ import annotations
+
+from plumbline.errors import PlumblineError
+
+
+class ModelError(PlumblineError):
+    """Root of the errors of model calls. Raised by chat models, embedders and rerankers."""
+
+    exit_code = 4
+
+    def __init__(self, message: str, *, model: str, status: int | None = None, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.model = model
+        self.status = status
+
+
+class UnknownModelError(ModelError):
+    """Raised by the catalogue for a name it cannot turn into a model."""
+
+
+class MissingKeyError(ModelError):
+    """Raised by the catalogue when the provider's API key is not in the environment."""
+
+
+class AuthenticationError(ModelError):
+    """Raised by adapters when the provider refuses the key."""
+
+
+class ModelNotFoundError(ModelError):
+    """Raised by adapters when the provider does not know the model."""
+
+
+class BadRequestError(ModelError):
+    """Raised by adapters when the provider refuses the request as malformed; the same request fails again."""
+
+
+class ContextLengthError(BadRequestError):
+    """Raised by adapters when prompt and answer do not fit into what the model reads."""
+
+
+class ContentFilterError(ModelError):
+    """Raised by adapters when the provider's content policy refuses the prompt or withholds the answer."""
+
+
+class InvalidResponseError(ModelError):
+    """Raised by adapters when the provider's answer is empty, cut or not of the promised form."""
+
+
+class TransientError(ModelError):
+    """Root of the errors that another try, or another model, may cure."""
+
+
+class RateLimitError(TransientError):
+    """Raised by adapters on 429."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        model: str,
+        status: int | None = 429,
+        retry_after: float | None = None,
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(message, model=model, status=status, hint=hint)
+        self.retry_after = retry_after
+
+
+class OverloadedError(TransientError):
+    """Raised by adapters on 5xx and 529."""
+
+
+class ConnectionFailedError(TransientError):
+    """Raised by adapters when the provider cannot be reached or a stream breaks off."""
+
+
+class DeadlineError(TransientError):
+    """Raised by adapters and the router when the time allowed is over."""

@@ -1,0 +1,124 @@
+"""Measures calls: a span, a price and a ledger row for everything that has one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from plumbline.trace import AttributeValue, Tracing, current_ids
+from routing.chat import Tags, Usage
+from routing.cost.ledger import Kind, Ledger, LedgerEntry
+from routing.cost.prices import PriceTable, total_cost
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import Span
+
+_OPERATION = {"chat": "chat", "embedding": "embeddings", "rerank": "rerank"}
+
+
+@dataclass(slots=True)
+class Reading:
+    """What a metered block reports: set `usage` (and `model`, if another one answered) before the block ends."""
+
+    model: str
+    usage: Usage = Usage()
+    attributes: dict[str, AttributeValue] = field(default_factory=dict)
+    cost: Decimal | None = None
+    seconds: float = 0.0
+
+
+@dataclass(slots=True)
+class Bill:
+    """What the calls inside one `billed()` block used; `cost` is `None` when any of them has no known price."""
+
+    usage: Usage = Usage()
+    costs: list[Decimal | None] = field(default_factory=list)
+
+    @property
+    def cost(self) -> Decimal | None:
+        return total_cost(self.costs)
+
+
+_bill: ContextVar[Bill | None] = ContextVar("plumbline_bill", default=None)
+
+
+@contextmanager
+def billed() -> Iterator[Bill]:
+    """Collects what the block's calls use, also those of tasks it starts; blocks nest, the outer one sees everything."""
+    outer = _bill.get()
+    bill = Bill()
+    token = _bill.set(bill)
+    try:
+        yield bill
+    finally:
+        _bill.reset(token)
+        if outer is not None:
+            outer.usage += bill.usage
+            outer.costs.extend(bill.costs)
+
+
+@dataclass(frozen=True, slots=True)
+class Meter:
+    """Writes what calls use into the trace and the ledger."""
+
+    tracing: Tracing
+    ledger: Ledger
+    prices: PriceTable
+
+    @contextmanager
+    def call(self, kind: Kind, model: str, tags: Tags) -> Iterator[Reading]:
+        """Measure one call. A call that raises is recorded too, with what usage was set by then (usually none)."""
+        reading = Reading(model)
+        operation = _OPERATION[kind]
+        with self.tracing.span(f"{operation} {model}", {"gen_ai.operation.name": operation}) as span:
+            started = time.perf_counter()
+            error: str | None = None
+            try:
+                yield reading
+            except BaseException as raised:
+                error = type(raised).__name__
+                raise
+            finally:
+                reading.seconds = time.perf_counter() - started
+                reading.cost = self.prices.cost(reading.model, reading.usage)
+                _annotate(span, reading)
+                if (bill := _bill.get()) is not None:
+                    bill.usage += reading.usage
+                    bill.costs.append(reading.cost)
+                trace_id, span_id = current_ids()
+                self.ledger.record(
+                    LedgerEntry(
+                        kind,
+                        reading.model,
+                        reading.usage,
+                        reading.cost,
+                        reading.seconds,
+                        trace_id,
+                        span_id,
+                        tags,
+                        error,
+                    )
+                )
+
+
+def _annotate(span: Span, reading: Reading) -> None:
+    provider, _, name = reading.model.partition("/")
+    usage = reading.usage
+    span.set_attributes(
+        {
+            "gen_ai.provider.name": provider,
+            "gen_ai.request.model": name,
+            "gen_ai.usage.input_tokens": usage.input_tokens,
+            "gen_ai.usage.output_tokens": usage.output_tokens,
+            "gen_ai.usage.cache_read.input_tokens": usage.cached_input_tokens,
+            "gen_ai.usage.cache_creation.input_tokens": usage.cache_write_tokens,
+            **reading.attributes,
+        }
+    )
+    if reading.cost is not None:
+        span.set_attribute("plumbline.cost.usd", str(reading.cost))

@@ -1,0 +1,1 @@
+"""What keeps a call alive when a provider fails."""

@@ -1,0 +1,72 @@
+"""The ledger: what is written comes back, exactly, and nothing is lost."""
+
+from __future__ import annotations
+
+import threading
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from plumbline.database import open_database
+from plumbline.errors import StorageError
+from routing.chat import Tags, Usage
+from routing.cost.ledger import Ledger, LedgerEntry, component
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    path = tmp_path / "home.db"
+    return Ledger(open_database(path, [component()]), path)
+
+
+def entry(cost: str | None, trace: str = "t1", tokens: int = 10) -> LedgerEntry:
+    return LedgerEntry(
+        kind="chat",
+        model="openai/x",
+        usage=Usage(tokens, 5, 3, 2, True),
+        cost=None if cost is None else Decimal(cost),
+        seconds=0.25,
+        trace_id=trace,
+        span_id="s1",
+        tags=Tags("answer", "acme", "r1"),
+        error=None,
+    )
+
+
+def test_entries_come_back_as_they_were(ledger: Ledger) -> None:
+    first, second = entry("0.000000000123"), entry(None)
+    ledger.record(first)
+    ledger.record(second)
+    assert ledger.of_trace("t1") == [first, second]
+    assert ledger.of_trace("t2") == []
+
+
+def test_totals_keep_unpriced_apart_from_zero(ledger: Ledger) -> None:
+    for cost in ("0.1", "0.2", None, "0"):
+        ledger.record(entry(cost))
+    totals = ledger.totals()
+    assert (totals.calls, totals.cost, totals.unpriced) == (4, Decimal("0.3"), 1)
+    assert totals.usage.input_tokens == 40
+
+
+def test_many_writers_lose_nothing(ledger: Ledger) -> None:
+    def write(number: int) -> None:
+        for _ in range(25):
+            ledger.record(entry("0.01", trace=f"t{number}"))
+
+    threads = [threading.Thread(target=write, args=(n,)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert ledger.totals().calls == 200
+    assert ledger.totals().cost == 2
+
+
+def test_a_row_that_cannot_be_written_is_an_error(ledger: Ledger) -> None:
+    with ledger._engine.begin() as connection:
+        connection.execute(text("DROP TABLE ledger"))
+    with pytest.raises(StorageError):
+        ledger.record(entry("1"))
