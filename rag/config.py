@@ -1,0 +1,221 @@
+"""The composition root: turns settings into the parts of a knowledge base. The only file that knows every implementation."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from plumbline.database import open_database
+from plumbline.errors import ConfigError
+from plumbline.prompts import Prompt, load_prompt
+from plumbline.settings import read_settings
+from plumbline.trace import Tracing
+from plumbline.trace import component as traces_component
+from rag.errors import KnowledgeBaseMismatchError
+from rag.index import tables
+from rag.index.catalogue import Catalogue
+from rag.index.embedded import EmbeddedStore
+from rag.index.store import Store
+from rag.ingest.chunk import Chunker
+from rag.retrieve.search import Retriever
+from rag.settings import RagSettings
+from routing.cost.ledger import Ledger
+from routing.cost.ledger import component as ledger_component
+from routing.cost.prices import parse_price, shipped_prices
+from routing.errors import UnknownModelError
+from routing.meter import Meter
+from routing.models.catalog import DEFAULT_CATALOG, Catalog
+from routing.router import Router
+from routing.vectors import Embedder
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+KNOWLEDGE_FILE = "knowledge.db"
+HOME_FILE = "home.db"
+HOME_VARIABLE = "PLUMBLINE_HOME"
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """The folder of a user or a server: ledger and traces, in a database of its own."""
+
+    path: Path
+    engine: Engine
+    ledger: Ledger
+    tracing: Tracing
+
+    def close(self) -> None:
+        """Store what is still queued and close the database."""
+        self.tracing.close()
+        self.engine.dispose()
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a `RAG` is made of."""
+
+    path: Path
+    settings: RagSettings
+    engine: Engine
+    home: Home
+    catalogue: Catalogue
+    store: Store
+    embedder: Embedder
+    chunker: Chunker
+    retriever: Retriever
+    model_name: str
+    make_router: Callable[[], Router]
+    meter: Meter
+    system_prompt: Prompt
+    question_prompt: Prompt
+    _routers: list[Router] = field(default_factory=list)
+
+    @property
+    def router(self) -> Router:
+        """The router, made when it is first needed: searching and ingesting work without the chat model's key."""
+        if not self._routers:
+            self._routers.append(self.make_router())
+        return self._routers[0]
+
+    async def close(self) -> None:
+        """Close everything, in the reverse order of opening."""
+        if self._routers:
+            await self._routers[0].close()
+        await self.embedder.close()
+        await self.store.close()
+        self.engine.dispose()
+        self.home.close()
+
+
+def read_rag_settings(
+    config: str | Path | None = None,
+    *,
+    environ: Mapping[str, str] | None = None,
+    overrides: Mapping[str, Any] | None = None,
+) -> RagSettings:
+    """The settings from all their layers; raises `ConfigError`, also for models that cannot be known."""
+    environ = os.environ if environ is None else environ
+    settings = read_settings(RagSettings, config=config, environ=environ, overrides=overrides)
+    for key, model, check in (
+        ("generation.model", settings.generation.model, DEFAULT_CATALOG.check_chat_model),
+        ("embedding.model", settings.embedding.model, DEFAULT_CATALOG.check_embedder),
+        ("routing.fallback", settings.routing.fallback, DEFAULT_CATALOG.check_chat_model),
+    ):
+        if model == "none" and key == "routing.fallback":
+            continue
+        try:
+            check(model)
+        except UnknownModelError as error:
+            raise ConfigError(f"{key}: {model!r}: {error.message}", key=key, value=model, hint=error.hint) from error
+    return settings
+
+
+def open_home(path: str | Path | None = None, *, environ: Mapping[str, str] | None = None) -> Home:
+    """Open or create the home: `path`, else $PLUMBLINE_HOME, else ~/.plumbline."""
+    environ = os.environ if environ is None else environ
+    folder = Path(path or environ.get(HOME_VARIABLE) or Path.home() / ".plumbline").expanduser()
+    file = folder / HOME_FILE
+    engine = open_database(file, [ledger_component(), traces_component()])
+    return Home(folder, engine, Ledger(engine, file), Tracing(engine))
+
+
+def build(
+    path: str | Path,
+    settings: RagSettings,
+    *,
+    home: str | Path | None = None,
+    environ: Mapping[str, str] | None = None,
+    catalog: Catalog = DEFAULT_CATALOG,
+) -> Parts:
+    """Open or create the knowledge base in the folder `path` with everything it needs.
+
+    Raises `ConfigError`, `ModelError` (an API key is missing), `MissingExtraError`, `StateError`, or
+    `KnowledgeBaseMismatchError` when the knowledge base was built with another embedder.
+    """
+    environ = os.environ if environ is None else environ
+    folder = Path(path).expanduser()
+    generation, embedding = settings.generation, settings.embedding
+    embedder = catalog.embedder(embedding.model, dimensions=embedding.dimensions, environ=environ)
+    system_prompt, question_prompt = (
+        load_prompt(settings.answer.system_prompt),
+        load_prompt(settings.answer.question_prompt),
+    )
+    opened_home = open_home(home, environ=environ)
+    file = folder / KNOWLEDGE_FILE
+    try:
+        engine = open_database(file, [tables.catalogue_component(), tables.embedded_store_component()])
+    except BaseException:
+        opened_home.close()
+        raise
+    try:
+        catalogue = Catalogue(engine, file)
+        _check_embedder(catalogue, embedder, folder)
+    except BaseException:
+        engine.dispose()
+        opened_home.close()
+        raise
+    store = EmbeddedStore(engine, file, dim=embedder.dim)
+    own_prices = {
+        name: parse_price(name, price.model_dump(exclude_none=True)) for name, price in settings.routing.prices.items()
+    }
+    meter = Meter(opened_home.tracing, opened_home.ledger, shipped_prices().with_prices(own_prices))
+
+    def make_router() -> Router:
+        fallback = settings.routing.fallback
+        return Router(
+            catalog.chat_model(generation.model, environ=environ),
+            meter=meter,
+            retry=settings.routing.retry,
+            fallback=None if fallback == "none" else catalog.chat_model(fallback, environ=environ),
+        )
+
+    return Parts(
+        path=folder,
+        settings=settings,
+        engine=engine,
+        home=opened_home,
+        catalogue=catalogue,
+        store=store,
+        embedder=embedder,
+        chunker=build_chunker(settings),
+        retriever=Retriever(store, embedder, catalogue, settings.retrieval, meter),
+        model_name=generation.model,
+        make_router=make_router,
+        meter=meter,
+        system_prompt=system_prompt,
+        question_prompt=question_prompt,
+    )
+
+
+def build_chunker(settings: RagSettings) -> Chunker:
+    """The chunker the settings ask for."""
+    from rag.ingest.chunk.recursive import RecursiveChunker
+
+    chunking = settings.chunking
+    return RecursiveChunker(size=chunking.size, overlap=chunking.overlap, tokenizer=chunking.tokenizer)
+
+
+def chunking_facts(settings: RagSettings) -> dict[str, str]:
+    """What the chunks of a knowledge base depend on; when it changes, every file is read again."""
+    chunking = settings.chunking
+    return {"chunking": f"{chunking.chunker} {chunking.size}/{chunking.overlap} {chunking.tokenizer}"}
+
+
+def embedding_facts(embedder: Embedder) -> dict[str, str]:
+    """What the vectors of a knowledge base depend on."""
+    return {"embedder": embedder.name, "dim": str(embedder.dim)}
+
+
+def _check_embedder(catalogue: Catalogue, embedder: Embedder, folder: Path) -> None:
+    built = catalogue.facts()
+    wanted = embedding_facts(embedder)
+    if "embedder" in built and {name: built.get(name) for name in wanted} != wanted:
+        raise KnowledgeBaseMismatchError(
+            f"The knowledge base in {folder} was built with {built['embedder']} (dimension {built['dim']}), "
+            f"and the configuration asks for {embedder.name} (dimension {embedder.dim}).",
+            hint=f"Set embedding.model to {built['embedder']}, or ingest into another folder.",
+        )

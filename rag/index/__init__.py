@@ -1,0 +1,1 @@
+"""What is stored and searched: the catalogue (the truth), the store protocol and its implementations, filters."""

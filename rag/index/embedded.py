@@ -1,0 +1,239 @@
+"""The embedded store: points in SQLite, searched through an index in memory that is derived from them.
+
+Several processes may read while one writes: before every search a reader looks at two counters and takes over what is
+new, so a write is visible to the next search. `compact` leaves the index as a file for the next process to start from.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+import zlib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from plumbline.database import copy_database, storage_errors, writing
+from plumbline.errors import InputError, StorageError
+from plumbline.text.terms import terms
+from rag.index import tables
+from rag.index.filters import Filter
+from rag.index.store import Found, Point, Search
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine, RowMapping
+
+    from rag.index.memory import MemoryIndex, Row
+    from rag.index.store import Vector
+
+ROWS_PER_READ = 2000
+IDS_PER_QUERY = 500
+DEAD_SHARE_TO_REBUILD = 0.2
+
+
+class EmbeddedStore:
+    """A `Store` in the SQLite database behind `engine`, at `path`; the derived file lies in the folder `index` beside it."""
+
+    name = "embedded"
+    lexical_scorer = "bm25 (Lucene idf)"
+
+    def __init__(self, engine: Engine, path: Path, *, dim: int, language: str = "en") -> None:
+        self._engine = engine
+        self._path = path
+        self._file = path.parent / "index" / "index.npz"
+        self._dim = dim
+        self._language = language
+        self._lock = threading.RLock()
+        self._index: MemoryIndex | None = None
+        self.rebuilt = False
+
+    async def upsert(self, points: Sequence[Point]) -> None:
+        rows = [self._row(point) for point in _last_of_each(points)]
+        if rows:
+            await asyncio.to_thread(self._write, rows)
+
+    async def delete(self, ids: Sequence[str]) -> None:
+        if ids:
+            await asyncio.to_thread(self._delete, list(ids))
+
+    async def search(self, search: Search) -> Found:
+        if search.k < 1:
+            raise InputError(f"k must be at least 1, not {search.k}.")
+        if search.vector is not None:
+            self._check(search.vector, "the query")
+        with self._lock:
+            index = self._current()
+            dense = [] if search.vector is None else index.dense(search.vector, search.k, search.filter)
+            lexical = []
+            if search.text is not None:
+                lexical = index.lexical_search(terms(search.text, self._language), search.k, search.filter)
+        return Found(dense, lexical)
+
+    async def get(self, ids: Sequence[str]) -> list[Point]:
+        import numpy as np
+
+        points = tables.points()
+        found: dict[str, Point] = {}
+        with storage_errors(self._path), self._engine.connect() as connection:
+            for some in _portions(list(ids)):
+                for row in connection.execute(points.select().where(points.c.id.in_(some))).mappings():
+                    vector = np.frombuffer(row["vector"], np.float32)
+                    found[row["id"]] = Point(row["id"], vector, _unpack(row["text"]), json.loads(row["payload"]))
+        return [found[point_id] for point_id in ids if point_id in found]
+
+    async def ids(self) -> list[str]:
+        points = tables.points()
+        with storage_errors(self._path), self._engine.connect() as connection:
+            return list(connection.scalars(points.select().with_only_columns(points.c.id).order_by(points.c.id)))
+
+    async def count(self, condition: Filter | None = None) -> int:
+        with self._lock:
+            return int(self._current().mask(condition).sum())
+
+    async def compact(self) -> None:
+        await asyncio.to_thread(self._compact)
+
+    async def snapshot(self, target: Path) -> None:
+        if target.exists():
+            raise StorageError(f"{target} exists already.", hint="Choose a new path for the snapshot.")
+        with storage_errors(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            await asyncio.to_thread(copy_database, self._engine, target)
+
+    async def close(self) -> None:
+        with self._lock:
+            self._index = None
+
+    def _check(self, vector: Vector, what: str) -> None:
+        import numpy as np
+
+        if vector.shape != (self._dim,):
+            raise InputError(
+                f"The vector of {what} has shape {vector.shape}; this index holds vectors of {self._dim}.",
+                hint="Query and passages must come from the same embedding model.",
+            )
+        if not np.isfinite(vector).all():
+            raise InputError(f"The vector of {what} holds values that are not finite.")
+
+    def _row(self, point: Point) -> dict[str, Any]:
+        import numpy as np
+
+        self._check(point.vector, f"point {point.id}")
+        return {
+            "id": point.id,
+            "vector": np.ascontiguousarray(point.vector, np.float32).tobytes(),
+            "text": zlib.compress(point.text.encode(), 1),
+            "payload": json.dumps(dict(point.payload), ensure_ascii=False, default=list),
+        }
+
+    def _write(self, rows: list[dict[str, Any]]) -> None:
+        with writing(self._engine, self._path) as connection:
+            _remove(connection, [row["id"] for row in rows])
+            connection.execute(tables.points().insert(), rows)
+
+    def _delete(self, ids: list[str]) -> None:
+        with writing(self._engine, self._path) as connection:
+            _remove(connection, ids)
+
+    def _current(self) -> MemoryIndex:
+        """The index as of now; call it with the lock held."""
+        with storage_errors(self._path), self._engine.connect() as connection:
+            if self._index is None:
+                self._index = self._open(connection)
+            self._catch_up(connection, self._index)
+        return self._index
+
+    def _open(self, connection: Connection) -> MemoryIndex:
+        from rag.index.memory import MemoryIndex, load
+
+        index = load(self._file)
+        if index is not None:
+            self._catch_up(connection, index)
+            if self._agrees(connection, index):
+                return index
+            self.rebuilt = True
+        return MemoryIndex(_empty_lexical())
+
+    def _agrees(self, connection: Connection, index: MemoryIndex) -> bool:
+        """Whether the index has as many points as the database, of the right size."""
+        stored = connection.exec_driver_sql("SELECT count(*) FROM points").scalar_one()
+        fits = len(index.vectors) == 0 or index.vectors.shape[1] == self._dim
+        return fits and int(index.alive.sum()) == int(stored)
+
+    def _catch_up(self, connection: Connection, index: MemoryIndex) -> None:
+        rows = connection.exec_driver_sql("SELECT name, seq FROM sqlite_sequence").all()
+        counters: dict[str, int] = {row.name: row.seq for row in rows}
+        if counters.get("points", 0) > index.last_seq:
+            for points in self._rows_after(connection, index.last_seq):
+                index.append(points)
+        if counters.get("removals", 0) > index.last_removal:
+            removals = tables.removals()
+            query = removals.select().where(removals.c.number > index.last_removal).order_by(removals.c.number)
+            gone = connection.execute(query).all()
+            if gone:
+                index.remove([row.seq for row in gone], gone[-1].number)
+
+    def _rows_after(self, connection: Connection, seq: int) -> Iterable[list[Row]]:
+        points = tables.points()
+        while True:
+            query = points.select().where(points.c.seq > seq).order_by(points.c.seq).limit(ROWS_PER_READ)
+            rows = [_to_row(row, self._language) for row in connection.execute(query).mappings()]
+            if not rows:
+                return
+            yield rows
+            seq = rows[-1].seq
+
+    def _compact(self) -> None:
+        from rag.index.memory import MemoryIndex, save
+
+        with self._lock:
+            index = self._current()
+            dead = len(index.alive) - int(index.alive.sum())
+            if dead > DEAD_SHARE_TO_REBUILD * max(1, len(index.alive)):
+                self._index = MemoryIndex(_empty_lexical())
+                index = self._current()
+            with storage_errors(self._file):
+                save(index, self._file)
+
+
+def _remove(connection: Connection, ids: list[str]) -> None:
+    points = tables.points()
+    for some in _portions(ids):
+        seqs = list(connection.scalars(points.select().with_only_columns(points.c.seq).where(points.c.id.in_(some))))
+        if seqs:
+            connection.execute(tables.removals().insert(), [{"seq": seq} for seq in seqs])
+            connection.execute(points.delete().where(points.c.seq.in_(seqs)))
+
+
+def _last_of_each(points: Sequence[Point]) -> list[Point]:
+    return list({point.id: point for point in points}.values())
+
+
+def _portions(ids: list[str]) -> Iterable[list[str]]:
+    for start in range(0, len(ids), IDS_PER_QUERY):
+        yield ids[start : start + IDS_PER_QUERY]
+
+
+def _empty_lexical() -> Any:
+    from rag.index.lexical import LexicalIndex
+
+    return LexicalIndex()
+
+
+def _unpack(blob: bytes) -> str:
+    return zlib.decompress(blob).decode()
+
+
+def _to_row(row: RowMapping, language: str) -> Row:
+    import numpy as np
+
+    from rag.index.memory import Row
+
+    return Row(
+        seq=row["seq"],
+        id=row["id"],
+        vector=np.frombuffer(row["vector"], np.float32),
+        terms=terms(_unpack(row["text"]), language),
+        payload=json.loads(row["payload"]),
+    )

@@ -1,0 +1,181 @@
+"""The derived index of the embedded store: vectors, postings and payloads as arrays in memory, and their file on disk.
+
+Imported only when a store is opened; numpy is its whole point. The file is never the only copy of anything: it is
+checked when it is read, and what is missing or wrong is built again from the points in the database.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rag.index.filters import Filter, matches
+from rag.index.lexical import LexicalIndex
+from rag.index.store import Ranking
+
+FORMAT = 1
+FILTERS_REMEMBERED = 64
+
+Floats = npt.NDArray[np.float32]
+Flags = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Row:
+    """A point as it is stored: `seq` grows with every write."""
+
+    seq: int
+    id: str
+    vector: Floats
+    terms: list[str]
+    payload: Mapping[str, Any]
+
+
+@dataclass(slots=True, eq=False)
+class MemoryIndex:
+    """Points in the order of `seqs` (ascending); position i is row i everywhere. Removed rows stay, not `alive`."""
+
+    lexical: LexicalIndex
+    ids: list[str] = field(default_factory=list)
+    payloads: list[Mapping[str, Any]] = field(default_factory=list)
+    seqs: npt.NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    vectors: Floats = field(default_factory=lambda: np.empty((0, 0), np.float32))
+    alive: Flags = field(default_factory=lambda: np.empty(0, np.bool_))
+    last_removal: int = 0
+    # By the filter's repr: as keys, Eq("x", True) and Eq("x", 1) would be equal, and as filters they are not.
+    _masks: dict[str, Flags] = field(default_factory=dict)
+
+    @property
+    def last_seq(self) -> int:
+        return int(self.seqs[-1]) if len(self.seqs) else 0
+
+    def append(self, rows: Sequence[Row]) -> None:
+        """Add rows whose `seq` is above `last_seq`, ascending."""
+        if not rows:
+            return
+        self._masks.clear()
+        self.ids.extend(row.id for row in rows)
+        self.payloads.extend(row.payload for row in rows)
+        self.seqs = np.concatenate([self.seqs, np.fromiter((row.seq for row in rows), np.int64, len(rows))])
+        block = np.stack([row.vector for row in rows])
+        self.vectors = np.concatenate([self.vectors, block]) if len(self.vectors) else block
+        self.alive = np.concatenate([self.alive, np.ones(len(rows), np.bool_)])
+        self.lexical.append([row.terms for row in rows])
+
+    def remove(self, seqs: Sequence[int], last_removal: int) -> None:
+        """Mark rows as gone; numbers that are not here are ignored."""
+        self.last_removal = last_removal
+        if len(seqs) == 0 or len(self.seqs) == 0:
+            return
+        wanted = np.asarray(seqs, np.int64)
+        positions = np.searchsorted(self.seqs, wanted)
+        inside = positions < len(self.seqs)
+        positions, wanted = positions[inside], wanted[inside]
+        gone = positions[self.seqs[positions] == wanted]
+        gone = gone[self.alive[gone]]
+        self.alive[gone] = False
+        self.lexical.remove(gone.tolist())
+        self._masks.clear()
+
+    def dense(self, query: Floats, k: int, condition: Filter | None) -> Ranking:
+        """The `k` nearest by cosine, exactly; equal scores in order of position."""
+        if len(self.vectors) == 0 or not query.any():
+            return []
+        scores = self.vectors @ query
+        mask = self.mask(condition)
+        if not mask.all():
+            scores = np.where(mask, scores, -np.inf)
+        return self._ranking(_best(scores, k, int(mask.sum())), scores)
+
+    def lexical_search(self, terms: list[str], k: int, condition: Filter | None) -> Ranking:
+        """The `k` best by BM25 among those that share a term with the query."""
+        mask = self.mask(condition)
+        positions, scores = self.lexical.search(terms, k, None if mask.all() else mask)
+        return [(self.ids[p], float(s)) for p, s in zip(positions.tolist(), scores.tolist(), strict=True)]
+
+    def mask(self, condition: Filter | None) -> Flags:
+        """Which positions are alive and match."""
+        if condition is None:
+            return self.alive
+        key = repr(condition)
+        known = self._masks.get(key)
+        if known is None:
+            if len(self._masks) >= FILTERS_REMEMBERED:
+                self._masks.clear()
+            known = np.fromiter(
+                (matches(condition, payload) for payload in self.payloads), np.bool_, len(self.payloads)
+            )
+            known &= self.alive
+            self._masks[key] = known
+        return known
+
+    def _ranking(self, positions: npt.NDArray[np.intp], scores: Floats) -> Ranking:
+        return [(self.ids[p], float(scores[p])) for p in positions.tolist()]
+
+
+def _best(scores: Floats, k: int, available: int) -> npt.NDArray[np.intp]:
+    k = min(k, available)
+    if k <= 0:
+        return np.empty(0, np.intp)
+    if k < len(scores):
+        threshold = np.partition(scores, len(scores) - k)[len(scores) - k]
+        candidates = np.flatnonzero(scores >= threshold)
+    else:
+        candidates = np.arange(len(scores))
+    order = np.lexsort((candidates, -scores[candidates]))
+    return candidates[order[:k]]
+
+
+def save(index: MemoryIndex, path: Path) -> None:
+    """Write the index beside its target and put it in place at once; a reader sees the old file or the new one."""
+    header = {"format": FORMAT, "last_removal": index.last_removal, "ids": index.ids, "payloads": index.payloads}
+    arrays = {f"lexical_{name}": array for name, array in index.lexical.to_arrays().items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    try:
+        with draft.open("wb") as file:
+            np.savez(
+                file,
+                header=np.frombuffer(json.dumps(header, ensure_ascii=False).encode(), np.uint8),
+                seqs=index.seqs,
+                vectors=index.vectors,
+                alive=index.alive,
+                **arrays,  # type: ignore[arg-type]  # numpy's stub takes the keywords for its own flag
+            )
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def load(path: Path) -> MemoryIndex | None:
+    """The index in the file, or `None` when it is missing, damaged (zip checks every member's CRC) or of another format."""
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as content:
+            arrays = {name: content[name] for name in content.files}
+        header = json.loads(arrays.pop("header").tobytes())
+        if header["format"] != FORMAT:
+            return None
+        lexical = LexicalIndex.from_arrays(
+            {n.removeprefix("lexical_"): a for n, a in arrays.items() if n.startswith("lexical_")}
+        )
+        return MemoryIndex(
+            lexical=lexical,
+            ids=header["ids"],
+            payloads=header["payloads"],
+            seqs=arrays["seqs"],
+            vectors=arrays["vectors"],
+            alive=arrays["alive"],
+            last_removal=header["last_removal"],
+        )
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zipfile.LargeZipFile):
+        return None

@@ -1,0 +1,308 @@
+"""The shape of what `--json` prints and the endpoint returns: typed, documented in docs/json.md, kept stable.
+
+Fields are added, never renamed or removed within a major version. Money is a JSON number in US dollars with all its
+digits, `null` when a price is unknown. Offsets count Unicode code points; pages are one-based; times are seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, PlainSerializer, WithJsonSchema
+
+from plumbline.trace import SpanRecord
+from rag.ingest.report import FileOutcome, IngestReport, Outcome
+from rag.pipeline import Status
+from rag.types import Answer, Citation, Hit, Verdict
+from routing.chat import Usage
+from routing.cost.ledger import LedgerEntry
+from routing.cost.prices import total_cost
+
+# A float prints every digit a Decimal of up to 15 significant digits has, which no price exceeds.
+Dollars = Annotated[
+    Decimal, PlainSerializer(float, return_type=float, when_used="json"), WithJsonSchema({"type": "number"})
+]
+
+
+class Output(BaseModel):
+    """Base of everything printed as JSON."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class UsageOutput(Output):
+    """Tokens: `input_tokens` includes the cached ones; `estimated` when the counts are not the provider's."""
+
+    input_tokens: int
+    cached_input_tokens: int
+    cache_write_tokens: int
+    output_tokens: int
+    estimated: bool
+
+    @classmethod
+    def of(cls, usage: Usage) -> UsageOutput:
+        """From a usage."""
+        return cls(**{name: getattr(usage, name) for name in cls.model_fields})
+
+
+class CitationOutput(Output):
+    """document[start:end] is `quote`; it carries text[answer_start:answer_end]."""
+
+    document: str
+    page: int | None
+    section: str | None
+    start: int
+    end: int
+    answer_start: int
+    answer_end: int
+    quote: str
+    verdict: Verdict
+
+    @classmethod
+    def of(cls, citation: Citation) -> CitationOutput:
+        """From a citation."""
+        return cls(**{name: getattr(citation, name) for name in cls.model_fields})
+
+
+class AskOutput(Output):
+    """What `rag ask --json` prints."""
+
+    question: str
+    text: str
+    refused: bool
+    confidence: float
+    calibrated: bool
+    citations: list[CitationOutput]
+    usage: UsageOutput
+    cost: Dollars | None
+    timings: dict[str, float]
+    model: str
+    cached: bool
+    degraded: str | None
+    trace_id: str
+
+    @classmethod
+    def of(cls, answer: Answer) -> AskOutput:
+        """From an answer."""
+        return cls(
+            question=answer.question,
+            text=answer.text,
+            refused=answer.refused,
+            confidence=round(answer.confidence, 4),
+            calibrated=answer.calibrated,
+            citations=[CitationOutput.of(citation) for citation in answer.citations],
+            usage=UsageOutput.of(answer.usage),
+            cost=answer.cost,
+            timings={stage: round(seconds, 6) for stage, seconds in answer.timings.items()},
+            model=answer.model,
+            cached=answer.cached,
+            degraded=answer.degraded,
+            trace_id=answer.trace_id,
+        )
+
+
+class HitOutput(Output):
+    """One of the list that `rag search --json` prints, best first."""
+
+    document: str
+    page: int | None
+    section: str | None
+    start: int
+    end: int
+    text: str
+    score: float
+
+    @classmethod
+    def of(cls, hit: Hit) -> HitOutput:
+        """From a hit."""
+        chunk = hit.chunk
+        return cls(
+            document=hit.document,
+            page=chunk.page,
+            section=chunk.section,
+            start=chunk.start,
+            end=chunk.end,
+            text=chunk.text,
+            score=hit.score,
+        )
+
+
+class FileOutput(Output):
+    """What became of one file."""
+
+    document: str
+    source: str
+    outcome: Outcome
+    pages: int
+    chunks: int
+    characters: int
+    tokens: int
+    seconds: float
+    reason: str | None
+    notes: list[str]
+
+    @classmethod
+    def of(cls, file: FileOutcome) -> FileOutput:
+        """From an outcome."""
+        return cls(
+            document=file.name,
+            source=file.source,
+            outcome=file.outcome,
+            pages=file.pages,
+            chunks=file.chunks,
+            characters=file.characters,
+            tokens=file.tokens,
+            seconds=round(file.seconds, 6),
+            reason=file.reason,
+            notes=list(file.notes),
+        )
+
+
+class IngestOutput(Output):
+    """What `rag ingest --json` prints; `counts` maps an outcome to its number of files."""
+
+    files: list[FileOutput]
+    counts: dict[str, int]
+    seconds: float
+    cost: Dollars | None
+    trace_id: str
+
+    @classmethod
+    def of(cls, report: IngestReport) -> IngestOutput:
+        """From a report."""
+        counts = {outcome: report.count(outcome) for outcome in Outcome.__args__}
+        return cls(
+            files=[FileOutput.of(file) for file in report.files],
+            counts=counts,
+            seconds=round(report.seconds, 6),
+            cost=report.cost,
+            trace_id=report.trace_id,
+        )
+
+
+class DocumentOutput(Output):
+    """A document of the knowledge base; `indexed` is false while it waits to become searchable."""
+
+    document: str
+    source: str
+    media_type: str
+    characters: int
+    indexed: bool
+
+
+class StatusOutput(Output):
+    """What `rag status --json` prints."""
+
+    knowledge_base: str
+    documents: list[DocumentOutput]
+    pages: int
+    chunks: int
+    characters: int
+    tokens: int
+    waiting: int
+    failed_files: int
+    built_with: dict[str, str]
+    model: str
+    rerank: str
+
+    @classmethod
+    def of(cls, status: Status) -> StatusOutput:
+        """From a status."""
+        totals = status.totals
+        return cls(
+            knowledge_base=str(status.path),
+            documents=[_document(document) for document in status.documents],
+            pages=totals.pages,
+            chunks=totals.chunks,
+            characters=totals.characters,
+            tokens=totals.tokens,
+            waiting=totals.waiting,
+            failed_files=totals.failed_files,
+            built_with=dict(status.facts),
+            model=status.model,
+            rerank=status.rerank,
+        )
+
+
+class SpanOutput(Output):
+    """One step of a trace; `start` is seconds after the trace began, `depth` how deep it is nested."""
+
+    name: str
+    depth: int
+    start: float
+    seconds: float
+    error: str | None
+    attributes: dict[str, Any]
+
+
+class CallOutput(Output):
+    """One row of the ledger."""
+
+    kind: str
+    model: str
+    usage: UsageOutput
+    cost: Dollars | None
+    seconds: float
+    error: str | None
+
+
+class TraceOutput(Output):
+    """What `rag trace ID --json` prints."""
+
+    trace_id: str
+    spans: list[SpanOutput]
+    calls: list[CallOutput]
+    cost: Dollars | None
+
+    @classmethod
+    def of(cls, spans: Sequence[SpanRecord], calls: Sequence[LedgerEntry]) -> TraceOutput:
+        """From the spans of one trace, oldest first, and its ledger rows."""
+        depths: dict[str, int] = {}
+        for span in spans:
+            depths[span.span_id] = depths.get(span.parent_id or "", -1) + 1
+        began = spans[0].start
+        return cls(
+            trace_id=spans[0].trace_id,
+            spans=[
+                SpanOutput(
+                    name=span.name,
+                    depth=depths[span.span_id],
+                    start=round(span.start - began, 6),
+                    seconds=round(span.seconds, 6),
+                    error=span.error,
+                    attributes=dict(span.attributes),
+                )
+                for span in spans
+            ],
+            calls=[
+                CallOutput(
+                    kind=call.kind,
+                    model=call.model,
+                    usage=UsageOutput.of(call.usage),
+                    cost=call.cost,
+                    seconds=round(call.seconds, 6),
+                    error=call.error,
+                )
+                for call in calls
+            ],
+            cost=total_cost([call.cost for call in calls]),
+        )
+
+
+def search_json(hits: Sequence[Hit]) -> str:
+    """The JSON text of a result list."""
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(list[HitOutput]).dump_json([HitOutput.of(hit) for hit in hits], indent=2).decode()
+
+
+def _document(row: Any) -> DocumentOutput:
+    return DocumentOutput(
+        document=row["name"],
+        source=row["source"],
+        media_type=row["media_type"],
+        characters=row["characters"],
+        indexed=bool(row["indexed"]),
+    )

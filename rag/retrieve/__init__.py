@@ -1,0 +1,1 @@
+"""Questions to hits: search on both sides, fusion, reranking."""

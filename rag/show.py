@@ -1,0 +1,263 @@
+"""How answers, hits, reports and traces look in a terminal: plain text for `print`, rich for the shell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from rag.types import Answer, Citation, Hit
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+    from plumbline.trace import SpanRecord
+    from rag.ingest.report import FileOutcome, IngestReport
+    from rag.pipeline import Status
+    from routing.cost.ledger import LedgerEntry, LedgerTotals
+
+LONGEST_QUOTE = 240
+LONGEST_EXCERPT = 280
+_STYLE = {
+    "supported": "green",
+    "partial": "yellow",
+    "unsupported": "red",
+    "not_found": "red",
+    "added": "green",
+    "updated": "green",
+    "removed": "yellow",
+    "failed": "red",
+    "skipped": "dim",
+    "unchanged": "dim",
+}
+
+
+def plain_answer(answer: Answer) -> str:
+    """An answer as `print` shows it."""
+    lines = [answer.text]
+    lines += [
+        f"  [{number}] {where(citation)}: {_short(citation.quote, LONGEST_QUOTE)!r} ({citation.verdict})"
+        for number, citation in enumerate(answer.citations, 1)
+    ]
+    if answer.degraded:
+        lines.append(f"  note: {answer.degraded}")
+    lines.append(
+        f"  {_confidence(answer)} · {answer.model} · {money(answer.cost)} · {seconds(answer.timings.get('total', 0.0))}"
+    )
+    return "\n".join(lines)
+
+
+def plain_report(report: IngestReport) -> str:
+    """An ingestion as `print` shows it."""
+    lines = [_summary(report)]
+    lines += [f"  {file.outcome}: {file.name}: {file.reason}" for file in report.files if file.reason]
+    lines += [f"  note: {file.name}: {note}" for file in report.files for note in file.notes]
+    return "\n".join(lines)
+
+
+def answer(console: Console, answer: Answer) -> None:
+    """Print an answer with its evidence, confidence, price and times."""
+    from rich.padding import Padding
+    from rich.text import Text
+
+    body = Text(answer.text, style="bold" if not answer.refused else "bold yellow")
+    for number, citation in reversed(list(enumerate(answer.citations, 1))):
+        body = Text.assemble(body[: citation.answer_end], (f" [{number}]", "cyan"), body[citation.answer_end :])
+    console.print(Padding(body, (1, 2, 0, 2)))
+    for number, citation in enumerate(answer.citations, 1):
+        head = Text.assemble(
+            (f"[{number}] ", "cyan"), where(citation), "  ", (citation.verdict, _STYLE[citation.verdict])
+        )
+        console.print(Padding(head, (1, 2, 0, 2)))
+        if citation.quote:
+            console.print(Padding(Text(f"“{_short(citation.quote, LONGEST_QUOTE)}”", style="italic"), (0, 2, 0, 6)))
+    if answer.degraded:
+        console.print(Padding(Text(answer.degraded, style="yellow"), (1, 2, 0, 2)))
+    console.print(Padding(Text(_facts_line(answer), style="dim"), (1, 2, 0, 2)))
+    console.print(Padding(Text(_times_line(answer), style="dim"), (0, 2, 1, 2)))
+
+
+def hits(console: Console, found: Sequence[Hit]) -> None:
+    """Print a result list."""
+    from rich.padding import Padding
+    from rich.text import Text
+
+    if not found:
+        console.print("Nothing found.")
+    for number, hit in enumerate(found, 1):
+        chunk = hit.chunk
+        sides = [f"{side} #{rank}" for side, rank in (("dense", hit.dense_rank), ("lexical", hit.lexical_rank)) if rank]
+        head = Text.assemble(
+            (f"{number:>2}. ", "cyan"),
+            (place(hit.document, chunk.page, chunk.section), "bold"),
+            (f"  {hit.score:.3f}  {', '.join(sides)}  chars {chunk.start}-{chunk.end}", "dim"),
+        )
+        console.print(head)
+        console.print(Padding(Text(_short(chunk.text, LONGEST_EXCERPT)), (0, 0, 1, 4)))
+
+
+def report(console: Console, result: IngestReport) -> None:
+    """Print what an ingestion did: a table of what changed or failed, then the sums."""
+    from rich.table import Table
+
+    shown = [file for file in result.files if file.outcome != "unchanged"]
+    if shown:
+        table = Table(box=None, pad_edge=False)
+        for heading in ("file", "outcome"):
+            table.add_column(heading, overflow="fold")
+        for heading in ("pages", "chunks", "characters", "seconds"):
+            table.add_column(heading, justify="right")
+        table.add_column("remark", overflow="fold", ratio=1)
+        for file in shown:
+            table.add_row(*_row(file))
+        console.print(table)
+    console.print(_summary(result))
+
+
+def status(console: Console, state: Status, spent: LedgerTotals) -> None:
+    """Print what a knowledge base holds and what the home has spent."""
+    from rich.table import Table
+
+    totals = state.totals
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="dim")
+    table.add_column(overflow="fold")
+    table.add_row("knowledge base", str(state.path))
+    table.add_row(
+        "documents",
+        f"{totals.documents:,} ({totals.pages:,} pages, {totals.chunks:,} chunks, {totals.tokens:,} tokens)",
+    )
+    if totals.waiting:
+        table.add_row(
+            "waiting", f"[yellow]{totals.waiting:,} documents are not searchable yet: run rag ingest again[/yellow]"
+        )
+    if totals.failed_files:
+        table.add_row("failed files", f"[red]{totals.failed_files:,}[/red] (rag ingest says why)")
+    for name, value in sorted(state.facts.items()):
+        table.add_row(name, value)
+    table.add_row("model", state.model)
+    table.add_row("rerank", state.rerank)
+    unpriced = f" + {spent.unpriced:,} calls of unknown price" if spent.unpriced else ""
+    table.add_row("spent", f"{money(spent.cost)}{unpriced} in {spent.calls:,} calls (this home)")
+    if state.dropped_spans:
+        table.add_row("dropped spans", f"[yellow]{state.dropped_spans:,}[/yellow]")
+    console.print(table)
+
+
+def trace(console: Console, spans: Sequence[SpanRecord], calls: Sequence[LedgerEntry]) -> None:
+    """Print a request's whole way: its stages as a tree with times, then what was paid for."""
+    from rich.table import Table
+    from rich.tree import Tree
+
+    depth_first: dict[str | None, list[SpanRecord]] = {}
+    ids = {span.span_id for span in spans}
+    for span in spans:
+        depth_first.setdefault(span.parent_id if span.parent_id in ids else None, []).append(span)
+    tree = Tree(f"trace {spans[0].trace_id}", guide_style="dim")
+    _grow(tree, depth_first, None)
+    console.print(tree)
+    table = Table(box=None, pad_edge=False, title="ledger", title_justify="left")
+    for heading in ("kind", "model", "input", "cached", "output", "cost", "time", "error"):
+        table.add_column(heading, justify="left" if heading in {"kind", "model", "error"} else "right")
+    for call in calls:
+        usage = call.usage
+        table.add_row(
+            call.kind,
+            call.model,
+            f"{usage.input_tokens:,}",
+            f"{usage.cached_input_tokens:,}",
+            f"{usage.output_tokens:,}",
+            money(call.cost),
+            seconds(call.seconds),
+            call.error or "",
+        )
+    console.print(table)
+
+
+def where(citation: Citation) -> str:
+    """Document, page and section of a citation on one line."""
+    return place(citation.document, citation.page, citation.section)
+
+
+def place(document: str, page: int | None, section: str | None) -> str:
+    """Document, page and section on one line."""
+    parts = [document, f"page {page}" if page is not None else None, section]
+    return " · ".join(part for part in parts if part)
+
+
+def money(cost: Decimal | None) -> str:
+    """Dollars with as many digits as matter; "price unknown" for `None`."""
+    if cost is None:
+        return "price unknown"
+    if cost == 0 or cost >= 1:
+        return f"${cost:.2f}"
+    return f"${cost:.6f}"
+
+
+def seconds(value: float) -> str:
+    """A duration for people."""
+    return f"{value * 1000:.0f} ms" if value < 1 else f"{value:.1f} s"
+
+
+def _grow(tree: object, children: Mapping[str | None, Sequence[SpanRecord]], parent: str | None) -> None:
+    from rich.text import Text
+    from rich.tree import Tree
+
+    assert isinstance(tree, Tree)
+    for span in children.get(parent, ()):
+        title = Text.assemble((span.name, "bold"), f"  {seconds(span.seconds)}")
+        if span.error:
+            title.append(f"  {span.error}", "red")
+        branch = tree.add(title)
+        for name, value in sorted(span.attributes.items()):
+            shown = "; ".join(map(str, value)) if isinstance(value, list) else str(value)
+            branch.add(Text(f"{name} = {_short(shown, LONGEST_QUOTE)}", style="dim"))
+        _grow(branch, children, span.span_id)
+
+
+def _row(file: FileOutcome) -> list[RenderableType]:
+    from rich.text import Text
+
+    remark = "; ".join([*([file.reason] if file.reason else []), *file.notes])
+    numbers = [f"{n:,}" if n else "" for n in (file.pages, file.chunks, file.characters)]
+    return [
+        Text(file.name),
+        Text(file.outcome, style=_STYLE[file.outcome]),
+        *numbers,
+        f"{file.seconds:.2f}",
+        Text(remark),
+    ]
+
+
+def _summary(report: IngestReport) -> str:
+    counts = [
+        f"{report.count(outcome):,} {outcome}"
+        for outcome in ("added", "updated", "unchanged", "removed", "failed", "skipped")
+        if report.count(outcome)
+    ]
+    chunks = sum(file.chunks for file in report.files)
+    pages = sum(file.pages for file in report.files)
+    read = f"; {pages:,} pages, {chunks:,} chunks" if chunks else ""
+    return f"{', '.join(counts) or 'nothing to do'}{read}; {seconds(report.seconds)}, {money(report.cost)}"
+
+
+def _confidence(answer: Answer) -> str:
+    return f"confidence {answer.confidence:.2f}" + ("" if answer.calibrated else " (not calibrated)")
+
+
+def _facts_line(answer: Answer) -> str:
+    usage = answer.usage
+    tokens = f"{usage.input_tokens:,} tokens in, {usage.output_tokens:,} out" + (
+        " (estimated)" if usage.estimated else ""
+    )
+    return f"{_confidence(answer)} · {answer.model} · {tokens} · {money(answer.cost)}"
+
+
+def _times_line(answer: Answer) -> str:
+    stages = [f"{stage} {seconds(value)}" for stage, value in answer.timings.items()]
+    return " · ".join([*stages, f"trace {answer.trace_id[:12]}"])
+
+
+def _short(text: str, longest: int) -> str:
+    flat = " ".join(text.split())
+    return flat if len(flat) <= longest else f"{flat[: longest - 1].rstrip()}…"

@@ -1,0 +1,138 @@
+"""The embedded store: the conformance suite, and what only it promises (several processes, repair)."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from plumbline.database import open_database
+from plumbline.errors import CorruptStateError, StorageError
+from rag.index import tables
+from rag.index.embedded import EmbeddedStore
+from rag.index.store import Search, Store
+from rag.testing.store import DIM, check_store, sample_points
+
+INDEX = Path("index") / "index.npz"
+
+
+def open_store(folder: Path, dim: int = DIM) -> EmbeddedStore:
+    file = folder / "knowledge.db"
+    engine = open_database(file, [tables.catalogue_component(), tables.embedded_store_component()])
+    return EmbeddedStore(engine, file, dim=dim)
+
+
+async def test_conforms(tmp_path: Path) -> None:
+    made = 0
+
+    async def make(dim: int) -> Store:
+        nonlocal made
+        made += 1
+        return open_store(tmp_path / str(made), dim)
+
+    await check_store(make)
+    assert made > 5
+
+
+async def test_writes_of_one_reader_are_seen_by_another_at_its_next_search(tmp_path: Path) -> None:
+    writer, reader = open_store(tmp_path), open_store(tmp_path)
+    points = sample_points()
+    await writer.upsert(points[:10])
+    assert await reader.count() == 10
+    await writer.upsert(points[10:])
+    await writer.delete([points[0].id])
+    assert await reader.count() == len(points) - 1
+    found = await reader.search(Search(3, points[12].vector))
+    assert found.dense[0][0] == points[12].id
+
+
+async def test_writes_of_another_process_are_seen(tmp_path: Path) -> None:
+    reader = open_store(tmp_path)
+    assert await reader.count() == 0
+    script = (
+        "import asyncio, sys; from pathlib import Path; sys.path.insert(0, sys.argv[2])\n"
+        "from tests.rag.index.test_embedded import open_store; from rag.testing.store import sample_points\n"
+        "asyncio.run(open_store(Path(sys.argv[1])).upsert(sample_points(7)))\n"
+    )
+    subprocess.run([sys.executable, "-c", script, str(tmp_path), str(Path.cwd())], check=True)
+    assert await reader.count() == 7
+
+
+async def test_starts_from_the_file_that_compaction_leaves(tmp_path: Path) -> None:
+    first = open_store(tmp_path)
+    points = sample_points()
+    await first.upsert(points)
+    await first.compact()
+    assert (tmp_path / INDEX).exists()
+    search = Search(5, points[3].vector, "harbour lantern")
+    second = open_store(tmp_path)
+    assert await second.search(search) == await first.search(search)
+    assert not second.rebuilt
+
+
+@pytest.mark.parametrize("damage", ["garbage", "truncated", "of another knowledge base"])
+async def test_rebuilds_a_damaged_index_from_the_truth(tmp_path: Path, damage: str) -> None:
+    store = open_store(tmp_path)
+    points = sample_points()
+    await store.upsert(points)
+    await store.compact()
+    expected = await store.search(Search(5, points[3].vector, "granite"))
+    file = tmp_path / INDEX
+    if damage == "garbage":
+        file.write_bytes(b"not an index")
+    elif damage == "truncated":
+        file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    else:
+        other = open_store(tmp_path / "other")
+        await other.upsert(sample_points(60, seed=1))
+        await other.compact()
+        file.write_bytes((tmp_path / "other" / INDEX).read_bytes())
+    repaired = open_store(tmp_path)
+    assert await repaired.search(Search(5, points[3].vector, "granite")) == expected
+    assert await repaired.count() == len(points)
+
+
+async def test_many_removals_shrink_the_index(tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+    points = sample_points()
+    await store.upsert(points)
+    await store.compact()
+    before = (tmp_path / INDEX).stat().st_size
+    await store.delete([point.id for point in points[5:]])
+    await store.compact()
+    assert (tmp_path / INDEX).stat().st_size < before / 2
+    assert await open_store(tmp_path).count() == 5
+
+
+async def test_a_database_that_is_none_is_reported(tmp_path: Path) -> None:
+    (tmp_path / "knowledge.db").write_bytes(b"this is a text file, not a database" * 100)
+    with pytest.raises(CorruptStateError, match=r"knowledge\.db is damaged or not a database"):
+        open_store(tmp_path)
+
+
+async def test_a_full_disk_is_reported_and_loses_nothing(tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+    points = sample_points()
+    await store.upsert(points[:5])
+    with sqlite3.connect(tmp_path / "knowledge.db") as connection:
+        pages = connection.execute("PRAGMA page_count").fetchone()[0]
+    with store._engine.connect() as connection:
+        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+    big = [type(p)(f"{p.id}-{n}", p.vector, p.text * 50, p.payload) for p in points for n in range(50)]
+    with pytest.raises(StorageError, match="disk is full"):
+        await store.upsert(big)
+    assert await open_store(tmp_path).count() == 5
+
+
+async def test_a_snapshot_never_overwrites(tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+    target = tmp_path / "copy.db"
+    await store.upsert(sample_points(3))
+    await store.snapshot(target)
+    with pytest.raises(StorageError, match="exists already"):
+        await store.snapshot(target)
+    with sqlite3.connect(target) as copy:
+        assert copy.execute("SELECT count(*) FROM points").fetchone()[0] == 3
