@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from plumbline.database import open_database
-from plumbline.errors import ConfigError
 from plumbline.prompts import Prompt, load_prompt
 from plumbline.settings import read_settings
 from plumbline.trace import Tracing
@@ -22,10 +21,10 @@ from rag.index.store import Store
 from rag.ingest.chunk import Chunker
 from rag.retrieve.search import Retriever
 from rag.settings import RagSettings
+from routing.chat import ChatModel
 from routing.cost.ledger import Ledger
 from routing.cost.ledger import component as ledger_component
 from routing.cost.prices import parse_price, shipped_prices
-from routing.errors import UnknownModelError
 from routing.meter import Meter
 from routing.models.catalog import DEFAULT_CATALOG, Catalog
 from routing.router import Router
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
 
 KNOWLEDGE_FILE = "knowledge.db"
 HOME_FILE = "home.db"
+NO_FALLBACK = "none"
 HOME_VARIABLE = "PLUMBLINE_HOME"
 
 
@@ -96,22 +96,21 @@ def read_rag_settings(
     *,
     environ: Mapping[str, str] | None = None,
     overrides: Mapping[str, Any] | None = None,
+    catalog: Catalog = DEFAULT_CATALOG,
 ) -> RagSettings:
     """The settings from all their layers; raises `ConfigError`, also for models that cannot be known."""
     environ = os.environ if environ is None else environ
-    settings = read_settings(RagSettings, config=config, environ=environ, overrides=overrides)
-    for key, model, check in (
-        ("generation.model", settings.generation.model, DEFAULT_CATALOG.check_chat_model),
-        ("embedding.model", settings.embedding.model, DEFAULT_CATALOG.check_embedder),
-        ("routing.fallback", settings.routing.fallback, DEFAULT_CATALOG.check_chat_model),
-    ):
-        if model == "none" and key == "routing.fallback":
-            continue
-        try:
-            check(model)
-        except UnknownModelError as error:
-            raise ConfigError(f"{key}: {model!r}: {error.message}", key=key, value=model, hint=error.hint) from error
-    return settings
+    return read_settings(
+        RagSettings,
+        config=config,
+        environ=environ,
+        overrides=overrides,
+        checks={
+            "generation.model": catalog.check_chat_model,
+            "embedding.model": catalog.check_embedder,
+            "routing.fallback": lambda name: None if name == NO_FALLBACK else catalog.check_chat_model(name),
+        },
+    )
 
 
 def open_home(path: str | Path | None = None, *, environ: Mapping[str, str] | None = None) -> Home:
@@ -130,8 +129,12 @@ def build(
     home: str | Path | None = None,
     environ: Mapping[str, str] | None = None,
     catalog: Catalog = DEFAULT_CATALOG,
+    model: ChatModel | None = None,
+    embedder: Embedder | None = None,
 ) -> Parts:
     """Open or create the knowledge base in the folder `path` with everything it needs.
+
+    `model` and `embedder` take the place of those that the settings name.
 
     Raises `ConfigError`, `ModelError` (an API key is missing), `MissingExtraError`, `StateError`, or
     `KnowledgeBaseMismatchError` when the knowledge base was built with another embedder.
@@ -139,7 +142,7 @@ def build(
     environ = os.environ if environ is None else environ
     folder = Path(path).expanduser()
     generation, embedding = settings.generation, settings.embedding
-    embedder = catalog.embedder(embedding.model, dimensions=embedding.dimensions, environ=environ)
+    embedder = embedder or catalog.embedder(embedding.model, dimensions=embedding.dimensions, environ=environ)
     system_prompt, question_prompt = (
         load_prompt(settings.answer.system_prompt),
         load_prompt(settings.answer.question_prompt),
@@ -167,10 +170,10 @@ def build(
     def make_router() -> Router:
         fallback = settings.routing.fallback
         return Router(
-            catalog.chat_model(generation.model, environ=environ),
+            model or catalog.chat_model(generation.model, environ=environ),
             meter=meter,
             retry=settings.routing.retry,
-            fallback=None if fallback == "none" else catalog.chat_model(fallback, environ=environ),
+            fallback=None if fallback == NO_FALLBACK else catalog.chat_model(fallback, environ=environ),
         )
 
     return Parts(
@@ -183,7 +186,7 @@ def build(
         embedder=embedder,
         chunker=build_chunker(settings),
         retriever=Retriever(store, embedder, catalogue, settings.retrieval, meter),
-        model_name=generation.model,
+        model_name=model.name if model else generation.model,
         make_router=make_router,
         meter=meter,
         system_prompt=system_prompt,

@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from rag.index.catalogue import Totals
     from rag.index.filters import Filter
     from rag.ingest.report import IngestReport, OnProgress
-    from routing.chat import ChatResponse
+    from routing.chat import ChatModel, ChatResponse
     from routing.cost.ledger import LedgerTotals
+    from routing.vectors import Embedder
 
 REFUSAL = "I don't have enough information."
 
@@ -61,7 +62,8 @@ class RAG:
         path: str | Path = "kb",
         *,
         config: str | Path | None = None,
-        model: str | None = None,
+        model: str | ChatModel | None = None,
+        embedder: Embedder | None = None,
         home: str | Path | None = None,
         settings: Mapping[str, Any] | None = None,
         environ: Mapping[str, str] | None = None,
@@ -69,8 +71,9 @@ class RAG:
         """Open the knowledge base in the folder `path`, or create it.
 
         `config` is a shipped configuration ("default", "openai", "anthropic", "vllm") or a YAML file; `settings` maps
-        dotted keys to values and wins over it, `model` is short for "generation.model". API keys come from `environ`
-        (default: the process's). Nothing calls a paid API unless one of these names it. Raises `ConfigError`,
+        dotted keys to values and wins over it, `model` is short for "generation.model". A `model` or `embedder` of your
+        own is anything of the protocol's shape (`routing.chat`, `routing.vectors`); it is closed with the knowledge
+        base. API keys come from `environ` (default: the process's). Nothing calls a paid API unless one of these names it. Raises `ConfigError`,
         `MissingKeyError`, `MissingExtraError`, `StateError` or `KnowledgeBaseMismatchError`.
         """
         from rag.config import build, read_rag_settings

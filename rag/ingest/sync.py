@@ -11,7 +11,8 @@ import hashlib
 import os
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -96,7 +97,11 @@ class Ingestor:
                 raise _nothing_to_read(root, outcomes)
             if not keep_missing:
                 outcomes += self._remove_missing(known, {file.source for file in files})
-            await self._ingest_all(files, {} if afresh else known, str(root), outcomes, on_progress)
+            async with aclosing(self._ingest_all(files, known, str(root), afresh=afresh)) as steps:
+                async for progress in steps:
+                    outcomes.append(progress.last)
+                    if on_progress is not None:
+                        on_progress(progress)
             await self._settle_removals()
             await self._store.compact()
             span.set_attribute("plumbline.files", len(files))
@@ -114,22 +119,16 @@ class Ingestor:
         return len(waiting)
 
     async def _ingest_all(
-        self,
-        files: Sequence[_File],
-        known: Mapping[str, FileRecord],
-        root: str,
-        outcomes: list[FileOutcome],
-        on_progress: OnProgress | None,
-    ) -> None:
+        self, files: Sequence[_File], known: Mapping[str, FileRecord], root: str, *, afresh: bool
+    ) -> AsyncGenerator[Progress, None]:
         done = 0
-        async for loaded in self._loaded(files, known):
-            outcome = await self._store_loaded(loaded, root, known.get(loaded.file.source))
-            outcomes.append(outcome)
-            done += 1
-            if on_progress is not None:
-                on_progress(Progress(done, len(files), outcome))
+        async with aclosing(self._loaded(files, {} if afresh else known)) as loading:
+            async for loaded in loading:
+                outcome = await self._store_loaded(loaded, root, known.get(loaded.file.source))
+                done += 1
+                yield Progress(done, len(files), outcome)
 
-    async def _loaded(self, files: Sequence[_File], known: Mapping[str, FileRecord]) -> AsyncIterator[_Loaded]:
+    async def _loaded(self, files: Sequence[_File], known: Mapping[str, FileRecord]) -> AsyncGenerator[_Loaded, None]:
         """Files in order, a few of them read ahead, so that memory stays bounded whatever the folder holds."""
         ahead: deque[asyncio.Task[_Loaded]] = deque()
         waiting = iter(files)

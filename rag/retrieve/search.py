@@ -8,7 +8,7 @@ from plumbline.trace import Stages
 from rag.index.catalogue import Catalogue
 from rag.index.filters import Filter
 from rag.index.store import Found, Ranking, Search, Store
-from rag.retrieve.fuse import rrf, weighted
+from rag.retrieve.fuse import default_dense_weight, rrf, weighted
 from rag.retrieve.settings import RetrievalSettings
 from rag.types import Hit
 from routing.chat import Tags
@@ -30,6 +30,8 @@ class Retriever:
         self._catalogue = catalogue
         self._settings = settings
         self._meter = meter
+        chosen = settings.dense_weight
+        self._dense_weight = default_dense_weight(embedder.name) if chosen is None else chosen
 
     async def search(
         self,
@@ -93,4 +95,4 @@ class Retriever:
             return found.lexical
         if self._settings.fusion == "rrf":
             return rrf([found.dense, found.lexical], k=self._settings.rrf_k)
-        return weighted(found.dense, found.lexical, self._settings.dense_weight)
+        return weighted(found.dense, found.lexical, self._dense_weight)

@@ -12,7 +12,8 @@ from plumbline.settings import Settings
 class RetrievalSettings(Settings):
     """`candidates` are taken from each side and fused; the `top_k` best are reranked; the `top_n` best are answered from.
 
-    `dense_weight` and `rrf_k` belong to the fusions "weighted" and "rrf". These are defaults, measured and not certified.
+    `dense_weight` and `rrf_k` belong to the fusions "weighted" and "rrf"; without a `dense_weight` the one measured for
+    the kind of embedder is taken. These are defaults, measured and not certified.
     """
 
     mode: Literal["hybrid", "dense", "lexical"] = "hybrid"
@@ -20,7 +21,7 @@ class RetrievalSettings(Settings):
     top_n: Annotated[int, Field(ge=1, le=1000)] = 3
     candidates: Annotated[int, Field(ge=1, le=10_000)] = 100
     fusion: Literal["weighted", "rrf"] = "weighted"
-    dense_weight: Annotated[float, Field(ge=0, le=1)] = 0.4
+    dense_weight: Annotated[float, Field(ge=0, le=1)] | None = None
     rrf_k: Annotated[int, Field(ge=1)] = 60
     rerank: Literal["none"] = "none"
 

@@ -1,0 +1,88 @@
+"""The errors of documents and knowledge bases.
+
+    RagError                       root
+    ├── NoDocumentsError           a folder or pattern holds nothing that can be read
+    ├── KnowledgeBaseMismatchError a knowledge base was built with another embedder than the configuration names
+    └── LoadError                  one file cannot be read; carries `path` and `reason`
+        ├── MissingFileError       nothing is there, or it vanished between listing and reading
+        ├── UnreadableFileError    the operating system refuses: permission, a broken disk, a dead network share
+        ├── EmptyFileError         zero bytes, or nothing but white space
+        ├── NoTextError            pages without a text layer: scanned or drawn
+        ├── TooLargeError          more bytes than the setting `loading.max_file_bytes` allows
+        ├── UnsupportedFileError   a format that is not read, or no regular file
+        ├── EncryptedFileError     a password is needed
+        └── DamagedFileError       truncated, or not what its name says
+
+The loader raises a `LoadError` for one file; ingestion reports it and goes on with the others.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from plumbline.errors import PlumblineError
+
+
+class RagError(PlumblineError):
+    """Root of the errors about documents and knowledge bases."""
+
+
+class NoDocumentsError(RagError):
+    """Raised by ingestion when a folder or pattern holds nothing that can be read."""
+
+
+class KnowledgeBaseMismatchError(RagError):
+    """Raised when a knowledge base is opened whose vectors another embedder made than the configuration names."""
+
+    exit_code = 3
+
+
+class LoadError(RagError):
+    """Root of the errors about one file. Raised by loaders; `reason` is one line without the path."""
+
+    def __init__(self, path: Path | str, reason: str, *, hint: str | None = None) -> None:
+        shown = str(path).encode("utf-8", "replace").decode()
+        super().__init__(f"Cannot read '{shown}': {reason}.", hint=hint)
+        self.path = Path(path)
+        self.reason = reason
+
+
+class MissingFileError(LoadError):
+    """Raised when there is nothing at the path, also when a file vanished between listing and reading."""
+
+
+class UnreadableFileError(LoadError):
+    """Raised when the operating system refuses to open or read the file."""
+
+
+class EmptyFileError(LoadError):
+    """Raised for a file of zero bytes or of nothing but white space."""
+
+
+class NoTextError(LoadError):
+    """Raised for a document with pages but no text layer on any of them, as scanners make them."""
+
+
+class TooLargeError(LoadError):
+    """Raised before reading a file larger than `loading.max_file_bytes` allows; `size` and `limit` are in bytes."""
+
+    def __init__(self, path: Path | str, size: int, limit: int) -> None:
+        super().__init__(
+            path,
+            f"it has {size / 1e6:,.0f} MB, the limit is {limit / 1e6:,.0f} MB",
+            hint="Raise the setting 'loading.max_file_bytes' or split the file.",
+        )
+        self.size = size
+        self.limit = limit
+
+
+class UnsupportedFileError(LoadError):
+    """Raised for a format that is not read, and for what is no regular file (a folder, a pipe, a device)."""
+
+
+class EncryptedFileError(LoadError):
+    """Raised for a document that needs a password."""
+
+
+class DamagedFileError(LoadError):
+    """Raised for a file that is cut short or is not what its name says."""

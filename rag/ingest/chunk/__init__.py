@@ -1,0 +1,84 @@
+"""Cutting documents into chunks: the contract, and what every chunker shares. One file per chunker.
+
+A chunk is a span: `document.text[chunk.start:chunk.end] == chunk.text`, always. `rag.testing.chunker` proves it for
+a chunker of your own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from hashlib import blake2b
+from pathlib import PurePosixPath
+from typing import Protocol
+
+from rag.ingest.structure import PATH_SEPARATOR, page_at, section_at
+from rag.types import Chunk, Document
+
+Span = tuple[int, int, int]
+"""(start, end, tokens): text[start:end] has that many tokens."""
+
+_WORD_BREAKS = re.compile(r"[\s_\-.]+")
+_MAX_TITLE_CHARS = 120
+
+
+class Chunker(Protocol):
+    """Cuts a document into chunks, in order. Asynchronous because some chunkers ask a model."""
+
+    @property
+    def name(self) -> str:
+        """Names the method and its parameters; a knowledge base whose chunks were made by another is built anew."""
+        ...
+
+    async def chunk(self, document: Document) -> list[Chunk]:
+        """The chunks of `document`, none for a document of nothing but white space."""
+        ...
+
+
+def chunks_from(document: Document, spans: Iterable[Span]) -> list[Chunk]:
+    """Chunks for spans in order: each with its page, its heading path, its context and an id.
+
+    An id depends on the document's id, the span and its text, and on nothing else.
+    """
+    chunks = []
+    contexts: dict[tuple[str, ...], str] = {}
+    for index, (start, end, tokens) in enumerate(spans):
+        text = document.text[start:end]
+        section = section_at(document, start)
+        path = section.path if section else ()
+        if path not in contexts:
+            contexts[path] = context(document, path)
+        chunks.append(
+            Chunk(
+                id=chunk_id(document.id, start, end, text),
+                document_id=document.id,
+                index=index,
+                start=start,
+                end=end,
+                text=text,
+                tokens=tokens,
+                page=page_at(document, start),
+                section=PATH_SEPARATOR.join(path) or None,
+                context=contexts[path],
+            )
+        )
+    return chunks
+
+
+def chunk_id(document_id: str, start: int, end: int, text: str) -> str:
+    """32 hexadecimal digits."""
+    digest = blake2b(f"{document_id}\0{start}\0{end}\0".encode(), digest_size=16)
+    digest.update(text.encode("utf-8", "replace"))
+    return digest.hexdigest()
+
+
+def context(document: Document, path: tuple[str, ...]) -> str:
+    """What stands before a chunk for indexing: the document's name in words, its title, and the heading path."""
+    name = " ".join(_WORD_BREAKS.sub(" ", PurePosixPath(document.name).stem).split())
+    title = str(document.metadata.get("title", ""))[:_MAX_TITLE_CHARS]
+    lines = [name]
+    if title and title.casefold() not in (name.casefold(), *(heading.casefold() for heading in path)):
+        lines.append(title)
+    if path:
+        lines.append(PATH_SEPARATOR.join(path))
+    return "\n".join(lines)

@@ -1,0 +1,157 @@
+"""Any sentence-transformers model, by its name on the hub or from a local folder; needs the extra `st`."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from plumbline.extras import require
+from routing.chat import Usage
+from routing.errors import ModelError, ModelNotFoundError
+from routing.vectors import Embeddings
+
+if TYPE_CHECKING:
+    from routing.vectors import Vectors
+
+_NO_LIMIT = 10**9  # tokens: tokenizers without a limit say 1e30 or infinity
+_REACH = 40  # characters within which a window's end is moved back to white space
+
+
+class SentenceTransformersEmbedder:
+    """The embedder "st/MODEL". Texts go through the model's own "query" and "document" (or "passage") prompts.
+
+    `model` is a hub name or a folder, `device` one of torch's ("cpu", "cuda"; `None`: the best there is). Loads at
+    first use, and reading `dim` or `max_tokens` is a use. A text longer than the model reads is cut into windows of
+    about equal length, at white space, whose vectors are averaged by tokens. One thread of its own runs the model, so
+    the event loop stays free and calls queue. Raises `MissingExtraError` without the extra, `ModelNotFoundError` when
+    the model cannot be loaded and `ModelError` when it fails.
+    """
+
+    def __init__(self, model: str | Path, *, device: str | None = None, batch_size: int = 32) -> None:
+        self.name = f"st/{model}"
+        self._source = str(model)
+        self._device = device
+        self._batch_size = batch_size
+        self._model: Any = None
+        self._lock = threading.Lock()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="sentence-transformers")
+
+    @property
+    def dim(self) -> int:
+        """The length of a vector."""
+        model = self._loaded()
+        dimension = getattr(model, "get_embedding_dimension", None) or model.get_sentence_embedding_dimension
+        return int(dimension())
+
+    @property
+    def max_tokens(self) -> int | None:
+        """The tokens the model reads at once, special ones included; `None` when it has no limit."""
+        limit = self._loaded().max_seq_length
+        return int(limit) if limit is not None and limit < _NO_LIMIT else None
+
+    async def embed_queries(self, texts: Sequence[str]) -> Embeddings:
+        """Embed texts that ask, with the model's "query" prompt if it has one."""
+        return await self._run("encode_query", ("query",), texts)
+
+    async def embed_passages(self, texts: Sequence[str]) -> Embeddings:
+        """Embed texts that are searched, with the model's "document" or "passage" prompt if it has one."""
+        return await self._run("encode_document", ("document", "passage", "corpus"), texts)
+
+    async def close(self) -> None:
+        """Forget the model and end its thread."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+        self._model = None
+
+    def _loaded(self) -> Any:
+        with self._lock:
+            if self._model is None:
+                package = require("sentence_transformers", "st")
+                try:
+                    self._model = package.SentenceTransformer(self._source, device=self._device)
+                except (OSError, ValueError) as error:
+                    raise ModelNotFoundError(
+                        f"The model {self._source!r} cannot be loaded: {str(error).partition(chr(10))[0]}",
+                        model=self.name,
+                        hint="Give a folder that holds one, or a name on the hub while it is reachable.",
+                    ) from error
+            return self._model
+
+    async def _run(self, method: str, prompts: Sequence[str], texts: Sequence[str]) -> Embeddings:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._embed, method, prompts, list(texts))
+
+    def _embed(self, method: str, prompts: Sequence[str], texts: list[str]) -> Embeddings:
+        import numpy as np
+
+        model = self._loaded()
+        tokenizer = _Counter(model.tokenizer)
+        prompt = next((model.prompts[name] for name in prompts if model.prompts.get(name)), "")
+        limit = self.max_tokens
+        room = None if limit is None else max(limit - tokenizer.special - tokenizer.count(prompt), 1)
+        windows = [(row, *window) for row, text in enumerate(texts) for window in _windows(text, room, tokenizer)]
+        pooled = np.zeros((len(texts), self.dim), np.float32)
+        if windows:
+            found = self._encode(getattr(model, method), [text for _, text, _ in windows])
+            for (row, _, tokens), vector in zip(windows, found, strict=True):
+                pooled[row] += max(tokens, 1) * vector
+        lengths = np.linalg.norm(pooled, axis=1, keepdims=True)
+        np.divide(pooled, lengths, out=pooled, where=lengths > 0)
+        return Embeddings(pooled, Usage(input_tokens=sum(tokens for _, _, tokens in windows)))
+
+    def _encode(self, encode: Any, texts: list[str]) -> Vectors:
+        import numpy as np
+
+        try:
+            vectors = encode(texts, batch_size=self._batch_size, normalize_embeddings=True, show_progress_bar=False)
+        except RuntimeError as error:  # torch's: out of memory, a device that went away
+            raise ModelError(f"The model {self._source!r} failed: {error}", model=self.name) from error
+        return np.asarray(vectors, np.float32)
+
+
+class _Counter:
+    """Counts tokens with whichever kind of tokenizer the model carries: transformers' or tokenizers' own."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self._tokenizer = tokenizer
+        self._own = not hasattr(tokenizer, "num_special_tokens_to_add")
+        self.special = 0 if self._own else int(tokenizer.num_special_tokens_to_add())
+
+    def count(self, text: str) -> int:
+        """The tokens of `text`, special ones left out."""
+        if not text:
+            return 0
+        if self._own:
+            return len(self._tokenizer.encode(text, add_special_tokens=False).ids)
+        return len(self._tokenizer.encode(text, add_special_tokens=False, truncation=False, verbose=False))
+
+
+def _windows(text: str, room: int | None, tokenizer: _Counter) -> list[tuple[str, int]]:
+    """`text` as (window, tokens) pairs of at most `room` tokens each; none for white space.
+
+    Every window is counted again on its own, because a cut can change how its ends are tokenized.
+    """
+    if not text.strip():
+        return []
+    tokens = tokenizer.count(text)
+    if room is None or tokens <= room or len(text) < 2:
+        return [(text, tokens)]
+    parts = math.ceil(tokens / room)
+    found: list[tuple[str, int]] = []
+    start = 0
+    for part in range(1, parts + 1):
+        end = len(text) if part == parts else _before_word(text, start, len(text) * part // parts)
+        found.extend(_windows(text[start:end], room, tokenizer))
+        start = end
+    return found
+
+
+def _before_word(text: str, start: int, end: int) -> int:
+    """The end of a window: after the last white space shortly before `end`, or `end` itself."""
+    for place in range(end, max(start, end - _REACH), -1):
+        if text[place - 1].isspace():
+            return place
+    return end
