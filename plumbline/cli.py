@@ -32,7 +32,6 @@ def build_app() -> typer.Typer:
 
     app = typer.Typer(
         name="rag",
-        help="Answers from your documents, each with its evidence, its price and a measured confidence.",
         no_args_is_help=True,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},

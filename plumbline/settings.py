@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import difflib
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, TypeVar, Union, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from plumbline.errors import ConfigError
+from plumbline.errors import ConfigError, PlumblineError
 
 ENVIRONMENT_PREFIX = "PLUMBLINE__"
 DEFAULT_CONFIG = "default"
@@ -48,11 +49,13 @@ def read_settings(
     config: str | Path | None = None,
     environ: Mapping[str, str] | None = None,
     overrides: Mapping[str, Any] | None = None,
+    checks: Mapping[str, Callable[[Any], None]] | None = None,
 ) -> S:
     """Read and check the settings.
 
     `config` is the name of a packaged configuration or the path of a YAML file; `overrides` maps dotted keys
-    ("retrieval.top_k") to values. Raises `ConfigError`.
+    ("retrieval.top_k") to values. `checks` maps dotted keys to functions that raise a `PlumblineError` for a value
+    that the type allows and the caller cannot use. Raises `ConfigError`.
     """
     layers = list(_file_layers(config))
     layers.append(_environment_layer(environ or {}))
@@ -61,9 +64,18 @@ def read_settings(
     for layer in layers:
         _merge(merged, layer.values)
     try:
-        return tree.model_validate(merged)
+        settings = tree.model_validate(merged)
     except ValidationError as error:
         raise _explain(error, tree, layers) from error
+    for key, check in (checks or {}).items():
+        value = attrgetter(key)(settings)
+        try:
+            check(value)
+        except PlumblineError as error:
+            place = _place(layers, key)
+            message = f"{place}: {key}: {error.message}" if place else f"{key}: {error.message}"
+            raise ConfigError(message, source=place, key=key, value=value, hint=error.hint) from error
+    return settings
 
 
 def packaged_configs() -> list[str]:
@@ -189,17 +201,24 @@ def _explain(error: ValidationError, tree: type[Settings], layers: list[Layer]) 
     first = error.errors(include_url=False)[0]
     path = tuple(str(part) for part in first["loc"])
     key = ".".join(path)
-    place = next((layer.places[key] for layer in reversed(layers) if key in layer.places), None)
+    place = _place(layers, key)
     value = first["input"]
     candidates = _candidates(tree, path, first)
     near = difflib.get_close_matches(path[-1] if first["type"] == "extra_forbidden" else str(value), candidates, n=1)
     if first["type"] == "extra_forbidden":
-        what = f"{key}: {value!r}: there is no such key"
+        reason = "there is no such key"
     else:
-        what = f"{key}: {value!r}: {first['msg'].removeprefix('Value error, ')[:1].lower()}{first['msg'].removeprefix('Value error, ')[1:]}"
+        reason = first["msg"].removeprefix("Value error, ")
+        reason = reason[:1].lower() + reason[1:]
+    what = f"{key}: {value!r}: {reason.rstrip('.')}"
     hint = f"Did you mean '{near[0]}'?" if near else (f"Known here: {', '.join(candidates)}." if candidates else None)
     message = f"{place}: {what}." if place else f"{what}."
-    return ConfigError(message.replace("..", "."), source=place, key=key, value=value, hint=hint)
+    return ConfigError(message, source=place, key=key, value=value, hint=hint)
+
+
+def _place(layers: list[Layer], key: str) -> str | None:
+    """Where the value that won stands."""
+    return next((layer.places[key] for layer in reversed(layers) if key in layer.places), None)
 
 
 def _candidates(tree: type[Settings], path: tuple[str, ...], problem: Any) -> list[str]:

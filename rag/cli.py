@@ -42,14 +42,21 @@ def register(app: typer.Typer) -> None:
         app.command()(command)
 
 
-def _root(
-    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.", is_eager=True)] = False,
-) -> None:
-    if version:
+def _print_version(wanted: bool) -> None:
+    if wanted:
         from rag import __version__
 
         typer.echo(f"plumbline {__version__}")
         raise typer.Exit
+
+
+Version = Annotated[
+    bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
+]
+
+
+def _root(version: Version = False) -> None:
+    """Answers from your documents, each with its evidence, its price and a measured confidence."""
 
 
 def ask(
@@ -254,7 +261,8 @@ def _progress_bar() -> Iterator[OnProgress]:
         TimeRemainingColumn(),
         TextColumn("{task.description}"),
     )
-    with Progress(*columns, console=_console(stderr=True), transient=True) as bar:
+    console = _console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("", total=None)
         yield lambda progress: bar.update(
             task, completed=progress.done, total=progress.total, description=progress.last.name

@@ -79,11 +79,17 @@ class RAG:
         from rag.config import build, read_rag_settings
 
         overrides = dict(settings or {})
-        if model is not None:
+        if isinstance(model, str):
             overrides["generation.model"] = model
-        return cls(
-            build(path, read_rag_settings(config, environ=environ, overrides=overrides), home=home, environ=environ)
+        parts = build(
+            path,
+            read_rag_settings(config, environ=environ, overrides=overrides),
+            home=home,
+            environ=environ,
+            model=None if isinstance(model, str) else model,
+            embedder=embedder,
         )
+        return cls(parts)
 
     def ask(self, question: str, *, condition: Filter | None = None, tenant: str | None = None) -> Answer:
         """Answer a question; see `aask`."""
@@ -168,7 +174,7 @@ class RAG:
         from rag.config import chunking_facts, embedding_facts
         from rag.ingest.sync import Ingestor
 
-        parts = self._parts
+        parts = self._open_parts()
         built, chunking = parts.catalogue.facts(), chunking_facts(parts.settings)
         rechunk = any(built.get(name, value) != value for name, value in chunking.items())
         ingestor = Ingestor(
@@ -181,7 +187,7 @@ class RAG:
 
     def status(self) -> Status:
         """What the knowledge base holds, and with which parts it works."""
-        parts = self._parts
+        parts = self._open_parts()
         return Status(
             path=parts.path,
             totals=parts.catalogue.totals(),
@@ -198,7 +204,7 @@ class RAG:
 
     def require_model(self) -> None:
         """Raise what is wrong with the chat model now (a missing key or package) and not at the first question."""
-        _ = self._parts.router
+        _ = self._open_parts().router
 
     def close(self) -> None:
         """Close the knowledge base; closing twice is allowed."""
@@ -228,7 +234,13 @@ class RAG:
     ) -> None:
         await self.aclose()
 
+    def _open_parts(self) -> Parts:
+        if self._closed:
+            raise InputError(f"The knowledge base in {self._parts.path} is closed.", hint="Open it again: RAG.open(path).")
+        return self._parts
+
     def _checked(self, question: str) -> str:
+        self._open_parts()
         question = question.strip()
         longest = self._parts.settings.answer.max_question_characters
         if not question:

@@ -10,6 +10,7 @@ from rag.types import Answer, Citation, Hit
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
+    from rich.tree import Tree
 
     from plumbline.trace import SpanRecord
     from rag.ingest.report import FileOutcome, IngestReport
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 LONGEST_QUOTE = 240
 LONGEST_EXCERPT = 280
+# Attributes that a span's name already says.
+_IN_THE_TITLE = {"gen_ai.operation.name", "gen_ai.provider.name", "gen_ai.request.model"}
 _STYLE = {
     "supported": "green",
     "partial": "yellow",
@@ -199,19 +202,20 @@ def seconds(value: float) -> str:
     return f"{value * 1000:.0f} ms" if value < 1 else f"{value:.1f} s"
 
 
-def _grow(tree: object, children: Mapping[str | None, Sequence[SpanRecord]], parent: str | None) -> None:
+def _grow(tree: Tree, children: Mapping[str | None, Sequence[SpanRecord]], parent: str | None) -> None:
     from rich.text import Text
-    from rich.tree import Tree
 
-    assert isinstance(tree, Tree)
     for span in children.get(parent, ()):
         title = Text.assemble((span.name, "bold"), f"  {seconds(span.seconds)}")
         if span.error:
             title.append(f"  {span.error}", "red")
         branch = tree.add(title)
         for name, value in sorted(span.attributes.items()):
-            shown = "; ".join(map(str, value)) if isinstance(value, list) else str(value)
-            branch.add(Text(f"{name} = {_short(shown, LONGEST_QUOTE)}", style="dim"))
+            if name not in _IN_THE_TITLE and value not in (0, "", []):
+                short_name = name.removeprefix("plumbline.").removeprefix("gen_ai.")
+                values = value if isinstance(value, list) else [value]
+                for line in values:
+                    branch.add(Text(f"{short_name}: {_short(str(line), LONGEST_QUOTE)}", style="dim"))
         _grow(branch, children, span.span_id)
 
 

@@ -7,7 +7,8 @@ that a dead provider is retried only where that can help, and that the fallback 
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 from routing.chat import Attempt, ChatEvent, ChatModel, ChatRequest, ChatResponse, Completed, TextDelta
@@ -63,47 +64,38 @@ class Router:
 
     async def _attempt(self, model: ChatModel, request: ChatRequest, attempts: list[Attempt]) -> ChatResponse:
         _check_deadline(model, request)
-        with _recorded(model, attempts) as record, self._meter.call("chat", model.name, request.tags) as reading:
+        with _recorded(model, attempts), self._meter.call("chat", model.name, request.tags) as reading:
             response = await model.complete(request)
             _read(response, reading)
-        record.succeed()
-        return _priced(response, reading)
+        return replace(response, cost=reading.cost)
 
     async def _attempt_stream(
         self, model: ChatModel, request: ChatRequest, attempts: list[Attempt]
     ) -> AsyncIterator[ChatEvent]:
         _check_deadline(model, request)
         response: ChatResponse | None = None
-        with _recorded(model, attempts) as record, self._meter.call("chat", model.name, request.tags) as reading:
+        with _recorded(model, attempts), self._meter.call("chat", model.name, request.tags) as reading:
             async for event in model.stream(request):
                 if isinstance(event, Completed):
                     response = event.response
                     _read(response, reading)
                 else:
                     yield event
-        record.succeed()
         if response is not None:
-            yield Completed(replace(_priced(response, reading), attempts=tuple(attempts)))
+            yield Completed(replace(response, cost=reading.cost, attempts=tuple(attempts)))
 
 
-class _recorded:
-    """Appends an `Attempt` for the block: failed when it raises, otherwise when `succeed` is called."""
-
-    def __init__(self, model: ChatModel, attempts: list[Attempt]) -> None:
-        self._model = model.name
-        self._attempts = attempts
-        self._started = time.perf_counter()
-
-    def __enter__(self) -> _recorded:
-        return self
-
-    def succeed(self) -> None:
-        self._attempts.append(Attempt(self._model, time.perf_counter() - self._started))
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:
-        if error is not None:
-            what = str(error) if isinstance(error, ModelError) else type(error).__name__
-            self._attempts.append(Attempt(self._model, time.perf_counter() - self._started, what))
+@contextmanager
+def _recorded(model: ChatModel, attempts: list[Attempt]) -> Iterator[None]:
+    """Appends an `Attempt` for the block, failed when it raises."""
+    started = time.perf_counter()
+    try:
+        yield
+    except BaseException as error:
+        what = str(error) if isinstance(error, ModelError) else type(error).__name__
+        attempts.append(Attempt(model.name, time.perf_counter() - started, what))
+        raise
+    attempts.append(Attempt(model.name, time.perf_counter() - started))
 
 
 def _check_deadline(model: ChatModel, request: ChatRequest) -> None:
@@ -115,7 +107,3 @@ def _read(response: ChatResponse, reading: Reading) -> None:
     reading.usage = response.usage
     reading.attributes["gen_ai.response.model"] = response.model
     reading.attributes["gen_ai.response.finish_reasons"] = [response.finish_reason]
-
-
-def _priced(response: ChatResponse, reading: Reading) -> ChatResponse:
-    return replace(response, cost=reading.cost)

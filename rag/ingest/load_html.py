@@ -131,6 +131,7 @@ class _Page(HTMLParser):
             self._end_cell()
         elif tag in _BLOCKS:
             self._flush_block()
+            self._in_item = self._in_item and tag != "li"
             self._main_depth -= tag in _MAIN
             self._pre_depth -= tag == "pre" and self._pre_depth > 0
 
@@ -172,7 +173,7 @@ class _Page(HTMLParser):
             self._flush_block()
             self._main_depth += tag in _MAIN
             self._pre_depth += tag == "pre"
-            self._in_item = tag == "li"
+            self._in_item = self._in_item or tag == "li"
 
     def _note_meta(self, given: _Attributes) -> None:
         if (given.get("name") or given.get("property") or "").lower() in _DATES:

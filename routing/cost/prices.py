@@ -7,7 +7,7 @@ never added up as 0. Models that run inside this process cost nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from importlib.resources import files
@@ -22,15 +22,22 @@ LOCAL_PROVIDERS = frozenset({"embedded", "extractive", "st", "scripted", "none"}
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """Dollars per million tokens; `cached_input` and `cache_write` fall back to `input` when the table has none."""
+    """Dollars per million tokens; `cached_input` and `cache_write` fall back to `input` when the table has none.
+
+    `long_context`, if the model has one, is the price of the whole call when its prompt has more than `long_above` tokens.
+    """
 
     input: Decimal
     output: Decimal = Decimal(0)
     cached_input: Decimal | None = None
     cache_write: Decimal | None = None
+    long_above: int | None = None
+    long_context: Price | None = None
 
     def of(self, usage: Usage) -> Decimal:
-        """What `usage` costs, exactly: the plain part of the input, the part read from and written to the cache, the output."""
+        """What `usage` costs, exactly: the input by how it was cached, and the output."""
+        if self.long_context is not None and self.long_above is not None and usage.input_tokens > self.long_above:
+            return self.long_context.of(usage)
         plain = usage.input_tokens - usage.cached_input_tokens - usage.cache_write_tokens
         cached_input = self.input if self.cached_input is None else self.cached_input
         cache_write = self.input if self.cache_write is None else self.cache_write
@@ -79,6 +86,9 @@ def shipped_prices() -> PriceTable:
 
     content = yaml.safe_load(files("configs").joinpath("prices.yaml").read_text(encoding="utf-8"))
     prices = {model: parse_price(model, entry) for model, entry in content["models"].items()}
+    for model, entry in content["long_context"].items():
+        above = int(entry.pop("above"))
+        prices[model] = replace(prices[model], long_above=above, long_context=parse_price(model, entry))
     return PriceTable(prices, str(content["date"]))
 
 

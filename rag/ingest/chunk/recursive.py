@@ -165,10 +165,11 @@ class _Cutter:
             return covered
         read = self._ends if self._ends and self._ends[0][0] < floor else self._sentences(max(floor - _BEFORE, 0), cut)
         whole = [begin for begin, _ in read[1:] if floor <= begin < cut]
-        for begin in [*whole, floor]:
-            if self._tokens.count(begin, cut) <= self._overlap:
-                return begin
-        return covered
+        words = [floor, self._word_start(floor + 1, cut)]  # a word more or less: tokens differ at the seam
+        fitting = (
+            begin for begin in [*whole, *words] if begin < cut and self._tokens.count(begin, cut) <= self._overlap
+        )
+        return next(fitting, covered)
 
     def _word_start(self, offset: int, end: int) -> int:
         """The first start of a word at or after `offset`."""

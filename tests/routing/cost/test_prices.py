@@ -23,6 +23,13 @@ def test_without_cache_prices_the_input_price_counts() -> None:
     assert Price(Decimal(3)).of(Usage(input_tokens=1_000_000, cached_input_tokens=400_000)) == Decimal(3)
 
 
+def test_a_long_prompt_makes_the_whole_call_dearer() -> None:
+    price = Price(Decimal(1), Decimal(4), long_above=1000, long_context=Price(Decimal(2), Decimal(6)))
+    assert price.of(Usage(1000, 100)) == Decimal("0.0014")
+    assert price.of(Usage(1001, 100)) == Decimal("0.002602")
+    assert any(shipped.long_context for shipped in shipped_prices().prices.values())
+
+
 def test_no_rounding_of_tiny_amounts() -> None:
     assert PRICE.of(Usage(input_tokens=1)) == Decimal("0.0000025")
 

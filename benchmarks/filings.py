@@ -1,0 +1,98 @@
+"""How often the page that holds the answer is found in real filings (FinanceBench, Islam et al. 2023).
+
+    python benchmarks/filings.py --data FOLDER [--kb FOLDER] [--answers 5] [--set retrieval.top_k=10]
+
+FOLDER holds `pdfs/` and `questions.jsonl` (question, doc_name, answer, evidence with zero-based page_index).
+A page counts as found when one of the first k chunks lies on it, wholly or in part, in the right filing. Searches run
+over all filings at once, and, for comparison, inside the right filing only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import resource
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from rag import RAG, Hit
+from rag.index.filters import Eq
+
+CUTOFFS = (3, 10)
+RESAMPLES = 2000
+
+
+def main() -> None:
+    """Ingest, search and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--kb", type=Path, help="keep the knowledge base here")
+    parser.add_argument("--answers", type=int, default=0, help="print this many whole answers")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
+    arguments = parser.parse_args()
+    settings = {key: yaml.safe_load(value) for key, _, value in (pair.partition("=") for pair in arguments.set)}
+    with tempfile.TemporaryDirectory() as scratch:
+        with RAG.open(arguments.kb or Path(scratch) / "kb", home=Path(scratch) / "home", settings=settings) as kb:
+            ingest(kb, arguments.data / "pdfs")
+            questions = [json.loads(line) for line in (arguments.data / "questions.jsonl").open(encoding="utf-8")]
+            measure(kb, questions)
+            for question in questions[: arguments.answers]:
+                show(kb, question)
+
+
+def ingest(kb: RAG, folder: Path) -> None:
+    """Ingest and print the speed."""
+    started = time.process_time()
+    report = kb.ingest(folder)
+    pages = sum(file.pages for file in report.files)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    if pages:
+        cpu = time.process_time() - started
+        print(f"{report}\n{pages / report.seconds:.0f} pages/s wall, {pages / cpu:.0f} pages/CPU-s, peak {peak:.0f} MB")
+
+
+def measure(kb: RAG, questions: Sequence[dict[str, Any]]) -> None:
+    """Print the share of questions whose evidence page is among the first k chunks, with 95 % intervals."""
+    print(f"{'evidence page found':<28}" + "".join(f"{f'top {k}':>22}" for k in CUTOFFS))
+    for title, inside in (("in all filings", False), ("inside the right filing", True)):
+        found: dict[int, list[bool]] = {k: [] for k in CUTOFFS}
+        for question in questions:
+            condition = Eq("document", f"{question['doc_name']}.pdf") if inside else None
+            hits = kb.search(question["question"], top_k=max(CUTOFFS), condition=condition)
+            for k in CUTOFFS:
+                found[k].append(any(holds(kb, hit, question) for hit in hits[:k]))
+        print(f"{title:<28}" + "".join(f"{share(found[k]):>22}" for k in CUTOFFS))
+
+
+def holds(kb: RAG, hit: Hit, question: dict[str, Any]) -> bool:
+    """Whether the chunk lies on a labelled page."""
+    if hit.document != f"{question['doc_name']}.pdf" or hit.chunk.page is None:
+        return False
+    last, _ = kb._parts.catalogue.locate(hit.chunk.document_id, hit.chunk.end - 1)
+    pages = range(hit.chunk.page, (last or hit.chunk.page) + 1)
+    return any(int(evidence["page_index"]) + 1 in pages for evidence in question["evidence"])
+
+
+def share(outcomes: Sequence[bool]) -> str:
+    """A share with its bootstrap interval."""
+    generator = random.Random(1)
+    means = sorted(sum(generator.choices(outcomes, k=len(outcomes))) / len(outcomes) for _ in range(RESAMPLES))
+    low, high = means[int(0.025 * RESAMPLES)], means[int(0.975 * RESAMPLES)]
+    return f"{sum(outcomes) / len(outcomes):.2f} [{low:.2f}, {high:.2f}]"
+
+
+def show(kb: RAG, question: dict[str, Any]) -> None:
+    """Print an answer beside the right one."""
+    pages = ", ".join(str(int(evidence["page_index"]) + 1) for evidence in question["evidence"])
+    print(f"\n{'=' * 100}\nQ: {question['question']}")
+    print(f"right: {question['answer']}  ({question['doc_name']}, page {pages})\n{kb.ask(question['question'])}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,267 @@
+"""The command `rag`: output for people and for machines, exit codes, interruption."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from plumbline.cli import build_app, exit_code, main
+from plumbline.errors import ConfigError, InputError, MissingExtraError, PlumblineError, StorageError
+from rag.errors import KnowledgeBaseMismatchError
+from routing.errors import AuthenticationError
+
+
+class Shell:
+    """Runs `rag` in this process."""
+
+    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+        self.folder = folder
+        self._capsys = capsys
+        self._monkeypatch = monkeypatch
+
+    def __call__(self, *arguments: object) -> tuple[int, str, str]:
+        self._monkeypatch.setattr(sys, "argv", ["rag", *map(str, arguments)])
+        with pytest.raises(SystemExit) as exit_:
+            main()
+        out, err = self._capsys.readouterr()
+        return int(exit_.value.code or 0), out, err
+
+    def json(self, *arguments: object) -> Any:
+        code, out, err = self(*arguments, "--json")
+        assert code == 0, err
+        return json.loads(out)
+
+
+@pytest.fixture
+def rag(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Shell:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PLUMBLINE_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("COLUMNS", "120")
+    for variable in ("PLUMBLINE_KB", "PLUMBLINE_CONFIG", "OPENAI_API_KEY", "ANTHROPIC_API_KEY"):
+        monkeypatch.delenv(variable, raising=False)
+    return Shell(tmp_path, capsys, monkeypatch)
+
+
+def test_one_command_from_folder_to_answer(rag: Shell, docs: Path) -> None:
+    code, out, err = rag("ask", "How many days does a parcel to Iceland take?", "--docs", docs)
+    assert code == 0
+    assert "9 days" in out
+    assert "more/shipping 🙂.md · Shipping" in out
+    assert "supported" in out
+    assert "not calibrated" in out
+    assert "$0.00" in out
+    assert "3 added" in err
+    code, out, err = rag("ask", "How many days does a parcel to Iceland take?", "--docs", docs)
+    assert (code, err) == (0, ""), "a second run has nothing to say about the documents"
+    assert (rag.folder / "kb" / "knowledge.db").exists()
+
+
+def test_ask_as_json(rag: Shell, docs: Path) -> None:
+    answer = rag.json("ask", "How many days does a parcel to Iceland take?", "--docs", docs)
+    assert set(answer) == {
+        "question", "text", "refused", "confidence", "calibrated", "citations", "usage", "cost", "timings", "model",
+        "cached", "degraded", "trace_id",
+    }  # fmt: skip
+    assert answer["refused"] is False
+    assert answer["calibrated"] is False
+    assert answer["cost"] == 0
+    assert answer["model"] == "extractive/default"
+    assert len(answer["trace_id"]) == 32
+    citation = answer["citations"][0]
+    assert set(citation) == {
+        "document", "page", "section", "start", "end", "answer_start", "answer_end", "quote", "verdict",
+    }  # fmt: skip
+    assert answer["text"][citation["answer_start"] : citation["answer_end"]] == citation["quote"]
+    text = (docs / citation["document"]).read_text(encoding="utf-8")
+    assert text[citation["start"] : citation["end"]] == citation["quote"]
+
+
+def test_search_as_json(rag: Shell, docs: Path) -> None:
+    rag("ingest", docs)
+    hits = rag.json("search", "gift cards", "--top-k", 2)
+    assert len(hits) == 2
+    assert set(hits[0]) == {"document", "page", "section", "start", "end", "text", "score"}
+    assert hits[0]["document"] == "returns.md"
+    assert hits[0]["text"] == (docs / "returns.md").read_text(encoding="utf-8")[hits[0]["start"] : hits[0]["end"]]
+    assert hits[0]["score"] >= hits[1]["score"]
+
+
+def test_ingest_for_people_and_as_json(rag: Shell, docs: Path) -> None:
+    (docs / "empty.txt").write_bytes(b"")
+    code, out, _ = rag("ingest", docs)
+    assert code == 5
+    assert "returns.md" in out
+    assert "zero bytes" in out
+    assert "3 added, 1 failed" in out
+    code, out, _ = rag("ingest", docs, "--json")
+    report = json.loads(out)
+    assert code == 5
+    assert report["counts"] == {"added": 0, "updated": 0, "unchanged": 3, "removed": 0, "failed": 1, "skipped": 0}
+    (failed,) = [file for file in report["files"] if file["outcome"] == "failed"]
+    assert failed["document"] == "empty.txt"
+    assert failed["reason"]
+
+
+def test_status_and_trace(rag: Shell, docs: Path) -> None:
+    answer = rag.json("ask", "Are gift cards returned?", "--docs", docs)
+    state = rag.json("status")
+    assert [d["document"] for d in state["documents"]] == ["more/shipping 🙂.md", "returns.md", "shops.csv"]
+    assert state["rerank"] == "none"
+    assert state["built_with"]["embedder"] == "embedded/wordllama"
+    code, out, _ = rag("status")
+    assert code == 0
+    assert "rerank" in out
+    assert "3 (0 pages" in out
+    code, out, _ = rag("trace", answer["trace_id"][:10])
+    assert code == 0
+    for part in ("ask", "retrieve", "chat extractive/default", "ledger", "$0.00", "question: Are gift cards returned?"):
+        assert part in out, f"{part} is missing in:\n{out}"
+    trace = rag.json("trace", answer["trace_id"])
+    assert trace["trace_id"] == answer["trace_id"]
+    assert trace["cost"] == 0
+    assert [call["kind"] for call in trace["calls"]] == ["embedding", "chat"]
+    assert trace["spans"][0]["name"] == "ask"
+    assert {span["depth"] for span in trace["spans"]} == {0, 1, 2}
+    assert rag("trace")[0] == 0
+    assert rag("trace", "feed")[0] == 2
+
+
+def test_search_for_people(rag: Shell, docs: Path) -> None:
+    rag("ingest", docs)
+    code, out, _ = rag("search", "gift cards")
+    assert code == 0
+    assert "returns.md · Returns policy" in out
+    assert "lexical #1" in out
+
+
+@pytest.mark.parametrize("command", [("ask", "x"), ("search", "x"), ("status",)])
+def test_without_a_knowledge_base(rag: Shell, command: tuple[str, ...]) -> None:
+    code, out, err = rag(*command)
+    assert (code, out) == (2, "")
+    assert "There is no knowledge base in kb" in err
+    assert "rag ingest FOLDER" in err
+    assert not (rag.folder / "kb").exists()
+
+
+def test_errors_as_json(rag: Shell) -> None:
+    code, out, err = rag("ask", "x", "--json")
+    assert (code, out) == (2, "")
+    assert json.loads(err)["error"]["type"] == "InputError"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["ask", "", "--docs", "docs"], 2, "question is empty"),
+        (["ask", "x" * 100_000, "--docs", "docs"], 2, "100,000 characters"),
+        (["ask", "x", "--docs", "nowhere"], 2, "no file or folder"),
+        (["ask", "x", "--docs", "docs", "--set", "retrieval.topk=4"], 2, "Did you mean 'top_k'"),
+        (["ask", "x", "--docs", "docs", "--set", "retrieval"], 2, "KEY=VALUE"),
+        (["ask", "x", "--docs", "docs", "--config", "opneai"], 2, "Did you mean 'openai'"),
+        (["ask", "x", "--docs", "docs", "--model", "opneai/gpt-5"], 2, "Did you mean 'openai/gpt-5'"),
+        (["ask", "x", "--docs", "docs", "--model", "openai/gpt-5"], 4, "OPENAI_API_KEY"),
+        (["ask", "x", "--docs", "docs", "--model", "anthropic/claude-sonnet-5"], 4, "ANTHROPIC_API_KEY"),
+    ],
+)
+def test_mistakes(rag: Shell, docs: Path, arguments: list[str], code: int, message: str) -> None:
+    found, _, err = rag(*arguments)
+    assert found == code, err
+    assert message in " ".join(err.split())
+
+
+def test_a_model_that_cannot_be_reached(rag: Shell, docs: Path) -> None:
+    pytest.importorskip("openai")
+    model = "vllm/nothing@http://127.0.0.1:9"
+    quick = ["--set", "routing.retry.attempts=1"]
+    code, out, err = rag("ask", "Are gift cards returned?", "--docs", docs, "--model", model, *quick)
+    assert code == 0, err
+    assert "extractive/default" in out
+    assert "127.0.0.1:9" in " ".join(out.split())
+    code, _, err = rag("ask", "Are gift cards returned?", "--model", model, *quick, "--set", "routing.fallback=none")
+    assert code == 4
+    assert "127.0.0.1:9" in err
+
+
+def test_help_and_version(rag: Shell) -> None:
+    code, out, _ = rag("--help")
+    assert code == 0
+    for command in ("ask", "ingest", "search", "status", "trace"):
+        assert command in out
+    code, out, _ = rag("--version")
+    assert code == 0
+    assert out.startswith("plumbline ")
+    assert rag("unknown")[0] == 2
+
+
+def test_building_the_command_line_imports_nothing_heavy() -> None:
+    script = (
+        "import sys; from plumbline.cli import build_app; build_app();"
+        "print([m for m in ('numpy', 'sqlalchemy', 'pydantic', 'kreuzberg', 'openai', 'opentelemetry') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (PlumblineError("x"), 1),
+        (ConfigError("x"), 2),
+        (InputError("x"), 2),
+        (MissingExtraError("openai", "openai"), 2),
+        (StorageError("x"), 3),
+        (KnowledgeBaseMismatchError("x"), 3),
+        (AuthenticationError("x", model="m"), 4),
+    ],
+)
+def test_exit_codes(error: PlumblineError, code: int) -> None:
+    assert exit_code(error) == code
+
+
+def test_commands_are_registered_once() -> None:
+    names = [command.callback.__name__ for command in build_app().registered_commands if command.callback]
+    assert len(names) == len(set(names))
+
+
+def test_ctrl_c_in_the_middle_of_an_ingestion(tmp_path: Path) -> None:
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    for number in range(400):
+        (docs / f"note-{number:03}.md").write_text(f"# Note {number}\n\n" + f"Fact {number} is true. " * 200, "utf-8")
+    environment = {**os.environ, "PLUMBLINE_HOME": str(tmp_path / "home"), "PYTHONPATH": str(Path.cwd())}
+    command = [sys.executable, "-m", "plumbline.cli", "ingest", str(docs), "--kb", str(tmp_path / "kb")]
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    database = tmp_path / "kb" / "knowledge.db"
+    waited = time.monotonic() + 60
+    while _documents(database) < 3 and time.monotonic() < waited:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert "run the same command again" in err
+    assert "Traceback" not in err
+    stored = _documents(database)
+    assert 3 <= stored < 400
+    again = subprocess.run([*command, "--json"], env=environment, capture_output=True, text=True, check=True)
+    counts = json.loads(again.stdout)["counts"]
+    assert counts["added"] + counts["unchanged"] + counts["updated"] == 400
+    assert counts["unchanged"] >= stored - 1
+    assert _documents(database) == 400
+
+
+def _documents(database: Path) -> int:
+    import sqlite3
+
+    try:
+        with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
+            return int(connection.execute("SELECT count(*) FROM documents").fetchone()[0])
+    except sqlite3.Error:
+        return 0

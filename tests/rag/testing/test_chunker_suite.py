@@ -1,0 +1,81 @@
+"""The chunker suite accepts ours and catches what it is there to catch."""
+
+from dataclasses import replace
+
+import pytest
+
+from plumbline.text.tokens import tokenizer
+from rag.ingest.chunk import chunks_from
+from rag.ingest.chunk.recursive import RecursiveChunker
+from rag.testing.chunker import check_chunker
+from rag.types import Chunk, Document
+
+
+class Spoiled:
+    """Our chunker with one thing wrong."""
+
+    name = "spoiled"
+
+    def __init__(self, spoil):
+        self._spoil = spoil
+
+    async def chunk(self, document: Document) -> list[Chunk]:
+        return self._spoil(document, await RecursiveChunker(size=64, overlap=8).chunk(document))
+
+
+class Words:
+    """The smallest chunker that fits: a chunk per word, and no base class."""
+
+    name = "words"
+
+    async def chunk(self, document: Document) -> list[Chunk]:
+        spans, at = [], 0
+        for word in document.text.split():
+            start = document.text.index(word, at)
+            at = start + len(word)
+            spans.append((start, at, tokenizer().count(word)))
+        return chunks_from(document, spans)
+
+
+async def test_a_minimal_chunker_of_a_stranger_passes():
+    await check_chunker(Words())
+
+
+SPOILS = {
+    "not a span": lambda d, c: [replace(x, end=len(d.text) + 1) for x in c],
+    "white space": lambda d, c: [
+        replace(x, end=x.end + 1, text=d.text[x.start : x.end + 1]) if x.end < len(d.text) else x for x in c
+    ],
+    "the document has": lambda d, c: [replace(x, text=x.text.upper()) for x in c],
+    "is in no chunk": lambda d, c: c[:-1],
+    "index is": lambda d, c: [replace(x, index=x.index + 1) for x in c],
+    "starts no later": lambda d, c: [y for x in c for y in (x, replace(x, index=x.index + 1))][:2] if c else [],
+    "share an id": lambda d, c: [replace(x, id="same") for x in c],
+    "page is": lambda d, c: [replace(x, page=99) for x in c],
+    "section is": lambda d, c: [replace(x, section="Elsewhere") for x in c],
+    "tokens is": lambda d, c: [replace(x, tokens=x.tokens + 1) for x in c],
+    "document_id": lambda d, c: [replace(x, document_id="other") for x in c],
+}
+
+
+@pytest.mark.parametrize("wrong", SPOILS)
+async def test_it_catches(wrong: str):
+    with pytest.raises(AssertionError, match=wrong):
+        await check_chunker(Spoiled(SPOILS[wrong]), max_tokens=64, count=tokenizer().count)
+
+
+async def test_it_catches_a_broken_budget():
+    with pytest.raises(AssertionError, match="48 are allowed"):
+        await check_chunker(RecursiveChunker(size=64, overlap=8), max_tokens=48, count=tokenizer().count)
+
+
+async def test_it_catches_ids_that_change():
+    class Restless(Words):
+        calls = 0
+
+        async def chunk(self, document: Document) -> list[Chunk]:
+            self.calls += 1
+            return [replace(chunk, id=f"{chunk.id}{self.calls}") for chunk in await super().chunk(document)]
+
+    with pytest.raises(AssertionError, match="other ids"):
+        await check_chunker(Restless())

@@ -1,0 +1,136 @@
+"""The path of a call: tries, fallback, price, and a ledger row for each."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from decimal import Decimal
+
+import pytest
+
+from routing.chat import ChatEvent, ChatRequest, ChatResponse, Completed, Message, Tags, TextDelta, Usage
+from routing.errors import AuthenticationError, ConnectionFailedError, DeadlineError, ModelError, OverloadedError
+from routing.meter import Meter
+from routing.router import Router
+from routing.settings import RetrySettings
+from routing.testing.fakes import ScriptedChatModel
+
+QUICK = RetrySettings(attempts=3, first_wait_seconds=0, longest_wait_seconds=0.01)
+REQUEST = ChatRequest((Message("user", "Hello?"),), tags=Tags("answer", "acme"))
+
+
+def down() -> ConnectionFailedError:
+    return ConnectionFailedError("connection refused", model="openai/priced")
+
+
+def answered(text: str = "Hello.") -> ChatResponse:
+    return ChatResponse(text, "openai/priced-2026-01-01", Usage(1_000_000, 500_000))
+
+
+def router(meter: Meter, *replies: object, fallback: ScriptedChatModel | None = None) -> Router:
+    model = ScriptedChatModel(*replies, name="openai/priced")  # type: ignore[arg-type]  # a list of replies
+    return Router(model, meter=meter, retry=QUICK, fallback=fallback)
+
+
+async def test_an_answer_is_priced_and_recorded(meter: Meter) -> None:
+    with meter.tracing.span("ask") as span:
+        response = await router(meter, answered()).complete(REQUEST)
+    assert response.cost == Decimal(2)
+    assert [(a.model, a.error) for a in response.attempts] == [("openai/priced", None)]
+    (row,) = meter.ledger.of_trace(f"{span.get_span_context().trace_id:032x}")
+    assert (row.kind, row.model, row.cost, row.tags, row.error) == ("chat", "openai/priced", 2, REQUEST.tags, None)
+
+
+async def test_every_try_has_its_row(meter: Meter) -> None:
+    response = await router(meter, down(), OverloadedError("503", model="openai/priced"), answered()).complete(REQUEST)
+    assert [a.error is None for a in response.attempts] == [False, False, True]
+    assert meter.ledger.totals().calls == 3
+
+
+async def test_the_fallback_answers_when_the_model_stays_dead(meter: Meter) -> None:
+    fallback = ScriptedChatModel("From the fallback.", name="scripted/fallback")
+    response = await router(meter, down(), fallback=fallback).complete(REQUEST)
+    assert response.text == "From the fallback."
+    assert [a.model for a in response.attempts] == ["openai/priced"] * 3 + ["scripted/fallback"]
+    assert "connection refused" in (response.attempts[0].error or "")
+
+
+async def test_without_a_fallback_the_error_is_raised(meter: Meter) -> None:
+    with pytest.raises(ConnectionFailedError):
+        await router(meter, down()).complete(REQUEST)
+    assert meter.ledger.totals().calls == 3
+
+
+async def test_a_wrong_key_is_neither_retried_nor_hidden_by_the_fallback(meter: Meter) -> None:
+    fallback = ScriptedChatModel("never", name="scripted/fallback")
+    with pytest.raises(AuthenticationError):
+        await router(meter, AuthenticationError("401", model="openai/priced"), fallback=fallback).complete(REQUEST)
+    assert fallback.requests == []
+    assert meter.ledger.totals().calls == 1
+
+
+async def test_a_deadline_that_is_over_asks_nobody_but_the_fallback(meter: Meter) -> None:
+    late = ChatRequest(REQUEST.messages, deadline=time.monotonic() - 1)
+    fallback = ScriptedChatModel("In time.", name="scripted/fallback")
+    made = router(meter, answered(), fallback=fallback)
+    assert (await made.complete(late)).text == "In time."
+    with pytest.raises(DeadlineError):
+        await router(meter, answered()).complete(late)
+
+
+async def test_a_model_that_is_its_own_fallback_is_asked_once(meter: Meter) -> None:
+    model = ScriptedChatModel(down(), name="scripted/chat")
+    made = Router(model, meter=meter, retry=RetrySettings(attempts=1), fallback=model)
+    with pytest.raises(ConnectionFailedError):
+        await made.complete(REQUEST)
+    assert len(model.requests) == 1
+
+
+async def collect(events: AsyncIterator[ChatEvent]) -> tuple[str, ChatResponse]:
+    text, last = "", None
+    async for event in events:
+        if isinstance(event, TextDelta):
+            text += event.text
+        else:
+            assert isinstance(event, Completed)
+            last = event.response
+    assert last is not None
+    return text, last
+
+
+async def test_a_stream_ends_with_the_priced_response(meter: Meter) -> None:
+    text, response = await collect(router(meter, answered("Hello to you.")).stream(REQUEST))
+    assert text == response.text == "Hello to you."
+    assert response.cost == 2
+    assert meter.ledger.totals().calls == 1
+
+
+async def test_a_stream_that_fails_before_its_first_piece_falls_back_unseen(meter: Meter) -> None:
+    fallback = ScriptedChatModel("From the fallback.", name="scripted/fallback")
+    text, response = await collect(router(meter, down(), fallback=fallback).stream(REQUEST))
+    assert text == response.text == "From the fallback."
+    assert [a.model for a in response.attempts] == ["openai/priced", "scripted/fallback"]
+
+
+async def test_a_stream_that_breaks_later_is_never_spliced(meter: Meter) -> None:
+    class Breaking(ScriptedChatModel):
+        async def stream(self, request: ChatRequest) -> AsyncIterator[ChatEvent]:
+            yield TextDelta("Half an ")
+            raise down()
+
+    fallback = ScriptedChatModel("Other text.", name="scripted/fallback")
+    made = Router(Breaking("x", name="openai/priced"), meter=meter, retry=QUICK, fallback=fallback)
+    seen = ""
+    with pytest.raises(ModelError):
+        async for event in made.stream(REQUEST):
+            seen += event.text if isinstance(event, TextDelta) else ""
+    assert seen == "Half an "
+    assert fallback.requests == []
+
+
+async def test_close_closes_both(meter: Meter) -> None:
+    fallback = ScriptedChatModel("x", name="scripted/fallback")
+    made = router(meter, "x", fallback=fallback)
+    await made.close()
+    assert fallback.closed
+    assert made.model.closed  # type: ignore[attr-defined]  # a scripted model remembers it
