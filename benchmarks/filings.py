@@ -37,13 +37,15 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     arguments = parser.parse_args()
     settings = {key: yaml.safe_load(value) for key, _, value in (pair.partition("=") for pair in arguments.set)}
-    with tempfile.TemporaryDirectory() as scratch:
-        with RAG.open(arguments.kb or Path(scratch) / "kb", home=Path(scratch) / "home", settings=settings) as kb:
-            ingest(kb, arguments.data / "pdfs")
-            questions = [json.loads(line) for line in (arguments.data / "questions.jsonl").open(encoding="utf-8")]
-            measure(kb, questions)
-            for question in questions[: arguments.answers]:
-                show(kb, question)
+    questions = [json.loads(line) for line in (arguments.data / "questions.jsonl").open(encoding="utf-8")]
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        RAG.open(arguments.kb or Path(scratch) / "kb", home=Path(scratch) / "home", settings=settings) as kb,
+    ):
+        ingest(kb, arguments.data / "pdfs")
+        measure(kb, questions)
+        for question in questions[: arguments.answers]:
+            show(kb, question)
 
 
 def ingest(kb: RAG, folder: Path) -> None:
@@ -74,8 +76,9 @@ def holds(kb: RAG, hit: Hit, question: dict[str, Any]) -> bool:
     """Whether the chunk lies on a labelled page."""
     if hit.document != f"{question['doc_name']}.pdf" or hit.chunk.page is None:
         return False
-    last, _ = kb._parts.catalogue.locate(hit.chunk.document_id, hit.chunk.end - 1)
-    pages = range(hit.chunk.page, (last or hit.chunk.page) + 1)
+    document = kb.document(hit.chunk.document_id)
+    assert document is not None
+    pages = {page.number for page in document.pages if page.start < hit.chunk.end and hit.chunk.start < page.end}
     return any(int(evidence["page_index"]) + 1 in pages for evidence in question["evidence"])
 
 

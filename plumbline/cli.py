@@ -1,4 +1,6 @@
-"""The command `rag`: assembled from the floors' own command modules, found by name so that nothing low imports anything high.
+"""The command `rag`: assembled from the floors' own command modules.
+
+They are found by name, so that nothing low imports anything high.
 
 Exit codes: 0 done; 1 an error of no other kind; 2 wrong arguments, configuration or input; 3 stored state (damaged,
 newer, disk full); 4 a call to a model failed; 5 the ingestion ended and some files could not be read; 130 interrupted.
@@ -63,7 +65,7 @@ def exit_code(error: PlumblineError) -> int:
 def _report(error: PlumblineError, wants_json: bool) -> None:
     if wants_json:
         problem = {"type": type(error).__name__, "message": error.message, "hint": error.hint}
-        print(json.dumps({"error": problem}, ensure_ascii=False), file=sys.stderr)
+        sys.stderr.write(json.dumps({"error": problem}, ensure_ascii=False) + "\n")
         return
     from rich.console import Console
     from rich.text import Text

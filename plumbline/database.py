@@ -151,7 +151,8 @@ def _bring_up_to_date(engine: Engine, component: Component, path: Path) -> None:
         found = connection.scalar(text("SELECT version FROM components WHERE name = :name"), {"name": component.name})
         if found is not None and found > component.version:
             raise NewerStateError(
-                f"{path} was written by a newer version of Plumbline ({component.name} {found}; this one reads {component.version}).",
+                f"{path} was written by a newer version of Plumbline "
+                f"({component.name} {found}; this one reads {component.version}).",
                 hint="Upgrade: pip install --upgrade plumbline.",
             )
         if found is None:
@@ -161,7 +162,8 @@ def _bring_up_to_date(engine: Engine, component: Component, path: Path) -> None:
                 migrate(connection)
         connection.execute(
             text(
-                "INSERT INTO components (name, version) VALUES (:name, :version) ON CONFLICT (name) DO UPDATE SET version = :version"
+                "INSERT INTO components (name, version) VALUES (:name, :version) "
+                "ON CONFLICT (name) DO UPDATE SET version = :version"
             ),
             {"name": component.name, "version": component.version},
         )

@@ -179,7 +179,7 @@ def _override_layer(overrides: Mapping[str, Any]) -> Layer:
     values: dict[str, Any] = {}
     for key, value in overrides.items():
         _put(values, key, value)
-    return Layer("arguments", values, {key: "argument" for key in overrides})
+    return Layer("arguments", values, dict.fromkeys(overrides, "argument"))
 
 
 def _put(values: dict[str, Any], key: str, value: Any) -> None:

@@ -46,6 +46,7 @@ class SpanRecord:
 
     @property
     def seconds(self) -> float:
+        """How long it took."""
         return self.end - self.start
 
 

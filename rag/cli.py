@@ -1,4 +1,7 @@
-"""The commands of the rag floor: ask, ingest, search, status, trace. Everything heavy is imported when a command runs."""
+"""The commands of the rag floor: ask, ingest, search, status, trace.
+
+Everything heavy is imported when a command runs.
+"""
 
 from __future__ import annotations
 

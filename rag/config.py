@@ -1,4 +1,7 @@
-"""The composition root: turns settings into the parts of a knowledge base. The only file that knows every implementation."""
+"""The composition root: turns settings into the parts of a knowledge base.
+
+The only file that knows every implementation.
+"""
 
 from __future__ import annotations
 

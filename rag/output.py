@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from pydantic import BaseModel, ConfigDict, PlainSerializer, WithJsonSchema
 
@@ -172,7 +172,7 @@ class IngestOutput(Output):
     @classmethod
     def of(cls, report: IngestReport) -> IngestOutput:
         """From a report."""
-        counts = {outcome: report.count(outcome) for outcome in Outcome.__args__}
+        counts = {outcome: report.count(outcome) for outcome in get_args(Outcome)}
         return cls(
             files=[FileOutput.of(file) for file in report.files],
             counts=counts,

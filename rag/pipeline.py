@@ -10,11 +10,11 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from plumbline.aio import LoopThread
 from plumbline.errors import InputError
-from rag.types import Answer, Hit
+from rag.types import Answer, Document, Hit
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -73,8 +73,8 @@ class RAG:
         `config` is a shipped configuration ("default", "openai", "anthropic", "vllm") or a YAML file; `settings` maps
         dotted keys to values and wins over it, `model` is short for "generation.model". A `model` or `embedder` of your
         own is anything of the protocol's shape (`routing.chat`, `routing.vectors`); it is closed with the knowledge
-        base. API keys come from `environ` (default: the process's). Nothing calls a paid API unless one of these names it. Raises `ConfigError`,
-        `MissingKeyError`, `MissingExtraError`, `StateError` or `KnowledgeBaseMismatchError`.
+        base. API keys come from `environ` (default: the process's). Nothing calls a paid API unless one of these names
+        it. Raises `ConfigError`, `MissingKeyError`, `MissingExtraError`, `StateError` or `KnowledgeBaseMismatchError`.
         """
         from rag.config import build, read_rag_settings
 
@@ -185,6 +185,10 @@ class RAG:
             Path(target), afresh=afresh or rechunk, keep_missing=keep_missing, on_progress=on_progress
         )
 
+    def document(self, document_id: str) -> Document | None:
+        """A stored document with its text, pages and sections, or `None`; citations and hits name its id."""
+        return self._open_parts().catalogue.document(document_id)
+
     def status(self) -> Status:
         """What the knowledge base holds, and with which parts it works."""
         parts = self._open_parts()
@@ -218,7 +222,7 @@ class RAG:
             self._closed = True
             await self._parts.close()
 
-    def __enter__(self) -> RAG:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -226,7 +230,7 @@ class RAG:
     ) -> None:
         self.close()
 
-    async def __aenter__(self) -> RAG:
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(
@@ -236,7 +240,9 @@ class RAG:
 
     def _open_parts(self) -> Parts:
         if self._closed:
-            raise InputError(f"The knowledge base in {self._parts.path} is closed.", hint="Open it again: RAG.open(path).")
+            raise InputError(
+                f"The knowledge base in {self._parts.path} is closed.", hint="Open it again: RAG.open(path)."
+            )
         return self._parts
 
     def _checked(self, question: str) -> str:

@@ -190,7 +190,9 @@ class ChatModel(Protocol):
     """
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """The name, "provider/name"."""
+        ...
 
     async def complete(self, request: ChatRequest) -> ChatResponse:
         """Answer in one piece."""

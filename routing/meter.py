@@ -41,6 +41,7 @@ class Bill:
 
     @property
     def cost(self) -> Decimal | None:
+        """The sum."""
         return total_cost(self.costs)
 
 
@@ -49,7 +50,7 @@ _bill: ContextVar[Bill | None] = ContextVar("plumbline_bill", default=None)
 
 @contextmanager
 def billed() -> Iterator[Bill]:
-    """Collects what the block's calls use, also those of tasks it starts; blocks nest, the outer one sees everything."""
+    """Collects what the block's calls use, also those of tasks it starts; an outer block sees everything."""
     outer = _bill.get()
     bill = Bill()
     token = _bill.set(bill)

@@ -11,7 +11,7 @@ from plumbline.settings import Settings
 
 
 class RetrySettings(Settings):
-    """`attempts` counts the first try; waits in seconds. A provider asking for a longer wait than the longest is not waited for."""
+    """`attempts` counts the first try; waits in seconds. A provider that asks for more than the longest is given up."""
 
     attempts: Annotated[int, Field(ge=1, le=10)] = 3
     first_wait_seconds: Annotated[float, Field(ge=0, le=60)] = 0.5
@@ -32,7 +32,7 @@ class RoutingSettings(Settings):
 
     fallback: str = "extractive/default"
     retry: RetrySettings = RetrySettings()
-    prices: dict[str, PriceSettings] = {}
+    prices: dict[str, PriceSettings] = Field(default_factory=dict)
 
 
 class GenerationSettings(Settings):

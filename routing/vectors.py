@@ -42,13 +42,19 @@ class Embedder(Protocol):
     """
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """The name, "provider/name"."""
+        ...
 
     @property
-    def dim(self) -> int: ...
+    def dim(self) -> int:
+        """The length of a vector."""
+        ...
 
     @property
-    def max_tokens(self) -> int | None: ...
+    def max_tokens(self) -> int | None:
+        """How much text one window holds; `None`: no limit."""
+        ...
 
     async def embed_queries(self, texts: Sequence[str]) -> Embeddings:
         """Embed texts that ask."""
@@ -67,7 +73,9 @@ class Reranker(Protocol):
     """Scores passages against a query, more exactly and more slowly than the search did."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """The name, "provider/name"."""
+        ...
 
     async def score(self, query: str, passages: Sequence[str]) -> Scores:
         """Score each passage; raises `routing.errors.ModelError`."""

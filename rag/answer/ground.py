@@ -23,19 +23,20 @@ _ONE_SOURCE = re.compile(
     r"^(?:Source\s*:\s*)?(?P<name>.+?)(?:\s*,\s*(?:pages?|pp?\.)\s*(?P<page>\d+)[\d\s,–-]*)?$", re.IGNORECASE
 )
 
-# Stands in for a marker while sentences are found: neither a space, which would look like a gap between columns, nor a word.
+# Stands in for a marker while sentences are found: no word, and no space, which would look like a gap between columns.
 _MASK = "\u2060"
 
 
 @dataclass(frozen=True, slots=True)
 class Grounding:
-    """The checked citations and claims of an answer; `support` is the mean over its claims, 0 when there are none."""
+    """The checked citations and claims of an answer."""
 
     citations: tuple[Citation, ...]
     claims: tuple[Claim, ...]
 
     @property
     def support(self) -> float:
+        """The mean support of the claims, 0 when there are none."""
         return sum(claim.support for claim in self.claims) / len(self.claims) if self.claims else 0.0
 
 

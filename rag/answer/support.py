@@ -43,6 +43,7 @@ class Weights:
     rarest: float
 
     def of(self, term: str) -> float:
+        """The weight of one term."""
         return self.idf.get(term, self.rarest)
 
 

@@ -76,7 +76,7 @@ class Catalogue:
             return {row["source"]: FileRecord(**row) for row in connection.execute(query).mappings()}
 
     def put_document(self, document: Document, chunks: Sequence[Chunk], file: FileRecord | None) -> None:
-        """Store a document in place of the one with its id, with its chunks, in one transaction; it then waits for indexing."""
+        """Store a document with its chunks in place of the one with its id, at once; it then waits for indexing."""
         with writing(self._engine, self._path) as connection:
             _drop_document(connection, document.id, keep={chunk.id for chunk in chunks})
             connection.execute(tables.documents().insert(), _document_row(document))

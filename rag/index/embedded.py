@@ -33,7 +33,7 @@ DEAD_SHARE_TO_REBUILD = 0.2
 
 
 class EmbeddedStore:
-    """A `Store` in the SQLite database behind `engine`, at `path`; the derived file lies in the folder `index` beside it."""
+    """A `Store` in the SQLite database behind `engine`, at `path`; the derived file lies in `index/` beside it."""
 
     name = "embedded"
     lexical_scorer = "bm25 (Lucene idf)"
@@ -49,15 +49,18 @@ class EmbeddedStore:
         self.rebuilt = False
 
     async def upsert(self, points: Sequence[Point]) -> None:
+        """Add or replace points, in one transaction."""
         rows = [self._row(point) for point in _last_of_each(points)]
         if rows:
             await asyncio.to_thread(self._write, rows)
 
     async def delete(self, ids: Sequence[str]) -> None:
+        """Remove points, in one transaction."""
         if ids:
             await asyncio.to_thread(self._delete, list(ids))
 
     async def search(self, search: Search) -> Found:
+        """Search as of now, exactly on both sides."""
         if search.k < 1:
             raise InputError(f"k must be at least 1, not {search.k}.")
         if search.vector is not None:
@@ -71,6 +74,7 @@ class EmbeddedStore:
         return Found(dense, lexical)
 
     async def get(self, ids: Sequence[str]) -> list[Point]:
+        """The points with these ids that exist, in the order of `ids`."""
         import numpy as np
 
         points = tables.points()
@@ -83,27 +87,35 @@ class EmbeddedStore:
         return [found[point_id] for point_id in ids if point_id in found]
 
     async def ids(self) -> list[str]:
+        """Every id, sorted."""
         points = tables.points()
         with storage_errors(self._path), self._engine.connect() as connection:
             return list(connection.scalars(points.select().with_only_columns(points.c.id).order_by(points.c.id)))
 
     async def count(self, condition: Filter | None = None) -> int:
+        """How many points there are, or match."""
         with self._lock:
             return int(self._current().mask(condition).sum())
 
     async def compact(self) -> None:
+        """Leave the index as a file for the next process to start from."""
         await asyncio.to_thread(self._compact)
 
     async def snapshot(self, target: Path) -> None:
+        """Write a copy of the whole knowledge base's database."""
+        await asyncio.to_thread(self._snapshot, target)
+
+    async def close(self) -> None:
+        """Forget the index in memory; the database is its owner's."""
+        with self._lock:
+            self._index = None
+
+    def _snapshot(self, target: Path) -> None:
         if target.exists():
             raise StorageError(f"{target} exists already.", hint="Choose a new path for the snapshot.")
         with storage_errors(target):
             target.parent.mkdir(parents=True, exist_ok=True)
-            await asyncio.to_thread(copy_database, self._engine, target)
-
-    async def close(self) -> None:
-        with self._lock:
-            self._index = None
+            copy_database(self._engine, target)
 
     def _check(self, vector: Vector, what: str) -> None:
         import numpy as np

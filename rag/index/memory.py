@@ -55,6 +55,7 @@ class MemoryIndex:
 
     @property
     def last_seq(self) -> int:
+        """The highest `seq` that is here, 0 when there is none."""
         return int(self.seqs[-1]) if len(self.seqs) else 0
 
     def append(self, rows: Sequence[Row]) -> None:
@@ -152,13 +153,13 @@ def save(index: MemoryIndex, path: Path) -> None:
             )
             file.flush()
             os.fsync(file.fileno())
-        os.replace(draft, path)
+        draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
 
 
 def load(path: Path) -> MemoryIndex | None:
-    """The index in the file, or `None` when it is missing, damaged (zip checks every member's CRC) or of another format."""
+    """The index in the file; `None` when it is missing, damaged (zip checks each member's CRC) or of another format."""
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as content:
             arrays = {name: content[name] for name in content.files}

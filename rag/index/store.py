@@ -54,14 +54,19 @@ class Store(Protocol):
     """Keeps points and finds them. `lexical_scorer` names how the lexical side scores.
 
     Writes are atomic per call and idempotent: repeating a call that failed leaves what one success would have left.
-    Raises `InputError` for a vector of the wrong size or with values that are not finite, `StateError` when storage fails.
+    Raises `InputError` for a `k` below 1 and for a vector of the wrong size or with values that are not finite,
+    `StateError` when storage fails.
     """
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """Which store this is."""
+        ...
 
     @property
-    def lexical_scorer(self) -> str: ...
+    def lexical_scorer(self) -> str:
+        """How its lexical side scores."""
+        ...
 
     async def upsert(self, points: Sequence[Point]) -> None:
         """Add points, or replace those with the same id."""

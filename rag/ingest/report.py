@@ -15,7 +15,7 @@ Outcome = Literal["added", "updated", "unchanged", "removed", "failed", "skipped
 
 @dataclass(frozen=True, slots=True)
 class FileOutcome:
-    """What became of one file. `reason` says why it failed or was skipped; `notes` what is worth knowing all the same."""
+    """What became of one file: `reason` says why it failed or was skipped, `notes` what else is worth knowing."""
 
     source: str
     name: str
@@ -45,6 +45,7 @@ class IngestReport:
 
     @property
     def failed(self) -> tuple[FileOutcome, ...]:
+        """The files that could not be read."""
         return tuple(file for file in self.files if file.outcome == "failed")
 
     def __str__(self) -> str:

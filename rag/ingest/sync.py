@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import os
 import time
 from collections import deque
 from collections.abc import AsyncGenerator, Mapping, Sequence
@@ -88,7 +87,7 @@ class Ingestor:
         fails, `ModelError` when embedding does; what was stored by then stays.
         """
         started = time.perf_counter()
-        root = target.expanduser().resolve()
+        root = await asyncio.to_thread(lambda: target.expanduser().resolve())
         with self._meter.tracing.span("ingest", {"plumbline.source": str(root)}) as span, billed() as bill:
             await self.recover()
             files, outcomes = _look(root)
@@ -227,7 +226,7 @@ def _look(root: Path) -> tuple[list[_File], list[FileOutcome]]:
             outcomes.append(FileOutcome(str(found.path), name, "skipped", reason=found.skipped))
             continue
         try:
-            stat = os.stat(found.path)
+            stat = found.path.stat()
         except OSError as error:
             outcomes.append(FileOutcome(str(found.path), name, "failed", reason=f"{error.strerror}."))
             continue

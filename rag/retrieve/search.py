@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 
 class Retriever:
-    """Searches one knowledge base. Raises `ModelError` when the question cannot be embedded, `StateError` from storage."""
+    """Searches one knowledge base.
+
+    Raises `ModelError` when the question cannot be embedded and `StateError` from storage.
+    """
 
     def __init__(
         self, store: Store, embedder: Embedder, catalogue: Catalogue, settings: RetrievalSettings, meter: Meter

@@ -10,7 +10,7 @@ from plumbline.settings import Settings
 
 
 class RetrievalSettings(Settings):
-    """`candidates` are taken from each side and fused; the `top_k` best are reranked; the `top_n` best are answered from.
+    """`candidates` of each side are fused, the `top_k` best are reranked, the `top_n` best are answered from.
 
     `dense_weight` and `rrf_k` belong to the fusions "weighted" and "rrf"; without a `dense_weight` the one measured for
     the kind of embedder is taken. These are defaults, measured and not certified.

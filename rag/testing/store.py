@@ -1,7 +1,9 @@
-"""The conformance suite of stores. Give it a function that makes an empty store of a dimension; it raises `AssertionError`.
+"""The conformance suite of stores: raises `AssertionError` for one that does not keep the contract.
 
-    async def test_my_store(tmp_path):
-        await check_store(lambda dim: MyStore(tmp_path, dim))
+Give it a function that makes an empty store of a dimension:
+
+async def test_my_store(tmp_path):
+    await check_store(lambda dim: MyStore(tmp_path, dim))
 """
 
 from __future__ import annotations
@@ -139,7 +141,9 @@ async def _check_exact_dense_search(store: Store) -> None:
     query = points[9].vector
     found = await store.search(Search(10, vector=query))
     expected = _exact(points, query, 10)
-    assert [point_id for point_id, _ in found.dense] == [point_id for point_id, _ in expected], "dense search must be exact"
+    assert [point_id for point_id, _ in found.dense] == [point_id for point_id, _ in expected], (
+        "dense search must be exact"
+    )
     scores = np.array([score for _, score in found.dense])
     assert np.allclose(scores, [score for _, score in expected], atol=1e-5), "dense scores must be cosines"
     assert found.lexical == [], "without text there is no lexical ranking"
@@ -172,7 +176,9 @@ async def _check_filters(store: Store) -> None:
         holding = {point.id for point in allowed if "granite" in point.text}
         assert {point_id for point_id, _ in found.lexical} == holding, f"lexical search is wrong for {condition}"
         few = await store.search(Search(2, query, None, condition))
-        assert [point_id for point_id, _ in few.dense] == expected[:2], f"a filter must be applied before k: {condition}"
+        assert [point_id for point_id, _ in few.dense] == expected[:2], (
+            f"a filter must be applied before k: {condition}"
+        )
 
 
 async def _check_replacement(store: Store) -> None:
@@ -182,7 +188,9 @@ async def _check_replacement(store: Store) -> None:
     for _ in range(2):
         await store.upsert([changed])
         assert await store.count() == len(points), "replacing must not add"
-        assert (await store.search(Search(5, text="xylophone"))).lexical[0][0] == changed.id, "the new text must be found"
+        assert (await store.search(Search(5, text="xylophone"))).lexical[0][0] == changed.id, (
+            "the new text must be found"
+        )
         assert await store.count(Eq("page", 99)) == 1, "the new payload must count"
         old_words = await store.search(Search(10, text=points[2].text.rsplit(" ", 1)[1]))
         assert changed.id not in {point_id for point_id, _ in old_words.lexical}, "the old text must be gone"

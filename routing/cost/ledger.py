@@ -24,7 +24,7 @@ Kind = Literal["chat", "embedding", "rerank"]
 
 @dataclass(frozen=True, slots=True)
 class LedgerEntry:
-    """One call to a model. `cost` in US dollars, `None` when the price is unknown; `error` names the class if it failed."""
+    """One call to a model: `cost` in US dollars, `None` when unknown; `error` names the class if it failed."""
 
     kind: Kind
     model: str

@@ -24,7 +24,7 @@ LOCAL_PROVIDERS = frozenset({"embedded", "extractive", "st", "scripted", "none"}
 class Price:
     """Dollars per million tokens; `cached_input` and `cache_write` fall back to `input` when the table has none.
 
-    `long_context`, if the model has one, is the price of the whole call when its prompt has more than `long_above` tokens.
+    `long_context`, if there is one, is the price of the whole call when its prompt has more than `long_above` tokens.
     """
 
     input: Decimal
@@ -109,7 +109,12 @@ def parse_price(model: str, entry: Mapping[str, Any]) -> Price:
             raise ConfigError(f"Price of {model}: {key}: {value!r} is not a price.", key=key, value=value)
     if "input" not in numbers:
         raise ConfigError(f"Price of {model}: 'input' is missing.", key="input")
-    return Price(**numbers)
+    return Price(
+        numbers["input"],
+        numbers.get("output", Decimal(0)),
+        cached_input=numbers.get("cached_input"),
+        cache_write=numbers.get("cache_write"),
+    )
 
 
 def _without_date(name: str) -> str:

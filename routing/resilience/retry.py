@@ -1,7 +1,7 @@
 """Retries of calls that another try may cure: by error class, with full jitter, inside the deadline.
 
 Backoff: exponential with full jitter (Marc Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015);
-a provider's `Retry-After` is a lower bound. What another try cannot cure (a wrong key, a bad request) is raised at once.
+a provider's `Retry-After` is a lower bound. What another try cannot cure (a wrong key, say) is raised at once.
 """
 
 from __future__ import annotations

@@ -90,7 +90,7 @@ def test_no_permission_to_make_the_folder(tmp_path: Path, monkeypatch: pytest.Mo
         raise PermissionError(13, "Permission denied", str(self))
 
     monkeypatch.setattr(Path, "mkdir", refuse)
-    with pytest.raises(StorageError, match="Cannot write .*Permission denied"):
+    with pytest.raises(StorageError, match=r"Cannot write .*Permission denied"):
         open_database(tmp_path / "deep" / "x.db", [NEW])
 
 

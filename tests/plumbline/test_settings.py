@@ -37,7 +37,9 @@ def test_every_shipped_configuration_is_valid(name: str) -> None:
 def test_later_layers_win(tmp_path: Path) -> None:
     path = write(tmp_path, "retrieval:\n  top_k: 20\n  top_n: 5\nchunking:\n  size: 256\n")
     environ = {"PLUMBLINE__RETRIEVAL__TOP_N": "7", "PLUMBLINE__CHUNKING__SIZE": "128", "OTHER": "x"}
-    settings = read_settings(RagSettings, config=path, environ=environ, overrides={"chunking.size": 64, "chunking.overlap": 8})
+    settings = read_settings(
+        RagSettings, config=path, environ=environ, overrides={"chunking.size": 64, "chunking.overlap": 8}
+    )
     assert (settings.retrieval.top_k, settings.retrieval.top_n, settings.chunking.size) == (20, 7, 64)
 
 

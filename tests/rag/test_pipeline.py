@@ -65,9 +65,9 @@ async def test_many_questions_at_once(kb: RAG, docs: Path) -> None:
     await kb.aingest(docs)
     questions = [f"How many days does a parcel to {country} take?" for country in ("Iceland", "Norway")] * 8
     answers = await asyncio.gather(*(kb.aask(question) for question in questions))
-    assert [("9 days" in a.text, "4 days" in a.text) for a in answers[:2]] == [(True, False), (False, True)] or all(
-        "days" in a.text for a in answers
-    )
+    for question, answer in zip(questions, answers, strict=True):
+        assert answer.question == question
+        assert ("9 days" if "Iceland" in question else "4 days") in answer.text
     assert len({a.trace_id for a in answers}) == len(answers)
 
 
@@ -86,7 +86,8 @@ def test_several_threads_share_a_knowledge_base(kb: RAG, docs: Path) -> None:
 def test_a_model_sees_prompt_and_evidence_and_its_citations_are_checked(tmp_path: Path, docs: Path) -> None:
     kb, model = opened(
         tmp_path,
-        "Unopened goods may be returned within 30 days of delivery [Source: returns.md]. They glow [Source: x.pdf, page 2].",
+        "Unopened goods may be returned within 30 days of delivery [Source: returns.md]. "
+        "They glow [Source: x.pdf, page 2].",
     )
     with kb:
         kb.ingest(docs)
@@ -111,7 +112,7 @@ def test_a_model_that_refuses(tmp_path: Path, docs: Path) -> None:
         kb.ingest(docs)
         answer = kb.ask("How long is the refund window?")
     assert answer.refused
-    assert answer.citations == answer.claims == ()
+    assert (answer.citations, answer.claims) == ((), ())
 
 
 def test_a_model_that_cannot_be_reached_is_replaced_and_that_is_said(tmp_path: Path, docs: Path) -> None:
@@ -216,7 +217,7 @@ def test_a_far_too_long_question(kb: RAG, docs: Path) -> None:
 
 
 def test_an_empty_knowledge_base(kb: RAG) -> None:
-    with pytest.raises(InputError, match="is empty.*rag ingest"):
+    with pytest.raises(InputError, match=r"is empty.*rag ingest"):
         kb.ask("Anything?")
     with pytest.raises(InputError, match="top_k must be at least 1"):
         kb.search("x", top_k=0)

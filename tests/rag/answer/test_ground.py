@@ -89,7 +89,9 @@ def test_a_marker_after_the_stop_cites_for_the_sentence_before_it(catalogue: Cat
 
 
 def test_several_sources_in_one_marker(catalogue: Catalogue) -> None:
-    answer = "The Lund shop opens at 9 and gift cards cannot be returned [Source: shops.csv; returns policy.pdf, page 2]."
+    answer = (
+        "The Lund shop opens at 9 and gift cards cannot be returned [Source: shops.csv; returns policy.pdf, page 2]."
+    )
     assert [c.document for c in check(answer, catalogue).citations] == ["shops.csv", "returns policy.pdf"]
 
 
@@ -113,7 +115,9 @@ def test_a_statement_without_a_citation_is_judged_by_all_evidence(catalogue: Cat
 def test_native_citations_are_checked_too(catalogue: Catalogue) -> None:
     quote = "The Malmö shop opens at 10 🙂 on Sundays."
     at = SHOPS.index(quote)
-    response = ChatResponse(quote, "extractive/default", citations=(EvidenceSpan(1, at, at + len(quote), 0, len(quote)),))
+    response = ChatResponse(
+        quote, "extractive/default", citations=(EvidenceSpan(1, at, at + len(quote), 0, len(quote)),)
+    )
     (citation,) = ground(response, HITS, catalogue).citations
     assert (citation.quote, citation.verdict) == (quote, "supported")
     assert SHOPS[citation.start : citation.end] == quote

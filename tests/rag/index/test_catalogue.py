@@ -125,7 +125,9 @@ def test_a_failure_in_the_middle_keeps_the_old_document(catalogue: Catalogue) ->
     catalogue.put_document(doc, [chunk(doc, 0, 0, 20)], record(doc))
     with catalogue._engine.begin() as connection:
         connection.execute(
-            text("CREATE TRIGGER full BEFORE INSERT ON chunks BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END")
+            text(
+                "CREATE TRIGGER full BEFORE INSERT ON chunks BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END"
+            )
         )
     with pytest.raises(StorageError, match=r"disk is full.*Nothing stored was lost"):
         catalogue.put_document(document("new text"), [chunk(doc, 0, 0, 8)], record(doc))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 import subprocess
 import sys
@@ -57,7 +58,8 @@ async def test_writes_of_another_process_are_seen(tmp_path: Path) -> None:
         "from tests.rag.index.test_embedded import open_store; from rag.testing.store import sample_points\n"
         "asyncio.run(open_store(Path(sys.argv[1])).upsert(sample_points(7)))\n"
     )
-    subprocess.run([sys.executable, "-c", script, str(tmp_path), str(Path.cwd())], check=True)
+    arguments = [sys.executable, "-c", script, str(tmp_path), str(Path.cwd())]
+    await asyncio.to_thread(subprocess.run, arguments, check=True)
     assert await reader.count() == 7
 
 

@@ -8,7 +8,14 @@ from hypothesis import strategies as st
 
 from rag.index.filters import And, Eq, Exists, Filter, In, Not, Or, Range, matches
 
-PAYLOAD = {"page": 3, "kind": "report", "public": True, "groups": ["staff", "board"], "date": "2022-05-01", "score": 1.5}
+PAYLOAD = {
+    "page": 3,
+    "kind": "report",
+    "public": True,
+    "groups": ["staff", "board"],
+    "date": "2022-05-01",
+    "score": 1.5,
+}
 
 
 @pytest.mark.parametrize(

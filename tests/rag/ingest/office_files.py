@@ -84,8 +84,8 @@ def pptx_parts() -> dict[str, str]:
     )
     order = "".join(f'<p:sldId id="{n}" r:id="rId{n}"/>' for n in (2, 1, 3))  # slide2.xml is shown first
     return {
-        "ppt/presentation.xml": f'{XML}<p:presentation xmlns:p="{P}" xmlns:r="{OFFICE}"><p:sldIdLst>{order}</p:sldIdLst>'
-        "</p:presentation>",
+        "ppt/presentation.xml": f'{XML}<p:presentation xmlns:p="{P}" xmlns:r="{OFFICE}">'
+        f"<p:sldIdLst>{order}</p:sldIdLst></p:presentation>",
         "ppt/_rels/presentation.xml.rels": relations(*(("slide", f"slides/slide{n}.xml") for n in (1, 2, 3))),
         "ppt/slides/slide1.xml": _tree("sld", _shape("sldNum", "2")),
         "ppt/slides/slide2.xml": _tree(
@@ -102,33 +102,37 @@ def pptx_parts() -> dict[str, str]:
     }
 
 
+OASIS = "urn:oasis:names:tc:opendocument:xmlns"
+
+
 def epub() -> bytes:
     """Two chapters."""
-    chapter = '<html xmlns="http://www.w3.org/1999/xhtml"><body><h1>{0}</h1><p>Text of <b>{0}</b>.</p><h2>Part</h2><p>More.</p></body></html>'
+    chapter = "<h1>{0}</h1><p>Text of <b>{0}</b>.</p><h2>Part</h2><p>More.</p>"
+    page = f'<html xmlns="http://www.w3.org/1999/xhtml"><body>{chapter}</body></html>'
     return pack(
         {
             "mimetype": "application/epub+zip",
-            "META-INF/container.xml": f'{XML}<container version="1.0" xmlns="urn:oasis:names:tc:opendocument:xmlns:container">'
-            '<rootfiles><rootfile full-path="c.opf" media-type="application/oebps-package+xml"/></rootfiles></container>',
+            "META-INF/container.xml": f'{XML}<container version="1.0" xmlns="{OASIS}:container"><rootfiles>'
+            '<rootfile full-path="c.opf" media-type="application/oebps-package+xml"/></rootfiles></container>',
             "c.opf": f'{XML}<package xmlns="http://www.idpf.org/2007/opf" version="3.0" unique-identifier="i">'
-            '<metadata xmlns:dc="http://purl.org/dc/elements/1.1/"><dc:title>Book</dc:title><dc:language>en</dc:language>'
-            '<dc:identifier id="i">x</dc:identifier></metadata><manifest>'
+            '<metadata xmlns:dc="http://purl.org/dc/elements/1.1/"><dc:title>Book</dc:title>'
+            '<dc:language>en</dc:language><dc:identifier id="i">x</dc:identifier></metadata><manifest>'
             '<item id="a" href="a.xhtml" media-type="application/xhtml+xml"/>'
             '<item id="b" href="b.xhtml" media-type="application/xhtml+xml"/></manifest>'
             '<spine><itemref idref="a"/><itemref idref="b"/></spine></package>',
-            "a.xhtml": chapter.format("One"),
-            "b.xhtml": chapter.format("Two"),
+            "a.xhtml": page.format("One"),
+            "b.xhtml": page.format("Two"),
         }
     )
 
 
 def odt() -> bytes:
     """A heading, a paragraph, a subheading, a paragraph."""
-    spaces = 'xmlns:office="urn:oasis:names:tc:opendocument:xmlns:office:1.0" xmlns:text="urn:oasis:names:tc:opendocument:xmlns:text:1.0"'
     return pack(
         {
             "mimetype": "application/vnd.oasis.opendocument.text",
-            "content.xml": f"{XML}<office:document-content {spaces}><office:body><office:text>"
+            "content.xml": f'{XML}<office:document-content xmlns:office="{OASIS}:office:1.0" '
+            f'xmlns:text="{OASIS}:text:1.0"><office:body><office:text>'
             '<text:h text:outline-level="1">Policy</text:h><text:p>Refunds take thirty days.</text:p>'
             '<text:h text:outline-level="2">Food</text:h><text:p>None.</text:p>'
             "</office:text></office:body></office:document-content>",

@@ -1,5 +1,6 @@
+import contextlib
 import io
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -8,9 +9,7 @@ from rag.errors import DamagedFileError, EncryptedFileError, LoadError, NoTextEr
 from rag.ingest.load import read_document
 from rag.ingest.structure import heading_path, page_at
 from rag.testing.loader import check_document
-
-sys.path.insert(0, str(Path(__file__).parent))
-import office_files
+from tests.rag.ingest import office_files
 
 fpdf = pytest.importorskip("fpdf")
 docx = pytest.importorskip("docx")
@@ -94,7 +93,7 @@ def test_what_is_not_what_its_name_says(tmp_path: Path, suffix: str):
 
 
 def made(suffix: str) -> bytes:
-    return {
+    make: dict[str, Callable[[], bytes]] = {
         ".pdf": lambda: pdf("Some text on a page.", "More."),
         ".docx": word,
         ".pptx": lambda: office_files.pack(office_files.pptx_parts()),
@@ -102,7 +101,8 @@ def made(suffix: str) -> bytes:
         ".odt": office_files.odt,
         ".epub": office_files.epub,
         ".rtf": lambda: rb"{\rtf1\ansi Text with \'e9 accent.\par Second.}",
-    }[suffix]()
+    }
+    return make[suffix]()
 
 
 @pytest.mark.parametrize("suffix", [".pdf", ".docx", ".pptx", ".xlsx", ".odt", ".epub", ".rtf"])
@@ -121,10 +121,8 @@ def test_flipped_bytes_never_raise_anything_else(tmp_path: Path, suffix: str):
         broken = bytearray(whole)
         for step in range(1 + seed % 5 * 10):
             broken[(seed * 7919 + step * 104729) % len(broken)] ^= 1 + (seed + step) % 255
-        try:
+        with contextlib.suppress(LoadError):  # anything else fails the test
             load(tmp_path, f"flipped{suffix}", bytes(broken))
-        except LoadError as error:
-            assert str(error)
 
 
 @pytest.mark.parametrize("suffix", [".docx", ".pptx", ".xlsx"])
@@ -148,7 +146,7 @@ def test_word_headings_tables_and_plain_text(tmp_path: Path):
 
 
 def test_sheets_are_sections_and_rows_read_by_themselves(tmp_path: Path):
-    sheets = {
+    sheets: dict[str, list[list[object]]] = {
         "Prices": [["Product", "Price"], ["Shoes, red", 19.5], ["Hat", 1000000]],
         "Stock": [["Item", "Count"], ["Shoes", 3]],
     }
@@ -171,7 +169,8 @@ def test_epub_and_odt_headings(tmp_path: Path):
 def test_mail_has_its_head_and_date(tmp_path: Path):
     mail = (
         b"From: Shop <shop@example.org>\nTo: me@example.org\nSubject: Your refund\n"
-        b"Date: Mon, 01 Apr 2024 10:00:00 +0000\nContent-Type: text/plain; charset=utf-8\n\nDear customer,\n\nit is paid.\n"
+        b"Date: Mon, 01 Apr 2024 10:00:00 +0000\nContent-Type: text/plain; charset=utf-8\n\n"
+        b"Dear customer,\n\nit is paid.\n"
     )
     document = load(tmp_path, "a.eml", mail)
     assert "Subject: Your refund" in document.text

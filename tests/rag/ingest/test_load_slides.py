@@ -1,4 +1,3 @@
-import sys
 from pathlib import Path
 
 import pytest
@@ -7,9 +6,7 @@ from rag.errors import DamagedFileError
 from rag.ingest.load import read_document
 from rag.ingest.structure import heading_path, page_at
 from rag.testing.loader import check_document
-
-sys.path.insert(0, str(Path(__file__).parent))
-import office_files
+from tests.rag.ingest import office_files
 
 
 def load(folder: Path, parts: dict[str, str]):

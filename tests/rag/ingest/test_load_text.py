@@ -102,7 +102,7 @@ Annex
 
 
 def headings(text: str) -> list[tuple[int, str, str]]:
-    return [(h.level, h.title, text[h.offset :].split("\n")[0]) for h in markdown_headings(text)]
+    return [(h.level, h.title, text[h.offset :].split("\n", maxsplit=1)[0]) for h in markdown_headings(text)]
 
 
 def test_markdown_headings_stand_where_they_are_written():

@@ -182,9 +182,7 @@ def test_an_interruption_keeps_what_was_stored_and_the_next_run_goes_on(kb: RAG,
     assert (report.count("unchanged"), report.count("added")) == (1, 2)
 
 
-def test_a_crash_between_catalogue_and_store_is_made_good(
-    kb: RAG, docs: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_crash_between_catalogue_and_store_is_made_good(kb: RAG, docs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = kb._parts.store
     real = type(store).upsert
 

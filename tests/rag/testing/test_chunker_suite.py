@@ -1,5 +1,6 @@
 """The chunker suite accepts ours and catches what it is there to catch."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -16,7 +17,7 @@ class Spoiled:
 
     name = "spoiled"
 
-    def __init__(self, spoil):
+    def __init__(self, spoil: Callable[[Document, list[Chunk]], list[Chunk]]) -> None:
         self._spoil = spoil
 
     async def chunk(self, document: Document) -> list[Chunk]:
@@ -41,7 +42,9 @@ async def test_a_minimal_chunker_of_a_stranger_passes():
     await check_chunker(Words())
 
 
-SPOILS = {
+Spoil = Callable[[Document, list[Chunk]], list[Chunk]]
+
+SPOILS: dict[str, Spoil] = {
     "not a span": lambda d, c: [replace(x, end=len(d.text) + 1) for x in c],
     "white space": lambda d, c: [
         replace(x, end=x.end + 1, text=d.text[x.start : x.end + 1]) if x.end < len(d.text) else x for x in c

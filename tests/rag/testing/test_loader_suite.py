@@ -2,11 +2,12 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from rag.errors import UnreadableFileError
-from rag.ingest.load import load_file
+from rag.errors import MissingFileError, UnreadableFileError
+from rag.ingest.load import Loader, load_file
 from rag.testing.loader import check_document, check_loader
 from rag.types import Document, Page, Section
 
@@ -15,7 +16,7 @@ async def test_ours_passes(tmp_path: Path):
     await check_loader(load_file, tmp_path)
 
 
-def _spoiled(**changes):
+def _spoiled(**changes: Any) -> Loader:
     async def load(path: Path, **options) -> Document:
         return replace(await load_file(path, **options), **changes)
 
@@ -36,16 +37,17 @@ def _spoiled(**changes):
         ("crosses the end", {"sections": (Section(("a",), 0, 5), Section(("b",), 3, 7))}),
     ],
 )
-async def test_it_catches(tmp_path: Path, wrong: str, changes: dict):
+async def test_it_catches(tmp_path: Path, wrong: str, changes: dict[str, object]):
     with pytest.raises(AssertionError, match=wrong):
         await check_loader(_spoiled(**changes), tmp_path, suffixes=(".txt",))
 
 
 async def test_it_catches_the_wrong_error(tmp_path: Path):
     async def load(path: Path, **options) -> Document:
-        if not path.exists():
-            raise UnreadableFileError(path, "it is gone")
-        return await load_file(path, **options)
+        try:
+            return await load_file(path, **options)
+        except MissingFileError as error:
+            raise UnreadableFileError(path, "it is gone") from error
 
     with pytest.raises(AssertionError, match="UnreadableFileError was raised, not MissingFileError"):
         await check_loader(load, tmp_path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import pytest
 
@@ -14,7 +14,7 @@ from routing.settings import RetrySettings
 QUICK = RetrySettings(attempts=3, first_wait_seconds=0, longest_wait_seconds=0.05)
 
 
-def failing(*errors: ModelError) -> tuple[Callable[[], object], list[int]]:
+def failing(*errors: ModelError) -> tuple[Callable[[], Awaitable[str]], list[int]]:
     calls: list[int] = []
 
     async def call() -> str:

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -62,7 +64,7 @@ def test_spans_budget_coverage_and_order(pieces: list[str], size: int, data: st.
     check_spans(made, chunks)
     check_coverage(made, chunks)
     check_budget(made, chunks, size, tokenizer().count)
-    for before, after in zip(chunks, chunks[1:], strict=False):
+    for before, after in pairwise(chunks):
         assert tokenizer().count(made.text[after.start : before.end]) <= overlap
 
 
@@ -121,7 +123,7 @@ def test_rows_stay_whole():
 def test_the_overlap_begins_with_a_sentence():
     text = SENTENCES * 30
     chunks = split(text, 100, 40)
-    for before, after in zip(chunks, chunks[1:], strict=False):
+    for before, after in pairwise(chunks):
         assert before.start < after.start < before.end, "there is an overlap"
         assert after.text.startswith(("The ", "Dr. ", "Who "))
 
@@ -130,7 +132,7 @@ def test_overlap_falls_back_to_a_word():
     text = " ".join(f"word{n}" for n in range(500))
     chunks = split(text, 60, 20)
     assert all(chunk.text.startswith("word") for chunk in chunks)
-    assert all(after.start < before.end for before, after in zip(chunks, chunks[1:], strict=False))
+    assert all(after.start < before.end for before, after in pairwise(chunks))
 
 
 def test_places_context_and_ids():
