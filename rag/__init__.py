@@ -11,7 +11,7 @@ from importlib.metadata import version
 from typing import Any
 
 from plumbline.errors import PlumblineError
-from rag.pipeline import RAG
+from rag.knowledge import RAG
 from rag.types import Answer, Chunk, Citation, Claim, Document, Hit, Page, Section
 
 __all__ = ["RAG", "Answer", "Chunk", "Citation", "Claim", "Document", "Hit", "Page", "PlumblineError", "Section"]

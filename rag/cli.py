@@ -17,7 +17,7 @@ from plumbline.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
     from rag.ingest.report import IngestReport, OnProgress
-    from rag.pipeline import RAG
+    from rag.knowledge import RAG
 
 KnowledgeBase = Annotated[Path, typer.Option("--kb", envvar="PLUMBLINE_KB", help="Folder of the knowledge base.")]
 Config = Annotated[
@@ -207,7 +207,7 @@ def _opened(
     create: bool = False,
 ) -> Iterator[RAG]:
     from rag.config import KNOWLEDGE_FILE
-    from rag.pipeline import RAG
+    from rag.knowledge import RAG
 
     if not create and not (kb / KNOWLEDGE_FILE).exists():
         raise InputError(

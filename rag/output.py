@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, PlainSerializer, WithJsonSchema
 
 from plumbline.trace import SpanRecord
 from rag.ingest.report import FileOutcome, IngestReport, Outcome
-from rag.pipeline import Status
+from rag.knowledge import Status
 from rag.types import Answer, Citation, Hit, Verdict
 from routing.chat import Usage
 from routing.cost.ledger import LedgerEntry

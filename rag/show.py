@@ -1,12 +1,12 @@
-"""How answers, hits, reports and traces look in a terminal: plain text for `print`, rich for the shell."""
+"""How answers, hits, reports and traces look in a terminal."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from rag.types import Answer, Citation, Hit
+from rag.plain import LONGEST_QUOTE, confidence, money, place, seconds, short, summary, where
+from rag.types import Answer, Hit
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -14,10 +14,9 @@ if TYPE_CHECKING:
 
     from plumbline.trace import SpanRecord
     from rag.ingest.report import FileOutcome, IngestReport
-    from rag.pipeline import Status
+    from rag.knowledge import Status
     from routing.cost.ledger import LedgerEntry, LedgerTotals
 
-LONGEST_QUOTE = 240
 LONGEST_EXCERPT = 280
 # Attributes that a span's name already says.
 _IN_THE_TITLE = {"gen_ai.operation.name", "gen_ai.provider.name", "gen_ai.request.model"}
@@ -35,49 +34,26 @@ _STYLE = {
 }
 
 
-def plain_answer(answer: Answer) -> str:
-    """An answer as `print` shows it."""
-    lines = [answer.text]
-    lines += [
-        f"  [{number}] {where(citation)}: {_short(citation.quote, LONGEST_QUOTE)!r} ({citation.verdict})"
-        for number, citation in enumerate(answer.citations, 1)
-    ]
-    if answer.degraded:
-        lines.append(f"  note: {answer.degraded}")
-    lines.append(
-        f"  {_confidence(answer)} · {answer.model} · {money(answer.cost)} · {seconds(answer.timings.get('total', 0.0))}"
-    )
-    return "\n".join(lines)
-
-
-def plain_report(report: IngestReport) -> str:
-    """An ingestion as `print` shows it."""
-    lines = [_summary(report)]
-    lines += [f"  {file.outcome}: {file.name}: {file.reason}" for file in report.files if file.reason]
-    lines += [f"  note: {file.name}: {note}" for file in report.files for note in file.notes]
-    return "\n".join(lines)
-
-
-def answer(console: Console, answer: Answer) -> None:
+def answer(console: Console, result: Answer) -> None:
     """Print an answer with its evidence, confidence, price and times."""
     from rich.padding import Padding
     from rich.text import Text
 
-    body = Text(answer.text, style="bold" if not answer.refused else "bold yellow")
-    for number, citation in reversed(list(enumerate(answer.citations, 1))):
+    body = Text(result.text, style="bold" if not result.refused else "bold yellow")
+    for number, citation in reversed(list(enumerate(result.citations, 1))):
         body = Text.assemble(body[: citation.answer_end], (f" [{number}]", "cyan"), body[citation.answer_end :])
     console.print(Padding(body, (1, 2, 0, 2)))
-    for number, citation in enumerate(answer.citations, 1):
+    for number, citation in enumerate(result.citations, 1):
         head = Text.assemble(
             (f"[{number}] ", "cyan"), where(citation), "  ", (citation.verdict, _STYLE[citation.verdict])
         )
         console.print(Padding(head, (1, 2, 0, 2)))
         if citation.quote:
-            console.print(Padding(Text(f"“{_short(citation.quote, LONGEST_QUOTE)}”", style="italic"), (0, 2, 0, 6)))
-    if answer.degraded:
-        console.print(Padding(Text(answer.degraded, style="yellow"), (1, 2, 0, 2)))
-    console.print(Padding(Text(_facts_line(answer), style="dim"), (1, 2, 0, 2)))
-    console.print(Padding(Text(_times_line(answer), style="dim"), (0, 2, 1, 2)))
+            console.print(Padding(Text(f"“{short(citation.quote, LONGEST_QUOTE)}”", style="italic"), (0, 2, 0, 6)))
+    if result.degraded:
+        console.print(Padding(Text(result.degraded, style="yellow"), (1, 2, 0, 2)))
+    console.print(Padding(Text(_facts_line(result), style="dim"), (1, 2, 0, 2)))
+    console.print(Padding(Text(_times_line(result), style="dim"), (0, 2, 1, 2)))
 
 
 def hits(console: Console, found: Sequence[Hit]) -> None:
@@ -96,7 +72,7 @@ def hits(console: Console, found: Sequence[Hit]) -> None:
             (f"  {hit.score:.3f}  {', '.join(sides)}  chars {chunk.start}-{chunk.end}", "dim"),
         )
         console.print(head)
-        console.print(Padding(Text(_short(chunk.text, LONGEST_EXCERPT)), (0, 0, 1, 4)))
+        console.print(Padding(Text(short(chunk.text, LONGEST_EXCERPT)), (0, 0, 1, 4)))
 
 
 def report(console: Console, result: IngestReport) -> None:
@@ -114,7 +90,7 @@ def report(console: Console, result: IngestReport) -> None:
         for file in shown:
             table.add_row(*_row(file))
         console.print(table)
-    console.print(_summary(result))
+    console.print(summary(result))
 
 
 def status(console: Console, state: Status, spent: LedgerTotals) -> None:
@@ -177,31 +153,6 @@ def trace(console: Console, spans: Sequence[SpanRecord], calls: Sequence[LedgerE
     console.print(table)
 
 
-def where(citation: Citation) -> str:
-    """Document, page and section of a citation on one line."""
-    return place(citation.document, citation.page, citation.section)
-
-
-def place(document: str, page: int | None, section: str | None) -> str:
-    """Document, page and section on one line."""
-    parts = [document, f"page {page}" if page is not None else None, section]
-    return " · ".join(part for part in parts if part)
-
-
-def money(cost: Decimal | None) -> str:
-    """Dollars with as many digits as matter; "price unknown" for `None`."""
-    if cost is None:
-        return "price unknown"
-    if cost == 0 or cost >= 1:
-        return f"${cost:.2f}"
-    return f"${cost:.6f}"
-
-
-def seconds(value: float) -> str:
-    """A duration for people."""
-    return f"{value * 1000:.0f} ms" if value < 1 else f"{value:.1f} s"
-
-
 def _grow(tree: Tree, children: Mapping[str | None, Sequence[SpanRecord]], parent: str | None) -> None:
     from rich.text import Text
 
@@ -215,7 +166,7 @@ def _grow(tree: Tree, children: Mapping[str | None, Sequence[SpanRecord]], paren
                 short_name = name.removeprefix("plumbline.").removeprefix("gen_ai.")
                 values = value if isinstance(value, list) else [value]
                 for line in values:
-                    branch.add(Text(f"{short_name}: {_short(str(line), LONGEST_QUOTE)}", style="dim"))
+                    branch.add(Text(f"{short_name}: {short(str(line), LONGEST_QUOTE)}", style="dim"))
         _grow(branch, children, span.span_id)
 
 
@@ -233,35 +184,14 @@ def _row(file: FileOutcome) -> list[RenderableType]:
     ]
 
 
-def _summary(report: IngestReport) -> str:
-    counts = [
-        f"{report.count(outcome):,} {outcome}"
-        for outcome in ("added", "updated", "unchanged", "removed", "failed", "skipped")
-        if report.count(outcome)
-    ]
-    chunks = sum(file.chunks for file in report.files)
-    pages = sum(file.pages for file in report.files)
-    read = f"; {pages:,} pages, {chunks:,} chunks" if chunks else ""
-    return f"{', '.join(counts) or 'nothing to do'}{read}; {seconds(report.seconds)}, {money(report.cost)}"
-
-
-def _confidence(answer: Answer) -> str:
-    return f"confidence {answer.confidence:.2f}" + ("" if answer.calibrated else " (not calibrated)")
-
-
 def _facts_line(answer: Answer) -> str:
     usage = answer.usage
     tokens = f"{usage.input_tokens:,} tokens in, {usage.output_tokens:,} out" + (
         " (estimated)" if usage.estimated else ""
     )
-    return f"{_confidence(answer)} · {answer.model} · {tokens} · {money(answer.cost)}"
+    return f"{confidence(answer)} · {answer.model} · {tokens} · {money(answer.cost)}"
 
 
 def _times_line(answer: Answer) -> str:
     stages = [f"{stage} {seconds(value)}" for stage, value in answer.timings.items()]
     return " · ".join([*stages, f"trace {answer.trace_id[:12]}"])
-
-
-def _short(text: str, longest: int) -> str:
-    flat = " ".join(text.split())
-    return flat if len(flat) <= longest else f"{flat[: longest - 1].rstrip()}…"

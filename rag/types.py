@@ -163,6 +163,6 @@ class Answer:
     attempts: tuple[Attempt, ...] = ()
 
     def __str__(self) -> str:
-        from rag.show import plain_answer
+        from rag.plain import plain_answer
 
         return plain_answer(self)

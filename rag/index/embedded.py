@@ -50,7 +50,9 @@ class EmbeddedStore:
 
     async def upsert(self, points: Sequence[Point]) -> None:
         """Add or replace points, in one transaction."""
-        rows = [self._row(point) for point in _last_of_each(points)]
+        for point in points:
+            self._check(point.vector, f"point {point.id}")
+        rows = [_from_point(point) for point in _last_of_each(points)]
         if rows:
             await asyncio.to_thread(self._write, rows)
 
@@ -127,17 +129,6 @@ class EmbeddedStore:
             )
         if not np.isfinite(vector).all():
             raise InputError(f"The vector of {what} holds values that are not finite.")
-
-    def _row(self, point: Point) -> dict[str, Any]:
-        import numpy as np
-
-        self._check(point.vector, f"point {point.id}")
-        return {
-            "id": point.id,
-            "vector": np.ascontiguousarray(point.vector, np.float32).tobytes(),
-            "text": zlib.compress(point.text.encode(), 1),
-            "payload": json.dumps(dict(point.payload), ensure_ascii=False, default=list),
-        }
 
     def _write(self, rows: list[dict[str, Any]]) -> None:
         with writing(self._engine, self._path) as connection:
@@ -216,6 +207,17 @@ def _remove(connection: Connection, ids: list[str]) -> None:
         if seqs:
             connection.execute(tables.removals().insert(), [{"seq": seq} for seq in seqs])
             connection.execute(points.delete().where(points.c.seq.in_(seqs)))
+
+
+def _from_point(point: Point) -> dict[str, Any]:
+    import numpy as np
+
+    return {
+        "id": point.id,
+        "vector": np.ascontiguousarray(point.vector, np.float32).tobytes(),
+        "text": zlib.compress(point.text.encode(), 1),
+        "payload": json.dumps(dict(point.payload), ensure_ascii=False, default=list),
+    }
 
 
 def _last_of_each(points: Sequence[Point]) -> list[Point]:

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rag.errors import DamagedFileError, EncryptedFileError, LoadError, NoTextError, UnsupportedFileError
+from rag.ingest.load_headings import numbered_headings
 from rag.ingest.load_rows import add_records, table
 from rag.ingest.load_text import iso_date
-from rag.ingest.structure import Extracted, TextBuilder, clean
+from rag.ingest.structure import Extracted, TextBuilder, clean, sections_from
 
 if TYPE_CHECKING:
     from kreuzberg import ExtractionResult
@@ -33,7 +34,7 @@ def reader(media_type: str) -> Callable[[bytes, Path], Extracted]:
 
 
 def read_pdf(data: bytes, path: Path) -> Extracted:
-    """A PDF, page by page. `metadata["pages_without_text"]` counts pages that hold none: scanned, or drawn.
+    """A PDF, page by page; headings where they number themselves. `metadata["pages_without_text"]` counts pages that hold none: scanned, or drawn.
 
     Raises `NoTextError` when none of the pages holds text.
     """
@@ -52,7 +53,8 @@ def read_pdf(data: bytes, path: Path) -> Extracted:
             hint="Run OCR on it first, then ingest it.",
         )
     notes = {"pages_without_text": empty} if empty else {}
-    return _extracted(result, text, builder.dropped, pages=pages, metadata=notes)
+    sections = sections_from(numbered_headings(text), len(text))
+    return _extracted(result, text, builder.dropped, pages=pages, sections=sections, metadata=notes)
 
 
 def read_nodes(data: bytes, path: Path, *, media_type: str) -> Extracted:

@@ -49,7 +49,7 @@ class IngestReport:
         return tuple(file for file in self.files if file.outcome == "failed")
 
     def __str__(self) -> str:
-        from rag.show import plain_report
+        from rag.plain import plain_report
 
         return plain_report(self)
 

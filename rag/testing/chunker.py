@@ -113,11 +113,11 @@ def sample_documents() -> list[Document]:
 
 
 def _handbook(prose: str) -> Document:
-    """Five pages of three chapters with sections, some of them shorter than any chunk."""
-    parts: list[str] = []
+    """A long preface, then five pages of three chapters with sections, some of them shorter than any chunk."""
+    parts = [prose * 40 + "\n\n"]
     headings: list[Heading] = []
     pages: list[Page] = []
-    length = page_start = 0
+    length, page_start = len(parts[0]), 0
     for number in range(15):
         level = 1 if number % 5 == 0 else 2
         title = f"{'Chapter' if level == 1 else 'Section'} {number}"

@@ -121,7 +121,8 @@ class _Cutter:
         text = self._text
         width = limit - start
         self._ends = []
-        section = self._sections[bisect_right(self._sections, limit) - 1] if self._sections else 0
+        last = bisect_right(self._sections, limit)
+        section = self._sections[last - 1] if last else 0
         if section > max(covered, start + _SECTION_FILL * width):
             return len(text[start:section].rstrip()) + start
         blank = text.rfind("\n\n", max(covered, start + int(_PARAGRAPH_FILL * width)), limit + 2)

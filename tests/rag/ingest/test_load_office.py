@@ -70,6 +70,13 @@ def test_pdf_pages_are_exact_spans(tmp_path: Path):
     assert len(document.created) == len("2026-01-01")
 
 
+def test_pdf_headings_that_number_themselves_are_sections(tmp_path: Path):
+    prose = "Shoes and hats are sold in eleven countries, as they were last year. " * 4
+    document = load(tmp_path, "a.pdf", pdf(f"Item 1. Business\n{prose}", f"Item 2. Properties\n{prose}"))
+    assert heading_path(document, document.pages[1].end - 1) == "Item 2. Properties"
+    assert document.sections[1].start == document.pages[1].start
+
+
 def test_a_pdf_with_text_on_every_page_has_no_note(tmp_path: Path):
     assert "pages_without_text" not in load(tmp_path, "a.pdf", pdf("One.")).metadata
 

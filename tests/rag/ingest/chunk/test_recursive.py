@@ -59,7 +59,9 @@ ALPHABET = st.sampled_from(
 @given(st.lists(ALPHABET, max_size=150), st.integers(16, 60), st.data())
 def test_spans_budget_coverage_and_order(pieces: list[str], size: int, data: st.DataObject):
     overlap = data.draw(st.integers(0, size // 2))
-    made = document("".join(pieces) * 4)
+    text = "".join(pieces) * 4
+    offsets = sorted(data.draw(st.sets(st.integers(0, max(len(text) - 1, 0)), max_size=5)))
+    made = document(text, [Heading(1 + offset % 3, f"h{offset}", offset) for offset in offsets])
     chunks = RecursiveChunker(size=size, overlap=overlap).split(made)
     check_spans(made, chunks)
     check_coverage(made, chunks)

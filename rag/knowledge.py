@@ -1,0 +1,235 @@
+"""The face of a knowledge base: `RAG`. What happens to a question is in `rag.pipeline`, to documents in `rag.ingest`.
+
+Every public verb exists once, as a coroutine (`aask`); the plain name (`ask`) runs it, also where an event loop is
+already running, as in notebooks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from plumbline.aio import LoopThread
+from plumbline.errors import InputError
+from rag.types import Answer, Document, Hit
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from rag.config import Parts
+    from rag.index.catalogue import Totals
+    from rag.index.filters import Filter
+    from rag.ingest.report import IngestReport, OnProgress
+    from routing.chat import ChatModel
+    from routing.cost.ledger import LedgerTotals
+    from routing.vectors import Embedder
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What a knowledge base holds and what it was built with; `waiting` documents are stored and not yet searchable."""
+
+    path: Path
+    totals: Totals
+    facts: Mapping[str, str]
+    documents: Sequence[Mapping[str, Any]]
+    model: str
+    rerank: str
+    dropped_spans: int
+
+
+class RAG:
+    """A knowledge base: documents in, grounded answers out. Make one with `RAG.open`; close it, or use it in a `with`.
+
+    Safe to use from several threads and from async code at the same time.
+    """
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._loop = LoopThread()
+        self._closed = False
+
+    @classmethod
+    def open(
+        cls,
+        path: str | Path = "kb",
+        *,
+        config: str | Path | None = None,
+        model: str | ChatModel | None = None,
+        embedder: Embedder | None = None,
+        home: str | Path | None = None,
+        settings: Mapping[str, Any] | None = None,
+        environ: Mapping[str, str] | None = None,
+    ) -> RAG:
+        """Open the knowledge base in the folder `path`, or create it.
+
+        `config` is a shipped configuration ("default", "openai", "anthropic", "vllm") or a YAML file; `settings` maps
+        dotted keys to values and wins over it, `model` is short for "generation.model". A `model` or `embedder` of your
+        own is anything of the protocol's shape (`routing.chat`, `routing.vectors`); it is closed with the knowledge
+        base. API keys come from `environ` (default: the process's). Nothing calls a paid API unless one of these names
+        it. Raises `ConfigError`, `MissingKeyError`, `MissingExtraError`, `StateError` or `KnowledgeBaseMismatchError`.
+        """
+        from rag.config import build, read_rag_settings
+
+        overrides = dict(settings or {})
+        if isinstance(model, str):
+            overrides["generation.model"] = model
+        parts = build(
+            path,
+            read_rag_settings(config, environ=environ, overrides=overrides),
+            home=home,
+            environ=environ,
+            model=None if isinstance(model, str) else model,
+            embedder=embedder,
+        )
+        return cls(parts)
+
+    def ask(self, question: str, *, condition: Filter | None = None, tenant: str | None = None) -> Answer:
+        """Answer a question; see `aask`."""
+        return self._loop.run(self.aask(question, condition=condition, tenant=tenant))
+
+    async def aask(self, question: str, *, condition: Filter | None = None, tenant: str | None = None) -> Answer:
+        """Answer a question from the documents, with checked citations, price and confidence.
+
+        `condition` limits what is searched; `tenant` is written into trace and ledger. Raises `InputError` for an empty
+        or far too long question and for an empty knowledge base, `ModelError` when no model can answer.
+        """
+        from rag.pipeline import answer_question
+
+        return await answer_question(self._parts, self._checked(question), condition, tenant)
+
+    def search(self, query: str, *, top_k: int | None = None, condition: Filter | None = None) -> list[Hit]:
+        """Find chunks; see `asearch`."""
+        return self._loop.run(self.asearch(query, top_k=top_k, condition=condition))
+
+    async def asearch(self, query: str, *, top_k: int | None = None, condition: Filter | None = None) -> list[Hit]:
+        """The `top_k` chunks (default: the configured number) that match the query best, best first.
+
+        Raises `InputError` for an empty query, a `top_k` below 1 and an empty knowledge base.
+        """
+        if top_k is not None and top_k < 1:
+            raise InputError(f"top_k must be at least 1, not {top_k}.")
+        from rag.pipeline import require_documents
+
+        query = self._checked(query)
+        with self._parts.home.tracing.span("search"):
+            hits = await self._parts.retriever.search(query, top_k=top_k, condition=condition)
+            if not hits:
+                await require_documents(self._parts)
+        return hits
+
+    def ingest(
+        self,
+        target: str | Path,
+        *,
+        afresh: bool = False,
+        keep_missing: bool = False,
+        on_progress: OnProgress | None = None,
+    ) -> IngestReport:
+        """Ingest a file or folder; see `aingest`."""
+        return self._loop.run(self.aingest(target, afresh=afresh, keep_missing=keep_missing, on_progress=on_progress))
+
+    async def aingest(
+        self,
+        target: str | Path,
+        *,
+        afresh: bool = False,
+        keep_missing: bool = False,
+        on_progress: OnProgress | None = None,
+    ) -> IngestReport:
+        """Bring the knowledge base in step with a file or folder: what is unchanged since last time is left alone.
+
+        A file that cannot be read is reported and stops nothing. `afresh` reads every file again; `keep_missing` keeps
+        documents whose files are gone. Raises `InputError` when there is nothing to ingest, `StateError` when storing
+        fails, `ModelError` when embedding does; everything stored by then stays.
+        """
+        from rag.config import chunking_facts, embedding_facts
+        from rag.ingest.sync import Ingestor
+
+        parts = self._open_parts()
+        built, chunking = parts.catalogue.facts(), chunking_facts(parts.settings)
+        rechunk = any(built.get(name, value) != value for name, value in chunking.items())
+        ingestor = Ingestor(
+            parts.catalogue, parts.store, parts.embedder, parts.chunker, parts.settings.loading, parts.meter
+        )
+        parts.catalogue.set_facts({**embedding_facts(parts.embedder), **chunking})
+        return await ingestor.run(
+            Path(target), afresh=afresh or rechunk, keep_missing=keep_missing, on_progress=on_progress
+        )
+
+    def document(self, document_id: str) -> Document | None:
+        """A stored document with its text, pages and sections, or `None`; citations and hits name its id."""
+        return self._open_parts().catalogue.document(document_id)
+
+    def status(self) -> Status:
+        """What the knowledge base holds, and with which parts it works."""
+        parts = self._open_parts()
+        return Status(
+            path=parts.path,
+            totals=parts.catalogue.totals(),
+            facts=parts.catalogue.facts(),
+            documents=parts.catalogue.documents(),
+            model=parts.model_name,
+            rerank=parts.settings.retrieval.rerank,
+            dropped_spans=parts.home.tracing.writer.dropped,
+        )
+
+    def spent(self) -> LedgerTotals:
+        """What this home has spent so far, over all its knowledge bases."""
+        return self._parts.home.ledger.totals()
+
+    def require_model(self) -> None:
+        """Raise what is wrong with the chat model now (a missing key or package) and not at the first question."""
+        _ = self._open_parts().router
+
+    def close(self) -> None:
+        """Close the knowledge base; closing twice is allowed."""
+        if not self._closed:
+            self._loop.run(self.aclose())
+            self._loop.close()
+
+    async def aclose(self) -> None:
+        """Close the knowledge base from async code."""
+        if not self._closed:
+            self._closed = True
+            await self._parts.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def _open_parts(self) -> Parts:
+        if self._closed:
+            raise InputError(
+                f"The knowledge base in {self._parts.path} is closed.", hint="Open it again: RAG.open(path)."
+            )
+        return self._parts
+
+    def _checked(self, question: str) -> str:
+        self._open_parts()
+        question = question.strip()
+        longest = self._parts.settings.answer.max_question_characters
+        if not question:
+            raise InputError(
+                "The question is empty.", hint="Ask something, for example: How long is the refund window?"
+            )
+        if len(question) > longest:
+            raise InputError(
+                f"The question has {len(question):,} characters; at most {longest:,} are read.",
+                hint="Put long text into a document and ingest it, or raise answer.max_question_characters.",
+            )
+        return question

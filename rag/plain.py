@@ -1,0 +1,84 @@
+"""How answers and reports read as plain text: what `print` shows, and the pieces that `rag.show` is made of too."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rag.ingest.report import IngestReport
+    from rag.types import Answer, Citation
+
+LONGEST_QUOTE = 240
+
+
+def plain_answer(answer: Answer) -> str:
+    """An answer as `print` shows it."""
+    lines = [answer.text]
+    lines += [
+        f"  [{number}] {where(citation)}: {short(citation.quote, LONGEST_QUOTE)!r} ({citation.verdict})"
+        for number, citation in enumerate(answer.citations, 1)
+    ]
+    if answer.degraded:
+        lines.append(f"  note: {answer.degraded}")
+    lines.append(
+        f"  {confidence(answer)} · {answer.model} · {money(answer.cost)} · {seconds(answer.timings.get('total', 0.0))}"
+    )
+    return "\n".join(lines)
+
+
+def plain_report(report: IngestReport) -> str:
+    """An ingestion as `print` shows it."""
+    lines = [summary(report)]
+    lines += [f"  {file.outcome}: {file.name}: {file.reason}" for file in report.files if file.reason]
+    lines += [f"  note: {file.name}: {note}" for file in report.files for note in file.notes]
+    return "\n".join(lines)
+
+
+def where(citation: Citation) -> str:
+    """Document, page and section of a citation on one line."""
+    return place(citation.document, citation.page, citation.section)
+
+
+def place(document: str, page: int | None, section: str | None) -> str:
+    """Document, page and section on one line."""
+    parts = [document, f"page {page}" if page is not None else None, section]
+    return " · ".join(part for part in parts if part)
+
+
+def money(cost: Decimal | None) -> str:
+    """Dollars with as many digits as matter; "price unknown" for `None`."""
+    if cost is None:
+        return "price unknown"
+    if cost == 0 or cost >= 1:
+        return f"${cost:.2f}"
+    return f"${cost:.6f}"
+
+
+def seconds(value: float) -> str:
+    """A duration for people."""
+    return f"{value * 1000:.0f} ms" if value < 1 else f"{value:.1f} s"
+
+
+def summary(report: IngestReport) -> str:
+    """What an ingestion did, on one line."""
+    counts = [
+        f"{report.count(outcome):,} {outcome}"
+        for outcome in ("added", "updated", "unchanged", "removed", "failed", "skipped")
+        if report.count(outcome)
+    ]
+    chunks = sum(file.chunks for file in report.files)
+    pages = sum(file.pages for file in report.files)
+    read = f"; {pages:,} pages, {chunks:,} chunks" if chunks else ""
+    return f"{', '.join(counts) or 'nothing to do'}{read}; {seconds(report.seconds)}, {money(report.cost)}"
+
+
+def confidence(answer: Answer) -> str:
+    """The confidence, and whether it is calibrated."""
+    return f"confidence {answer.confidence:.2f}" + ("" if answer.calibrated else " (not calibrated)")
+
+
+def short(text: str, longest: int) -> str:
+    """The text on one line, of at most `longest` characters."""
+    flat = " ".join(text.split())
+    return flat if len(flat) <= longest else f"{flat[: longest - 1].rstrip()}…"
