@@ -134,6 +134,13 @@ def current_ids() -> tuple[str | None, str | None]:
     return format_trace_id(context.trace_id), format_span_id(context.span_id)
 
 
+def annotate(attributes: Mapping[str, AttributeValue]) -> None:
+    """Set attributes of the span that is running, if one is."""
+    from opentelemetry.trace import get_current_span
+
+    get_current_span().set_attributes(dict(attributes))
+
+
 class SpanWriter:
     """Writes spans from a bounded queue on a thread of its own; `dropped` counts what found the queue full."""
 

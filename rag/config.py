@@ -171,13 +171,11 @@ def build(
     meter = Meter(opened_home.tracing, opened_home.ledger, shipped_prices().with_prices(own_prices))
 
     def make_router() -> Router:
+        models = [model or catalog.chat_model(generation.model, environ=environ)]
         fallback = settings.routing.fallback
-        return Router(
-            model or catalog.chat_model(generation.model, environ=environ),
-            meter=meter,
-            retry=settings.routing.retry,
-            fallback=None if fallback == NO_FALLBACK else catalog.chat_model(fallback, environ=environ),
-        )
+        if fallback not in (NO_FALLBACK, models[0].name):
+            models.append(catalog.chat_model(fallback, environ=environ))
+        return Router(models, meter=meter, retry=settings.routing.retry)
 
     return Parts(
         path=folder,

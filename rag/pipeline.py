@@ -40,7 +40,7 @@ async def answer_question(parts: Parts, question: str, condition: Filter | None,
         trace_id, _ = current_ids()
         timings = {**stages.seconds, "total": time.perf_counter() - started}
         answer = _compose(question, response, grounding, hits, bill, timings)
-        answer = replace(answer, trace_id=trace_id or "", degraded=_degraded(response, parts.router.model.name))
+        answer = replace(answer, trace_id=trace_id or "", degraded=_degraded(response, parts.model_name))
         root.set_attributes(_attributes(answer, record_text=parts.settings.trace.record_text))
     return answer
 
@@ -57,7 +57,7 @@ async def _generate(parts: Parts, question: str, evidence: Sequence[Hit], tags: 
     """Ask the model; without any evidence refuse, for no call could find an answer in nothing."""
     generation = parts.settings.generation
     if not evidence:
-        return ChatResponse(REFUSAL, parts.router.model.name, refused=True, confidence=0.0)
+        return ChatResponse(REFUSAL, parts.model_name, refused=True, confidence=0.0)
     with stages.stage("assemble"):
         request = assemble(
             question,

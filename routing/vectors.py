@@ -69,6 +69,27 @@ class Embedder(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class TokenEmbeddings:
+    """One text token by token: `vectors` is float32 of shape [n, dim], row i for text[spans[i][0]:spans[i][1]]."""
+
+    vectors: Vectors
+    spans: tuple[tuple[int, int], ...]
+
+
+class TokenEmbedder(Protocol):
+    """Gives one vector per token, for late chunking and late interaction (MaxSim); vectors are not of unit length."""
+
+    @property
+    def name(self) -> str:
+        """The name, "provider/name"."""
+        ...
+
+    async def embed_tokens(self, texts: Sequence[str]) -> list[TokenEmbeddings]:
+        """The tokens of each text, in order; raises `routing.errors.ModelError`."""
+        ...
+
+
 class Reranker(Protocol):
     """Scores passages against a query, more exactly and more slowly than the search did."""
 

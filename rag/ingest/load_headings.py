@@ -20,7 +20,7 @@ _NAMED = re.compile(
     re.IGNORECASE,
 )
 _NUMBERED = re.compile(r"(?P<number>\d{1,2}(?:\.\d{1,2}){0,3})\.?\s+(?P<title>[^\W\d_].*)")
-_CONTENTS = re.compile(r"(?:\.\s?){3,}|\s\d{1,3}(?:\s+Part\s+[IVX]+)?$|\s[ivx]+$|\sPage$|[a-z]\d{1,3}$")
+_CONTENTS = re.compile(r"(?:\.\s?){3,}|(?:^|\s)(?:\d{1,3}(?:\s+Part\s+[IVX]+)?|[ivx]+|Page)$|[a-z]\d{1,3}$")
 _LEVELS = {"part": 1, "chapter": 1, "appendix": 1, "annex": 1, "article": 1, "item": 2, "section": 2, "note": 3}
 _NUMBERED_LEVEL = 4
 _MAX_CHARS = 130
@@ -55,14 +55,14 @@ def _candidates(text: str) -> Iterator[_Candidate]:
         line = match.group().strip()
         if not 4 <= len(line) <= _MAX_CHARS or not (line[0].isdigit() or line[0] in "PINCSA"):
             continue
-        contents = _CONTENTS.search(line) is not None
         offset = match.start() + match.group().index(line)
         if named := _NAMED.fullmatch(line):
             kind, title = named["kind"].lower(), named["title"].strip()
+            contents = _CONTENTS.search(title) is not None
             if not title or contents or _is_title(title, marked=named["mark"] is not None):
                 number, shown = named["number"].upper(), line.rstrip(" .:–—-")
                 yield _Candidate(kind, number, _LEVELS[kind], shown, offset, bool(title), contents)
-        elif not contents and (numbered := _NUMBERED.fullmatch(line)) and _is_title(numbered["title"], marked=False):
+        elif (numbered := _NUMBERED.fullmatch(line)) and _is_title(numbered["title"], marked=False):
             number = numbered["number"]
             yield _Candidate("", number, _NUMBERED_LEVEL + number.count("."), line, offset)
 
@@ -70,7 +70,7 @@ def _candidates(text: str) -> Iterator[_Candidate]:
 def _is_title(title: str, *, marked: bool) -> bool:
     """Few words, begun in upper case; mostly capitalised, unless a mark sets them apart from the number."""
     words = title.split()
-    if not title[0].isupper() or len(words) > _MAX_WORDS or title[-1] in ',;:”"':
+    if not title[0].isupper() or _CONTENTS.search(title) or len(words) > _MAX_WORDS or title[-1] in ',;:”"':
         return False
     if title[-1] == "." and len(words) > 8:
         return False

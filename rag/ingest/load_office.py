@@ -34,8 +34,9 @@ def reader(media_type: str) -> Callable[[bytes, Path], Extracted]:
 
 
 def read_pdf(data: bytes, path: Path) -> Extracted:
-    """A PDF, page by page; headings where they number themselves. `metadata["pages_without_text"]` counts pages that hold none: scanned, or drawn.
+    """A PDF, page by page; its headings are those that number themselves (see `rag.ingest.load_headings`).
 
+    `metadata["pages_without_text"]` counts pages that hold none: scanned, or drawn.
     Raises `NoTextError` when none of the pages holds text.
     """
     result = _extract(data, path, "application/pdf")

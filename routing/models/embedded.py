@@ -13,15 +13,16 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import json
+import re
 import threading
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from routing.chat import Usage
 from routing.errors import ModelNotFoundError
-from routing.vectors import Embeddings
+from routing.vectors import Embeddings, TokenEmbeddings
 
 if TYPE_CHECKING:
     import numpy as np
@@ -61,6 +62,10 @@ class EmbeddedEmbedder:
             return self._model.embed(texts)
         return await asyncio.to_thread(lambda: self._loaded().embed(texts))
 
+    async def embed_tokens(self, texts: Sequence[str]) -> list[TokenEmbeddings]:
+        """The vectors of the tokens, each the same wherever it stands; a `TokenEmbedder`."""
+        return await asyncio.to_thread(lambda: [self._loaded().embed_tokens(text) for text in texts])
+
     async def close(self) -> None:
         """Forget the vectors and the words seen."""
         self._model = None
@@ -96,6 +101,18 @@ class _StaticModel:
                 row[:] = total / length
         return Embeddings(vectors, Usage(input_tokens=tokens))
 
+    def embed_tokens(self, text: str) -> TokenEmbeddings:
+        import numpy as np
+
+        spans: list[tuple[int, int]] = []
+        ids: list[int] = []
+        for word in re.finditer(r"\S+", text):
+            for token, (start, end) in self._words.tokens(word.group()):
+                ids.append(token)
+                spans.append((word.start() + start, word.start() + end))
+        vectors = self._vectors[np.asarray(ids, np.int64)].astype(np.float32).reshape(len(ids), _DIM)
+        return TokenEmbeddings(vectors, tuple(spans))
+
 
 class _Words(dict[str, bytes]):
     """A memo from a word to its token ids, as the bytes of int32. No token of this tokenizer spans two words."""
@@ -105,6 +122,11 @@ class _Words(dict[str, bytes]):
 
         super().__init__()
         self._tokenizer = Tokenizer.from_file(str(_existing(tokenizer)))
+
+    def tokens(self, word: str) -> Iterator[tuple[int, tuple[int, int]]]:
+        """The ids of a word's tokens, each with its span in the word."""
+        encoding = self._tokenizer.encode(word, add_special_tokens=False)
+        return zip(encoding.ids, encoding.offsets, strict=True)
 
     def __missing__(self, word: str) -> bytes:
         ids = array("i", self._tokenizer.encode(word, add_special_tokens=False).ids).tobytes()

@@ -8,9 +8,11 @@ from decimal import Decimal
 
 import pytest
 
+from plumbline.trace import read_trace
 from routing.chat import ChatEvent, ChatRequest, ChatResponse, Completed, Message, Tags, TextDelta, Usage
 from routing.errors import AuthenticationError, ConnectionFailedError, DeadlineError, ModelError, OverloadedError
 from routing.meter import Meter
+from routing.policy import Plan
 from routing.router import Router
 from routing.settings import RetrySettings
 from routing.testing.fakes import ScriptedChatModel
@@ -29,7 +31,7 @@ def answered(text: str = "Hello.") -> ChatResponse:
 
 def router(meter: Meter, *replies: object, fallback: ScriptedChatModel | None = None) -> Router:
     model = ScriptedChatModel(*replies, name="openai/priced")  # type: ignore[arg-type]  # a list of replies
-    return Router(model, meter=meter, retry=QUICK, fallback=fallback)
+    return Router([model, *([fallback] if fallback else [])], meter=meter, retry=QUICK)
 
 
 async def test_an_answer_is_priced_and_recorded(meter: Meter) -> None:
@@ -79,12 +81,21 @@ async def test_a_deadline_that_is_over_asks_nobody_but_the_fallback(meter: Meter
         await router(meter, answered()).complete(late)
 
 
-async def test_a_model_that_is_its_own_fallback_is_asked_once(meter: Meter) -> None:
-    model = ScriptedChatModel(down(), name="scripted/chat")
-    made = Router(model, meter=meter, retry=RetrySettings(attempts=1), fallback=model)
-    with pytest.raises(ConnectionFailedError):
-        await made.complete(REQUEST)
-    assert len(model.requests) == 1
+async def test_a_policy_chooses_by_the_request_and_its_reason_is_traced(meter: Meter) -> None:
+    class ByLength:
+        def plan(self, request: ChatRequest) -> Plan:
+            long = len(request.messages[0].content) > 20
+            return Plan(("scripted/large" if long else "scripted/small",), "length")
+
+    small, large = (ScriptedChatModel(size, name=f"scripted/{size}") for size in ("small", "large"))
+    made = Router([small, large], meter=meter, retry=QUICK, policy=ByLength())
+    with meter.tracing.span("ask") as span:
+        assert (await made.complete(REQUEST)).text == "small"
+        assert (await made.complete(ChatRequest((Message("user", "x" * 30),)))).text == "large"
+    meter.tracing.flush()
+    trace = read_trace(meter.tracing.writer._engine, f"{span.get_span_context().trace_id:032x}")
+    assert trace[0].attributes["plumbline.route.reason"] == "length"
+    assert trace[0].attributes["plumbline.route.models"] == ["scripted/large"]
 
 
 async def collect(events: AsyncIterator[ChatEvent]) -> tuple[str, ChatResponse]:
@@ -120,12 +131,12 @@ async def test_a_stream_that_breaks_later_is_never_spliced(meter: Meter) -> None
             raise down()
 
     fallback = ScriptedChatModel("Other text.", name="scripted/fallback")
-    made = Router(Breaking("x", name="openai/priced"), meter=meter, retry=QUICK, fallback=fallback)
+    made = Router([Breaking("x", name="openai/priced"), fallback], meter=meter, retry=QUICK)
     seen: list[ChatEvent] = []
 
     async def read() -> None:
         async for event in made.stream(REQUEST):
-            seen.append(event)
+            seen.append(event)  # noqa: PERF401 - what came before the error must be kept
 
     with pytest.raises(ModelError):
         await read()
@@ -134,8 +145,6 @@ async def test_a_stream_that_breaks_later_is_never_spliced(meter: Meter) -> None
 
 
 async def test_close_closes_both(meter: Meter) -> None:
-    fallback = ScriptedChatModel("x", name="scripted/fallback")
-    made = router(meter, "x", fallback=fallback)
-    await made.close()
-    assert fallback.closed
-    assert made.model.closed  # type: ignore[attr-defined]  # a scripted model remembers it
+    models = [ScriptedChatModel("x", name=f"scripted/{number}") for number in range(2)]
+    await Router(models, meter=meter, retry=QUICK).close()
+    assert all(model.closed for model in models)

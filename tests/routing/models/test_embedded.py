@@ -93,3 +93,17 @@ async def test_another_layout_of_the_package_is_named(
     monkeypatch.setattr("importlib.util.find_spec", lambda name: spec)
     with pytest.raises(ModelNotFoundError, match=message):
         await check_embedder(EmbeddedEmbedder())
+
+
+async def test_tokens_have_spans_and_add_up_to_the_text() -> None:
+    embedder = EmbeddedEmbedder()
+    text = "Naïve  cats,\nrefund 🙂"
+    (tokens,) = await embedder.embed_tokens([text])
+    whole = (await embedder.embed_passages([text])).vectors[0]
+    assert tokens.vectors.shape == (len(tokens.spans), embedder.dim)
+    total = tokens.vectors.sum(axis=0)
+    assert total @ whole / np.linalg.norm(total) == pytest.approx(1, abs=1e-5)
+    assert all(start < end <= len(text) for start, end in tokens.spans)
+    covered = {place for start, end in tokens.spans for place in range(start, end)}
+    assert covered == {place for place, letter in enumerate(text) if not letter.isspace()}
+    assert (await embedder.embed_tokens([""]))[0].vectors.shape == (0, embedder.dim)

@@ -1,0 +1,290 @@
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from routing.chat import (
+    ChatEvent,
+    ChatOptions,
+    ChatRequest,
+    ChatResponse,
+    Completed,
+    Message,
+    TextDelta,
+    Tool,
+    ToolCall,
+    Usage,
+)
+from routing.errors import (
+    AuthenticationError,
+    BadRequestError,
+    ConnectionFailedError,
+    ContentFilterError,
+    ContextLengthError,
+    DeadlineError,
+    InvalidResponseError,
+    ModelError,
+    ModelNotFoundError,
+    OverloadedError,
+    RateLimitError,
+)
+from routing.models.facts import ModelFacts
+from routing.testing.chat import REQUEST, check_chat_model, check_failure
+from routing.testing.server import FakeProvider, Fault
+from routing.testing.wire import Script
+
+pytest.importorskip("anthropic")
+
+from routing.models.anthropic import DEFAULT_MAX_TOKENS, AnthropicChatModel
+
+ALL_KINDS = Usage(input_tokens=100, output_tokens=9, cached_input_tokens=60, cache_write_tokens=25)
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[FakeProvider]:
+    async with FakeProvider(Script(usage=ALL_KINDS)) as provider:
+        yield provider
+
+
+@pytest.fixture
+async def model(server: FakeProvider) -> AsyncIterator[AnthropicChatModel]:
+    adapter = AnthropicChatModel("claude-test", api_key="sk-ant-test", base_url=server.url, timeout=5)
+    yield adapter
+    await adapter.close()
+
+
+async def drain(model: AnthropicChatModel, request: ChatRequest = REQUEST, seen: list[ChatEvent] | None = None) -> None:
+    seen = [] if seen is None else seen
+    async for event in model.stream(request):
+        seen.append(event)
+
+
+async def last(model: AnthropicChatModel) -> ChatResponse:
+    """The response at the end of a stream."""
+    event = [event async for event in model.stream(REQUEST)][-1]
+    assert isinstance(event, Completed)
+    return event.response
+
+
+async def test_keeps_the_contract(model: AnthropicChatModel) -> None:
+    await check_chat_model(model)
+
+
+async def test_keeps_the_contract_without_aiohttp(server: FakeProvider, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("routing.models.openai._aiohttp_is_installed", lambda: False)
+    adapter = AnthropicChatModel("claude-test", api_key="k", base_url=server.url, timeout=5)
+    await check_chat_model(adapter)
+    server.faults.append(Fault("cut"))
+    with pytest.raises(ConnectionFailedError):
+        await drain(adapter)
+    await adapter.close()
+
+
+async def test_input_tokens_count_the_whole_prompt(model: AnthropicChatModel, server: FakeProvider) -> None:
+    response = await model.complete(REQUEST)
+    assert response.usage == ALL_KINDS
+    assert response.model == "anthropic/claude-test"
+    streamed = await last(model)
+    assert streamed.usage == ALL_KINDS
+    server.script = replace(server.script, usage=None)
+    guessed = (await model.complete(REQUEST)).usage
+    assert guessed.estimated
+    assert guessed.input_tokens > 20
+
+
+async def test_what_is_sent(model: AnthropicChatModel, server: FakeProvider) -> None:
+    call = ToolCall("c1", "look", '{"q": 1}')
+    request = ChatRequest(
+        messages=(
+            Message("system", "first"),
+            Message("user", "u"),
+            Message("assistant", "", (call, ToolCall("c2", "look", ""))),
+            Message("tool", "found", tool_call_id="c1"),
+            Message("tool", "nothing", tool_call_id="c2"),
+            Message("system", "second"),
+        ),
+        options=ChatOptions(temperature=0.1, seed=7, stop=("END",)),
+        tools=(Tool("look", "Looks.", {"type": "object", "properties": {}}),),
+        response_schema={"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]},
+    )
+    await model.complete(request)
+    body = server.requests[-1].body
+    assert body["system"] == "first\n\nsecond"
+    assert body["messages"] == [
+        {"role": "user", "content": [{"type": "text", "text": "u"}]},
+        {
+            "role": "assistant",
+            "content": [
+                {"type": "tool_use", "id": "c1", "name": "look", "input": {"q": 1}},
+                {"type": "tool_use", "id": "c2", "name": "look", "input": {}},
+            ],
+        },
+        {
+            "role": "user",
+            "content": [
+                {"type": "tool_result", "tool_use_id": "c1", "content": "found"},
+                {"type": "tool_result", "tool_use_id": "c2", "content": "nothing"},
+            ],
+        },
+    ]
+    assert body["max_tokens"] == DEFAULT_MAX_TOKENS
+    assert body["stop_sequences"] == ["END"]
+    assert body["tools"] == [
+        {"name": "look", "description": "Looks.", "input_schema": {"type": "object", "properties": {}}}
+    ]
+    assert body["output_config"]["format"]["type"] == "json_schema"
+    assert body["output_config"]["format"]["schema"]["additionalProperties"] is False
+    assert not {"temperature", "seed"} & set(body)
+    assert server.requests[-1].path == "/v1/messages"
+
+
+async def test_facts_and_effort(server: FakeProvider) -> None:
+    adapter = AnthropicChatModel("c", api_key="k", base_url=server.url, facts=ModelFacts(max_output=10), effort="low")
+    await adapter.complete(replace(REQUEST, options=ChatOptions(max_tokens=5000)))
+    await adapter.close()
+    assert server.requests[-1].body["max_tokens"] == 10
+    assert server.requests[-1].body["output_config"] == {"effort": "low"}
+
+
+async def test_a_call_whose_arguments_are_not_json(model: AnthropicChatModel) -> None:
+    request = replace(REQUEST, messages=(Message("assistant", "", (ToolCall("c", "look", "{"),)),))
+    with pytest.raises(BadRequestError, match="'look'"):
+        await model.complete(request)
+
+
+async def test_tool_calls_arrive_whole_in_both_ways(model: AnthropicChatModel, server: FakeProvider) -> None:
+    calls = (ToolCall("c1", "look", '{"q": "refünd"}'), ToolCall("c2", "count", "{}"))
+    server.script = Script(pieces=(), tool_calls=calls)
+    response = await model.complete(REQUEST)
+    assert response.tool_calls == calls
+    assert response.finish_reason == "tool_calls"
+    assert (await last(model)).tool_calls == calls
+
+
+@pytest.mark.parametrize(
+    ("wire", "ours"),
+    [
+        ("stop_sequence", "stop"),
+        ("max_tokens", "length"),
+        ("model_context_window_exceeded", "length"),
+        ("refusal", "refusal"),
+        ("pause_turn", "other"),
+    ],
+)
+async def test_finish_reasons(model: AnthropicChatModel, server: FakeProvider, wire: str, ours: str) -> None:
+    server.script = Script(finish=wire)
+    response = await model.complete(REQUEST)
+    assert (response.finish_reason, response.refused) == (ours, ours == "refusal")
+
+
+async def test_an_empty_answer_says_why(model: AnthropicChatModel, server: FakeProvider) -> None:
+    server.script = Script(pieces=(), finish="max_tokens")
+    assert "generation.max_tokens" in str(await check_failure(model, InvalidResponseError))
+    server.script = Script(pieces=(), finish="refusal", refusal="It could do harm.")
+    assert "It could do harm." in str(await check_failure(model, ContentFilterError))
+    server.script = Script(pieces=())
+    await check_failure(model, InvalidResponseError)
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "expected", "says"),
+    [
+        (401, "invalid x-api-key", AuthenticationError, "ANTHROPIC_API_KEY"),
+        (403, "not here", AuthenticationError, "not here"),
+        (404, "model: claude-test", ModelNotFoundError, "'claude-test'"),
+        (400, "messages: at least one message is required", BadRequestError, "at least one"),
+        (400, "prompt is too long: 1000001 tokens > 1000000 maximum", ContextLengthError, "fewer or shorter"),
+        (413, "too large", ContextLengthError, "too large"),
+        (400, "Output blocked by content filtering policy", ContentFilterError, "policy"),
+        (402, "no credit", RateLimitError, "credit"),
+        (429, "slow down", RateLimitError, "slow down"),
+        (500, "oops", OverloadedError, "500"),
+        (504, "late", DeadlineError, "late"),
+        (529, "Overloaded", OverloadedError, "529"),
+    ],
+)
+async def test_statuses(
+    model: AnthropicChatModel, server: FakeProvider, status: int, message: str, expected: type[ModelError], says: str
+) -> None:
+    body = json.dumps({"type": "error", "error": {"type": "any", "message": message}})
+    server.faults.extend([Fault("status", status, {"retry-after": "3"}, body)] * 2)
+    error = await check_failure(model, expected)
+    assert type(error) is expected
+    assert says in str(error)
+    assert error.status == status
+    assert len(server.requests) == 2, "the SDK must not retry by itself"
+    if isinstance(error, RateLimitError) and status == 429:
+        assert error.retry_after == 3
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["", '{"content": [', "{}", '{"content": null, "usage": null}', '{"content": [{"type": "text", "text": 3}]}', "[]"],
+)
+async def test_garbage(model: AnthropicChatModel, server: FakeProvider, body: str) -> None:
+    server.faults.append(Fault("body", body=body))
+    with pytest.raises(InvalidResponseError):
+        await model.complete(REQUEST)
+
+
+@pytest.mark.parametrize(
+    ("event", "data"),
+    [
+        ("message_start", "nonsense"),
+        ("message_start", '{"type": "message_start"}'),
+        ("content_block_delta", '{"type": "content_block_delta", "index": 7, "delta": {"type": "text_delta"}}'),
+        (
+            "content_block_delta",
+            '{"type": "content_block_delta", "index": 7, "delta": {"type": "input_json_delta", "partial_json": "{"}}',
+        ),
+    ],
+)
+async def test_garbage_in_a_stream(model: AnthropicChatModel, server: FakeProvider, event: str, data: str) -> None:
+    body = f"event: {event}\ndata: {data}\n\n"
+    server.faults.append(Fault("body", body=body, content_type="text/event-stream"))
+    with pytest.raises(InvalidResponseError):
+        await drain(model)
+
+
+@pytest.mark.parametrize("kind", ["cut", "end"])
+async def test_a_stream_that_stops_early(model: AnthropicChatModel, server: FakeProvider, kind: Any) -> None:
+    server.faults.append(Fault(kind, after=9))
+    seen: list[ChatEvent] = []
+    with pytest.raises(ConnectionFailedError):
+        await drain(model, seen=seen)
+    assert seen == [TextDelta("The refund "), TextDelta("window is ")]
+
+
+async def test_a_whole_answer_survives_a_connection_that_breaks_after_it(
+    model: AnthropicChatModel, server: FakeProvider
+) -> None:
+    server.faults.append(Fault("cut", after=13))
+    response = await last(model)
+    assert (response.text, response.finish_reason) == (server.script.text, "stop")
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [(429, RateLimitError), (529, OverloadedError), (500, OverloadedError), (400, BadRequestError)],
+)
+async def test_an_error_inside_a_stream(
+    model: AnthropicChatModel, server: FakeProvider, status: int, expected: type[ModelError]
+) -> None:
+    server.faults.append(Fault("error", status))
+    with pytest.raises(expected, match="scripted failure"):
+        await drain(model)
+
+
+async def test_no_connection(model: AnthropicChatModel, server: FakeProvider) -> None:
+    server.faults.extend([Fault("reset")] * 2)
+    assert server.url in str(await check_failure(model, ConnectionFailedError))
+
+
+async def test_stalls_end_at_the_deadline(model: AnthropicChatModel, server: FakeProvider) -> None:
+    server.faults.extend([Fault("stall"), Fault("stall")])
+    await check_failure(model, DeadlineError, replace(REQUEST, deadline=time.monotonic() + 0.1))
