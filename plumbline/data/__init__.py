@@ -1,0 +1,1 @@
+"""Data shipped in the wheel; README.md says where it comes from."""

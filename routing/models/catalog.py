@@ -1,0 +1,126 @@
+"""Turns the names of models into models: "openai/gpt-…", "anthropic/claude-…", "vllm/NAME@http://host:port" and so on.
+
+`DEFAULT_CATALOG` knows the providers of `routing.models.providers`; `with_provider` gives a catalogue that knows one
+more.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from routing.chat import ChatModel
+from routing.errors import UnknownModelError
+from routing.models.providers import ModelName, ModelOptions, Provider, builtin_providers
+from routing.vectors import Embedder
+
+_NAME = re.compile(r"(?P<provider>[^/@\s]+)/(?P<name>[^\s].*?)(?:@(?P<address>[A-Za-z][A-Za-z0-9+.-]*://.*))?")
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """Providers by name. Immutable: to add a provider, use what `with_provider` returns."""
+
+    providers: Mapping[str, Provider]
+
+    def with_provider(self, provider: Provider) -> Catalog:
+        """This catalogue and one provider more, in place of one of the same name."""
+        return Catalog({**self.providers, provider.name: provider})
+
+    def chat_model(
+        self, name: str, *, environ: Mapping[str, str] | None = None, effort: str | None = None
+    ) -> ChatModel:
+        """The chat model called `name`; keys and addresses come from `environ`, by default the process's environment.
+
+        Raises `UnknownModelError`, `MissingKeyError`, or `MissingExtraError` when the provider's package is missing.
+        """
+        model, provider = self._find(name, chat=True)
+        assert provider.chat is not None  # _find has seen to it
+        provider.check_chat(model)
+        return provider.chat(model, ModelOptions(_environment(environ), effort=effort))
+
+    def embedder(
+        self, name: str, *, dimensions: int | None = None, environ: Mapping[str, str] | None = None
+    ) -> Embedder:
+        """The embedder called `name`, with vectors of `dimensions` numbers (`None`: as many as the model gives).
+
+        Raises as `chat_model` does.
+        """
+        model, provider = self._find(name, chat=False)
+        assert provider.embedder is not None  # _find has seen to it
+        provider.check_embedder(model)
+        return provider.embedder(model, ModelOptions(_environment(environ), dimensions=dimensions))
+
+    def check_chat_model(self, name: str) -> None:
+        """Raise `UnknownModelError` when `name` cannot be a chat model's; needs no key and imports nothing heavy."""
+        model, provider = self._find(name, chat=True)
+        provider.check_chat(model)
+
+    def check_embedder(self, name: str) -> None:
+        """Raise `UnknownModelError` when `name` cannot be an embedder's; needs no key and imports nothing heavy."""
+        model, provider = self._find(name, chat=False)
+        provider.check_embedder(model)
+
+    def _find(self, name: str, *, chat: bool) -> tuple[ModelName, Provider]:
+        able = {known: provider for known, provider in self.providers.items() if _makes(provider, chat=chat)}
+        model = parse_name(name)
+        if model is None:
+            raise UnknownModelError(
+                f"'{name}' is not of the form provider/name.", model=name, hint=_nearest(name, able, chat=chat)
+            )
+        if model.provider not in self.providers:
+            raise UnknownModelError(
+                f"There is no provider '{model.provider}'.", model=name, hint=_nearest(name, able, chat=chat)
+            )
+        if model.provider not in able:
+            kind = "chat models" if chat else "embedders"
+            raise UnknownModelError(
+                f"'{model.provider}' has no {kind}.", model=name, hint=f"Those that have: {', '.join(able)}."
+            )
+        return model, able[model.provider]
+
+
+def parse_name(name: str) -> ModelName | None:
+    """`name` taken apart, or `None` when it is not of the form "provider/name" or "provider/name@address"."""
+    match = _NAME.fullmatch(name.strip())
+    return None if match is None else ModelName(match["provider"], match["name"], match["address"])
+
+
+def chat_model(name: str, *, environ: Mapping[str, str] | None = None, effort: str | None = None) -> ChatModel:
+    """The chat model called `name`, from `DEFAULT_CATALOG`."""
+    return DEFAULT_CATALOG.chat_model(name, environ=environ, effort=effort)
+
+
+def embedder(name: str, *, dimensions: int | None = None, environ: Mapping[str, str] | None = None) -> Embedder:
+    """The embedder called `name`, from `DEFAULT_CATALOG`."""
+    return DEFAULT_CATALOG.embedder(name, dimensions=dimensions, environ=environ)
+
+
+def _environment(environ: Mapping[str, str] | None) -> Mapping[str, str]:
+    return os.environ if environ is None else environ
+
+
+def _makes(provider: Provider, *, chat: bool) -> bool:
+    return (provider.chat if chat else provider.embedder) is not None
+
+
+def _nearest(name: str, providers: Mapping[str, Provider], *, chat: bool) -> str:
+    """What was probably meant: a known provider, or the provider of a model named without one."""
+    written, slash, rest = name.strip().partition("/")
+    if slash and (near := difflib.get_close_matches(written, providers, n=1, cutoff=0.6)):
+        return f"Did you mean '{near[0]}/{rest}'?"
+    for provider in providers.values():
+        try:
+            (provider.check_chat if chat else provider.check_embedder)(ModelName(provider.name, name.strip()))
+        except UnknownModelError:
+            continue
+        if provider.name in ("openai", "anthropic"):
+            return f"Did you mean '{provider.name}/{name.strip()}'?"
+    return f"Examples: {', '.join(provider.example for provider in providers.values() if provider.example)}."
+
+
+DEFAULT_CATALOG = Catalog({provider.name: provider for provider in builtin_providers()})
+"""The providers that come with Plumbline."""

@@ -1,0 +1,317 @@
+"""Chat models of OpenAI and of every server that speaks its chat completions (vLLM, say), on the `openai` SDK."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+from plumbline.extras import require
+from routing.chat import (
+    ChatEvent,
+    ChatRequest,
+    ChatResponse,
+    Completed,
+    FinishReason,
+    Message,
+    TextDelta,
+    ToolCall,
+    Usage,
+)
+from routing.errors import BadRequestError, ContentFilterError, TransientError
+from routing.models.clients import ClientPool
+from routing.models.facts import UNKNOWN, ModelFacts
+from routing.models.failures import Endpoint, broken_off, calling, invalid, next_event
+from routing.models.usage import checked_usage, text_of
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
+
+OPENAI_ADDRESS = "https://api.openai.com/v1"
+_FINISH: Mapping[str, FinishReason] = {
+    "stop": "stop",
+    "length": "length",
+    "tool_calls": "tool_calls",
+    "function_call": "tool_calls",
+    "content_filter": "content_filter",
+}
+# Options that only shape the answer: when a model refuses one, the call goes out again without it.
+_OPTIONAL = ("temperature", "seed")
+_REFUSAL = re.compile(r"unsupported|not support|deprecated|not permitted|not allowed|unrecognized|unknown|unexpected")
+
+
+class OpenAIChatModel:
+    """The chat model "openai/NAME", or "PROVIDER/NAME" on another server at `base_url`.
+
+    `api_key` may be `None` for servers that need none. `effort` is passed on to models that reason. Retries are the
+    router's: the SDK's own are off. A request without a deadline may take `timeout` seconds between two pieces of data.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        api_key: str | None,
+        provider: str = "openai",
+        base_url: str = OPENAI_ADDRESS,
+        key_variable: str | None = "OPENAI_API_KEY",
+        facts: ModelFacts = UNKNOWN,
+        effort: str | None = None,
+        timeout: float = 600.0,
+    ) -> None:
+        self._name = name
+        self._provider = provider
+        self._facts = facts
+        self._effort = effort
+        self._endpoint = openai_endpoint(provider, name, base_url, key_variable)
+        self._clients = openai_clients(provider, base_url, api_key, timeout)
+        # What the model has refused so far; filled at its first refusal, so that it is asked in vain only once.
+        self._refused: set[str] = set()
+
+    @property
+    def name(self) -> str:
+        """The model as "provider/name"."""
+        return self._endpoint.model
+
+    async def complete(self, request: ChatRequest) -> ChatResponse:
+        """Answer in one piece; raises `ModelError`."""
+        completion = await self._send(request, stream=False)
+        answer = _Answer()
+        try:
+            answer.take_completion(completion)
+        # The SDK builds its objects without validating them, so anything may be missing or of another type.
+        except (AttributeError, IndexError, TypeError) as error:
+            raise invalid(self._endpoint, f"has no choices; it begins with {str(completion)[:80]!r}") from error
+        return self._respond(request, answer)
+
+    async def stream(self, request: ChatRequest) -> AsyncIterator[ChatEvent]:
+        """Answer in pieces; raises `ModelError`."""
+        chunks = await self._send(request, stream=True)
+        answer = _Answer()
+        try:
+            while (chunk := await next_event(chunks, self._endpoint, request.deadline)) is not None:
+                try:
+                    piece = answer.take_chunk(chunk)
+                except (AttributeError, IndexError, TypeError) as error:  # as in `complete`
+                    raise invalid(self._endpoint, "is not a stream of chat completion chunks") from error
+                if piece:
+                    yield TextDelta(piece)
+        except TransientError:
+            if answer.finish is None:  # otherwise the answer is whole, and only the usage is missing
+                raise
+        finally:
+            await chunks.close()
+        if answer.finish is None:
+            raise broken_off(self._endpoint)
+        yield Completed(self._respond(request, answer))
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._clients.close()
+
+    async def _send(self, request: ChatRequest, *, stream: bool) -> Any:
+        arguments = {key: value for key, value in self._arguments(request).items() if key not in self._refused}
+        if stream:
+            arguments |= {"stream": True, "stream_options": {"include_usage": True}}
+        while True:
+            try:
+                async with calling(self._endpoint, request.deadline):
+                    client = await self._clients.get()
+                    return await client.chat.completions.create(**arguments)
+            except BadRequestError as error:
+                refused = _refused_option(error, arguments)
+                if refused is None:
+                    raise
+                self._refused.add(refused)
+                del arguments[refused]
+
+    def _arguments(self, request: ChatRequest) -> dict[str, Any]:
+        options = request.options
+        # OpenAI has renamed the limit, because it now covers reasoning too; other servers know the old name.
+        limit = "max_completion_tokens" if self._provider == "openai" else "max_tokens"
+        optional = {
+            "temperature": None if self._facts.temperature is False else options.temperature,
+            limit: _at_most(options.max_tokens, self._facts.max_output),
+            "seed": options.seed,
+            "stop": list(options.stop) or None,
+            "tools": [_tool(tool.name, tool.description, tool.parameters) for tool in request.tools] or None,
+            "response_format": None if request.response_schema is None else _format(request.response_schema),
+            "reasoning_effort": self._effort,
+        }
+        messages = [_message(message) for message in request.messages]
+        return {"model": self._name, "messages": messages} | {k: v for k, v in optional.items() if v is not None}
+
+    def _respond(self, request: ChatRequest, answer: _Answer) -> ChatResponse:
+        finish = _FINISH.get(answer.finish or "", "other")
+        if not answer.text and not answer.calls:
+            self._explain_empty(finish)
+        return ChatResponse(
+            text=answer.text,
+            model=f"{self._provider}/{answer.model or self._name}",
+            usage=answer.usage(request),
+            finish_reason="refusal" if answer.refused else finish,
+            tool_calls=tuple(answer.calls.values()),
+            refused=answer.refused,
+        )
+
+    def _explain_empty(self, finish: FinishReason) -> None:
+        if finish == "content_filter":
+            raise ContentFilterError(
+                f"{self._endpoint.service}'s content policy withholds the answer.", model=self.name
+            )
+        if finish == "length":
+            raise invalid(
+                self._endpoint,
+                "is empty: it spent all the tokens it may have before it came to the text",
+                hint="Allow more with generation.max_tokens.",
+            )
+        raise invalid(self._endpoint, "is empty")
+
+
+@dataclass(slots=True)
+class _Answer:
+    """What has arrived of one answer."""
+
+    pieces: list[str] = field(default_factory=list)
+    calls: dict[int, ToolCall] = field(default_factory=dict)
+    finish: str | None = None
+    refused: bool = False
+    model: str | None = None
+    counts: Any = None
+
+    @property
+    def text(self) -> str:
+        return "".join(self.pieces)
+
+    def take_completion(self, completion: Any) -> None:
+        choice = completion.choices[0]
+        self._take(choice.message)
+        self.finish = choice.finish_reason or "stop"
+        self._take_facts(completion)
+        for index, call in enumerate(choice.message.tool_calls or ()):
+            self.calls[index] = ToolCall(
+                text_of(call.id), text_of(call.function.name), text_of(call.function.arguments)
+            )
+
+    def take_chunk(self, chunk: Any) -> str:
+        """The new text in `chunk`."""
+        self._take_facts(chunk)
+        if not chunk.choices:  # the last chunk has only the usage
+            return ""
+        choice = chunk.choices[0]
+        self.finish = choice.finish_reason or self.finish
+        if choice.delta is None:
+            return ""
+        for call in choice.delta.tool_calls or ():
+            known = self.calls.get(call.index, ToolCall("", "", ""))
+            self.calls[call.index] = ToolCall(
+                known.id or call.id or "",
+                known.name or call.function.name or "",
+                known.arguments + (call.function.arguments or ""),
+            )
+        return self._take(choice.delta)
+
+    def _take(self, part: Any) -> str:
+        refusal = getattr(part, "refusal", None)  # not every server sends the field
+        self.refused = self.refused or bool(refusal)
+        piece = (part.content or "") + (refusal or "")
+        self.pieces.append(piece)
+        return piece
+
+    def _take_facts(self, source: Any) -> None:
+        self.model = source.model or self.model
+        self.counts = getattr(source, "usage", None) or self.counts
+
+    def usage(self, request: ChatRequest) -> Usage:
+        details = getattr(self.counts, "prompt_tokens_details", None)
+        written = "".join([self.text, *(call.arguments for call in self.calls.values())])
+        return checked_usage(
+            request,
+            written,
+            input_tokens=getattr(self.counts, "prompt_tokens", None),
+            output_tokens=getattr(self.counts, "completion_tokens", None),
+            cached=getattr(details, "cached_tokens", None),
+            written=getattr(details, "cache_write_tokens", None),
+        )
+
+
+def openai_endpoint(provider: str, name: str, base_url: str, key_variable: str | None) -> Endpoint:
+    """How messages name a model behind the `openai` SDK."""
+    service = {"openai": "OpenAI", "vllm": "The vLLM server"}.get(provider, "The server")
+    return Endpoint(f"{provider}/{name}", "openai", service, base_url, key_variable)
+
+
+def openai_clients(provider: str, base_url: str, api_key: str | None, timeout: float) -> ClientPool[AsyncOpenAI]:
+    """SDK clients for one server. Keys and account headers of OpenAI never go to another server."""
+
+    def make() -> AsyncOpenAI:
+        sdk = require("openai", "openai")
+        own = provider == "openai"
+        foreign = {} if own else {"OpenAI-Organization": sdk.Omit(), "OpenAI-Project": sdk.Omit()}
+        client: AsyncOpenAI = sdk.AsyncOpenAI(
+            api_key=api_key or "none",
+            base_url=base_url,
+            max_retries=0,
+            default_headers=foreign,
+            http_client=fastest_http(sdk, timeout),
+        )
+        return client
+
+    return ClientPool(make)
+
+
+def fastest_http(sdk: Any, timeout: float) -> Any:
+    """An HTTP client for an SDK: on aiohttp where that is installed, which takes less time per call."""
+    kind = sdk.DefaultAioHttpClient if _aiohttp_is_installed() else sdk.DefaultAsyncHttpxClient
+    return kind(timeout=sdk.Timeout(timeout, connect=min(timeout, 10.0)))
+
+
+def _aiohttp_is_installed() -> bool:
+    return find_spec("aiohttp") is not None
+
+
+def _message(message: Message) -> dict[str, Any]:
+    if message.role == "tool":
+        return {"role": "tool", "content": message.content, "tool_call_id": message.tool_call_id}
+    sent: dict[str, Any] = {"role": message.role, "content": message.content}
+    if message.tool_calls:
+        sent["tool_calls"] = [
+            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+            for call in message.tool_calls
+        ]
+    return sent
+
+
+def _tool(name: str, description: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    return {"type": "function", "function": {"name": name, "description": description, "parameters": dict(parameters)}}
+
+
+def _format(schema: Mapping[str, Any]) -> dict[str, Any]:
+    name = re.sub(r"\W+", "_", str(schema.get("title", "answer")))[:64]
+    described = {"name": name, "schema": dict(schema), "strict": is_strict(schema)}
+    return {"type": "json_schema", "json_schema": described}
+
+
+def is_strict(schema: object) -> bool:
+    """Whether OpenAI's strict mode takes `schema`: its objects name all their properties and require every one."""
+    if isinstance(schema, Mapping):
+        properties = schema.get("properties")
+        if isinstance(properties, Mapping) and (
+            schema.get("additionalProperties") is not False or set(schema.get("required", ())) != set(properties)
+        ):
+            return False
+        return all(is_strict(value) for value in schema.values())
+    return all(is_strict(value) for value in schema) if isinstance(schema, list | tuple) else True
+
+
+def _refused_option(error: BadRequestError, arguments: Mapping[str, Any]) -> str | None:
+    message = error.message.lower()
+    if not _REFUSAL.search(message):
+        return None
+    return next((option for option in _OPTIONAL if option in arguments and option in message), None)
+
+
+def _at_most(wanted: int | None, most: int | None) -> int | None:
+    return wanted if wanted is None or most is None else min(wanted, most)

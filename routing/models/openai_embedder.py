@@ -1,0 +1,145 @@
+"""Embedders of OpenAI, and of every server that speaks its embeddings (vLLM and others), on the `openai` SDK."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from plumbline.text.tokens import Tokenizer, tokenizer
+from routing.chat import Usage
+from routing.models.facts import UNKNOWN, ModelFacts
+from routing.models.failures import calling, invalid
+from routing.models.openai import OPENAI_ADDRESS, openai_clients, openai_endpoint
+from routing.models.windows import windows
+from routing.vectors import Embeddings
+
+if TYPE_CHECKING:
+    from routing.vectors import Vectors
+
+# A request may carry 2,048 texts and 300,000 tokens. Half of each: our counts are another model's on other servers.
+_MOST_TEXTS = 1024
+_MOST_TOKENS = 150_000
+
+
+class OpenAIEmbedder:
+    """The embedder "openai/NAME", or "PROVIDER/NAME" on another server at `base_url`.
+
+    `dim` shortens the vectors of models that can (Matryoshka) and must otherwise be the length the model gives.
+    `max_tokens` is how much the model reads of one text, `None` for unknown: then long texts go out whole. A text
+    longer than that is cut into windows, whose vectors are averaged by tokens. Tokens are counted by cl100k_base,
+    which is OpenAI's own for its embedders.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        dim: int,
+        api_key: str | None,
+        provider: str = "openai",
+        base_url: str = OPENAI_ADDRESS,
+        key_variable: str | None = "OPENAI_API_KEY",
+        facts: ModelFacts = UNKNOWN,
+        max_tokens: int | None = None,
+        timeout: float = 60.0,
+    ) -> None:
+        self.dim = dim
+        self.max_tokens = max_tokens if max_tokens is not None else facts.context
+        self._name = name
+        self._shortened = facts.shortens and dim != facts.dimensions
+        self._endpoint = openai_endpoint(provider, name, base_url, key_variable)
+        self._clients = openai_clients(provider, base_url, api_key, timeout)
+
+    @property
+    def name(self) -> str:
+        """The model as "provider/name"."""
+        return self._endpoint.model
+
+    async def embed_queries(self, texts: Sequence[str]) -> Embeddings:
+        """Embed texts that ask; raises `ModelError`."""
+        return await self._embed(texts)
+
+    async def embed_passages(self, texts: Sequence[str]) -> Embeddings:
+        """Embed texts that are searched; raises `ModelError`."""
+        return await self._embed(texts)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._clients.close()
+
+    async def _embed(self, texts: Sequence[str]) -> Embeddings:
+        import numpy as np
+
+        pooled = np.zeros((len(texts), self.dim), np.float32)
+        usage = Usage()
+        for batch in _batches(_pieces(texts, self.max_tokens, tokenizer())):
+            vectors, used = await self._request(batch)
+            usage += used
+            for (row, _, tokens), vector in zip(batch, vectors, strict=True):
+                pooled[row] += tokens * vector
+        lengths = np.linalg.norm(pooled, axis=1, keepdims=True)
+        np.divide(pooled, lengths, out=pooled, where=lengths > 0)
+        return Embeddings(pooled, usage)
+
+    async def _request(self, batch: Sequence[_Piece]) -> tuple[Vectors, Usage]:
+        arguments: dict[str, Any] = {"model": self._name, "input": [text for _, text, _ in batch]}
+        if self._shortened:
+            arguments["dimensions"] = self.dim
+        async with calling(self._endpoint, None):
+            client = await self._clients.get()
+            response = await client.embeddings.create(**arguments)
+        return self._vectors(response, len(batch)), _usage(response, batch)
+
+    def _vectors(self, response: Any, count: int) -> Vectors:
+        """The unit vectors of a response, in the order of its texts."""
+        import numpy as np
+
+        try:
+            rows = sorted(response.data, key=lambda row: row.index)
+            vectors = np.asarray([row.embedding for row in rows], np.float32).reshape(len(rows), -1)
+        # The SDK builds its objects without validating them, so anything may be missing or of another type.
+        except (AttributeError, TypeError, ValueError) as error:
+            raise invalid(self._endpoint, "has no list of vectors") from error
+        if len(rows) != count or not np.isfinite(vectors).all():
+            raise invalid(self._endpoint, f"has {len(rows)} vectors for {count} texts, or numbers that are none")
+        if vectors.shape[1] != self.dim:
+            found = vectors.shape[1]
+            raise invalid(
+                self._endpoint,
+                f"has vectors of {found} numbers, not {self.dim}",
+                hint=f"Set embedding.dimensions: {found}.",
+            )
+        norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+        np.divide(vectors, norms, out=vectors, where=norms > 0)
+        return vectors
+
+
+_Piece = tuple[int, str, int]  # the row of the text it comes from, its text, its tokens
+
+
+def _pieces(texts: Sequence[str], limit: int | None, counter: Tokenizer) -> Iterator[_Piece]:
+    """What is sent: every text, or its windows. Blank texts are not, and keep a vector of zeros."""
+    for row, text in enumerate(texts):
+        if text.strip():
+            for start, end, tokens in windows(text, limit, counter):
+                yield row, text[start:end], tokens
+
+
+def _batches(pieces: Iterator[_Piece]) -> Iterator[list[_Piece]]:
+    batch: list[_Piece] = []
+    total = 0
+    for piece in pieces:
+        if batch and (len(batch) >= _MOST_TEXTS or total + piece[2] > _MOST_TOKENS):
+            yield batch
+            batch, total = [], 0
+        batch.append(piece)
+        total += piece[2]
+    if batch:
+        yield batch
+
+
+def _usage(response: Any, batch: Sequence[_Piece]) -> Usage:
+    reported = getattr(getattr(response, "usage", None), "prompt_tokens", None)
+    if isinstance(reported, int) and reported > 0:
+        return Usage(input_tokens=reported)
+    return Usage(input_tokens=sum(tokens for _, _, tokens in batch), estimated=True)

@@ -1,0 +1,288 @@
+"""The providers of models that come with Plumbline: what their names look like, and how each makes its models.
+
+Nothing here imports an SDK; models are made, and their packages imported, when they are asked for.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from urllib.parse import urlsplit
+
+from plumbline.errors import MissingExtraError
+from routing.chat import ChatModel
+from routing.errors import MissingKeyError, UnknownModelError
+from routing.models.facts import provider_facts
+from routing.vectors import Embedder
+
+
+@dataclass(frozen=True, slots=True)
+class ModelName:
+    """A model's name taken apart: "provider/name", or "provider/name@address"."""
+
+    provider: str
+    name: str
+    address: str | None = None
+
+    @property
+    def full(self) -> str:
+        """The name without the address: what prices, ledger and traces know the model by."""
+        return f"{self.provider}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelOptions:
+    """How a model is to be made.
+
+    `environ` is where keys and addresses are looked up. `effort` is how much a reasoning model thinks, `dimensions`
+    the length of an embedder's vectors; `None` leaves the provider's default.
+    """
+
+    environ: Mapping[str, str]
+    effort: str | None = None
+    dimensions: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """One provider. A maker that is `None` says that there are no such models there.
+
+    `check_chat` and `check_embedder` raise `UnknownModelError` for a name that cannot be right; they run when the
+    configuration is read and need no key.
+    """
+
+    name: str
+    chat: Callable[[ModelName, ModelOptions], ChatModel] | None = None
+    embedder: Callable[[ModelName, ModelOptions], Embedder] | None = None
+    check_chat: Callable[[ModelName], None] = lambda model: None
+    check_embedder: Callable[[ModelName], None] = lambda model: None
+    example: str = ""
+
+
+def unknown(model: ModelName, message: str, known: Iterable[str] = (), *, hint: str | None = None) -> UnknownModelError:
+    """The error for a name that cannot be right; suggests the nearest of `known`, names without the provider."""
+    candidates = list(known)
+    near = difflib.get_close_matches(model.name, candidates, n=1, cutoff=0.5)
+    if hint is None and near:
+        hint = f"Did you mean '{model.provider}/{near[0]}'?"
+    if hint is None and candidates:
+        hint = f"There is, for example, '{model.provider}/{candidates[0]}'."
+    return UnknownModelError(message, model=model.full, hint=hint)
+
+
+def builtin_providers() -> tuple[Provider, ...]:
+    """The providers that come with Plumbline, those that need no key first."""
+    return (
+        Provider("extractive", chat=_extractive, check_chat=_only("default"), example="extractive/default"),
+        Provider("embedded", embedder=_embedded, check_embedder=_only("wordllama"), example="embedded/wordllama"),
+        Provider("st", embedder=_sentence_transformers, example="st/NAME-OR-FOLDER"),
+        Provider(
+            "openai",
+            chat=_openai_chat,
+            embedder=_openai_embedder,
+            check_chat=_check_hosted,
+            check_embedder=_check_openai_embedder,
+            example="openai/gpt-5-mini",
+        ),
+        Provider("anthropic", chat=_anthropic_chat, check_chat=_check_hosted, example="anthropic/claude-haiku-4-5"),
+        *(
+            Provider(
+                name,
+                chat=_served_chat,
+                embedder=_served_embedder,
+                check_chat=_check_served,
+                check_embedder=_check_served,
+                example=f"{name}/NAME@http://localhost:8000",
+            )
+            for name in _KEY_OF_SERVER
+        ),
+    )
+
+
+_AS_IS = "Leave embedding.dimensions out."
+_KEY_OF_SERVER = {"vllm": "VLLM_API_KEY", "openai-compatible": "OPENAI_COMPATIBLE_API_KEY"}
+
+
+def _only(name: str) -> Callable[[ModelName], None]:
+    def check(model: ModelName) -> None:
+        if model.name != name:
+            raise unknown(model, f"There is no model '{model.full}'.", hint=f"Did you mean '{model.provider}/{name}'?")
+
+    return check
+
+
+def _extractive(_model: ModelName, _options: ModelOptions) -> ChatModel:
+    from routing.models.extractive import ExtractiveModel
+
+    return ExtractiveModel()
+
+
+def _embedded(model: ModelName, options: ModelOptions) -> Embedder:
+    from routing.models.embedded import EmbeddedEmbedder
+
+    embedder = EmbeddedEmbedder()
+    if options.dimensions not in (None, embedder.dim):
+        raise unknown(model, f"{model.full} has {embedder.dim} dimensions, not {options.dimensions}.", hint=_AS_IS)
+    return embedder
+
+
+def _sentence_transformers(model: ModelName, options: ModelOptions) -> Embedder:
+    from routing.models.sentence_transformers import SentenceTransformersEmbedder
+
+    if options.dimensions is not None:
+        raise unknown(model, f"The vectors of {model.full} cannot be shortened.", hint=_AS_IS)
+    return SentenceTransformersEmbedder(model.name)
+
+
+def _check_hosted(model: ModelName) -> None:
+    facts = provider_facts(model.provider)
+    _check_no_address(model)
+    if facts.of_embedder(model.name).dimensions is not None:
+        raise unknown(model, f"'{model.full}' is an embedder, not a chat model.", facts.known)
+    if not facts.has_family(model.name):
+        raise unknown(model, f"There is no chat model '{model.full}'.", facts.known)
+
+
+def _check_openai_embedder(model: ModelName) -> None:
+    facts = provider_facts(model.provider)
+    _check_no_address(model)
+    if facts.of_embedder(model.name).dimensions is None:
+        raise unknown(model, f"There is no embedder '{model.full}'.", facts.embedders)
+
+
+def _check_no_address(model: ModelName) -> None:
+    if model.address is not None:
+        raise unknown(
+            model,
+            f"'{model.full}' takes no address.",
+            hint=f"Write 'openai-compatible/{model.name}@ADDRESS', or set {model.provider.upper()}_BASE_URL.",
+        )
+
+
+def _openai_chat(model: ModelName, options: ModelOptions) -> ChatModel:
+    from routing.models.openai import OPENAI_ADDRESS, OpenAIChatModel
+
+    return OpenAIChatModel(
+        model.name,
+        api_key=_key(model, "OPENAI_API_KEY", options, "openai"),
+        base_url=options.environ.get("OPENAI_BASE_URL") or OPENAI_ADDRESS,
+        facts=provider_facts("openai").of_chat(model.name),
+        effort=options.effort,
+    )
+
+
+def _openai_embedder(model: ModelName, options: ModelOptions) -> Embedder:
+    from routing.models.openai import OPENAI_ADDRESS
+    from routing.models.openai_embedder import OpenAIEmbedder
+
+    facts = provider_facts("openai").of_embedder(model.name)
+    full = facts.dimensions or 0
+    wanted = options.dimensions or full
+    if wanted > full or (wanted < full and not facts.shortens):
+        at_most = "at most " if facts.shortens else ""
+        raise unknown(
+            model,
+            f"{model.full} gives vectors of {at_most}{full} numbers, not {wanted}.",
+            hint=f"Set embedding.dimensions: {full}.",
+        )
+    return OpenAIEmbedder(
+        model.name,
+        dim=wanted,
+        api_key=_key(model, "OPENAI_API_KEY", options, "openai"),
+        base_url=options.environ.get("OPENAI_BASE_URL") or OPENAI_ADDRESS,
+        facts=facts,
+    )
+
+
+def _anthropic_chat(model: ModelName, options: ModelOptions) -> ChatModel:
+    from routing.models.anthropic import ANTHROPIC_ADDRESS, AnthropicChatModel
+
+    return AnthropicChatModel(
+        model.name,
+        api_key=_key(model, "ANTHROPIC_API_KEY", options, "anthropic"),
+        base_url=options.environ.get("ANTHROPIC_BASE_URL") or ANTHROPIC_ADDRESS,
+        facts=provider_facts("anthropic").of_chat(model.name),
+        effort=options.effort,
+    )
+
+
+def _check_served(model: ModelName) -> None:
+    _served_address(model)
+
+
+def _served_address(model: ModelName) -> str:
+    """The base URL of a server named in a model's name; "/v1" is added where the address has no path."""
+    example = f"Write '{model.provider}/{model.name}@http://localhost:8000'."
+    if model.address is None:
+        raise unknown(model, f"'{model.full}' does not say where the server is.", hint=example)
+    if "@" in model.address:
+        raise unknown(
+            model,
+            f"The address of '{model.full}' must not carry a key.",
+            hint=f"Put it into the environment variable {_KEY_OF_SERVER[model.provider]}.",
+        )
+    try:
+        parts = urlsplit(model.address)
+        host, port = parts.hostname, parts.port
+    except ValueError as error:
+        raise unknown(model, f"The address '{model.address}' cannot be read: {error}.", hint=example) from error
+    if parts.scheme not in ("http", "https") or not host or port == 0 or parts.query or parts.fragment:
+        raise unknown(model, f"The address '{model.address}' is not of the form http://host:port.", hint=example)
+    path = parts.path.rstrip("/")
+    return f"{parts.scheme}://{parts.netloc}{path or '/v1'}"
+
+
+def _served_chat(model: ModelName, options: ModelOptions) -> ChatModel:
+    from routing.models.openai import OpenAIChatModel
+
+    _need_package("openai", "openai")
+    variable = _KEY_OF_SERVER[model.provider]
+    return OpenAIChatModel(
+        model.name,
+        api_key=options.environ.get(variable) or None,
+        provider=model.provider,
+        base_url=_served_address(model),
+        key_variable=variable,
+        effort=options.effort,
+    )
+
+
+def _served_embedder(model: ModelName, options: ModelOptions) -> Embedder:
+    from routing.models.openai_embedder import OpenAIEmbedder
+
+    _need_package("openai", "openai")
+    if options.dimensions is None:
+        raise unknown(
+            model,
+            f"How long the vectors of '{model.full}' are is not known.",
+            hint="Say it with embedding.dimensions.",
+        )
+    variable = _KEY_OF_SERVER[model.provider]
+    return OpenAIEmbedder(
+        model.name,
+        dim=options.dimensions,
+        api_key=options.environ.get(variable) or None,
+        provider=model.provider,
+        base_url=_served_address(model),
+        key_variable=variable,
+    )
+
+
+def _key(model: ModelName, variable: str, options: ModelOptions, package: str) -> str:
+    _need_package(package, package)
+    key = options.environ.get(variable, "").strip()
+    if not key:
+        raise MissingKeyError(
+            f"{model.full} needs an API key, and the environment variable {variable} is not set.",
+            model=model.full,
+            hint=f"Run: export {variable}=…  Without a key, 'extractive/default' answers.",
+        )
+    return key
+
+
+def _need_package(package: str, extra: str) -> None:
+    """Fails now rather than at the first call; importing the SDK itself is left to that call."""
+    if find_spec(package) is None:
+        raise MissingExtraError(package, extra)

@@ -1,0 +1,144 @@
+"""Scripted models for tests: they answer what they are told, remember what they were asked, and need no network."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import math
+import re
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+
+from plumbline.text.tokens import estimate_tokens
+from routing.chat import ChatEvent, ChatRequest, ChatResponse, Completed, TextDelta, Usage
+from routing.errors import DeadlineError, ModelError
+from routing.models.usage import estimate_prompt
+from routing.vectors import Embeddings, Scores
+
+Reply = str | ChatResponse | ModelError | Callable[[ChatRequest], str]
+"""What a scripted model does with one request: answers with a text or a response, raises, or asks a function."""
+
+
+class ScriptedChatModel:
+    """The chat model "scripted/…": gives `replies` in order, the last one again and again.
+
+    A text is answered with estimated usage. `delay` is the seconds until the answer begins; a request's deadline is
+    kept. `requests` has all that was asked.
+    """
+
+    def __init__(self, *replies: Reply, name: str = "scripted/chat", delay: float = 0.0) -> None:
+        if not replies:
+            raise ValueError("a scripted model needs at least one reply")
+        self.name = name
+        self.requests: list[ChatRequest] = []
+        self.closed = False
+        self._replies = list(replies)
+        self._delay = delay
+
+    async def complete(self, request: ChatRequest) -> ChatResponse:
+        """The next reply; raises it if it is a `ModelError`."""
+        self.requests.append(request)
+        reply = self._replies.pop(0) if len(self._replies) > 1 else self._replies[0]
+        await self._wait(request)
+        if isinstance(reply, ModelError):
+            raise reply
+        if isinstance(reply, ChatResponse):
+            return reply
+        text = reply if isinstance(reply, str) else reply(request)
+        usage = Usage(estimate_prompt(request), estimate_tokens(text), estimated=True)
+        return ChatResponse(text=text, model=self.name, usage=usage)
+
+    async def stream(self, request: ChatRequest) -> AsyncIterator[ChatEvent]:
+        """The next reply, word by word."""
+        response = await self.complete(request)
+        for word in re.findall(r"\s*\S+\s*$|\s*\S+", response.text):
+            yield TextDelta(word)
+            await asyncio.sleep(0)
+        yield Completed(response)
+
+    async def close(self) -> None:
+        """Sets `closed`."""
+        self.closed = True
+
+    async def _wait(self, request: ChatRequest) -> None:
+        remaining = math.inf if request.deadline is None else request.deadline - time.monotonic()
+        await asyncio.sleep(max(min(self._delay, remaining), 0.0))
+        if remaining <= self._delay:
+            raise DeadlineError(f"{self.name} had not answered when the time allowed was over.", model=self.name)
+
+
+class FakeEmbedder:
+    """The embedder "scripted/hashing": texts that share words have near vectors, the same on every machine."""
+
+    name = "scripted/hashing"
+    max_tokens: int | None = None
+
+    def __init__(self, dim: int = 64) -> None:
+        self.dim = dim
+        self.texts: list[str] = []
+        self.closed = False
+
+    async def embed_queries(self, texts: Sequence[str]) -> Embeddings:
+        """Embed texts that ask."""
+        return self._embed(texts)
+
+    async def embed_passages(self, texts: Sequence[str]) -> Embeddings:
+        """Embed texts that are searched."""
+        return self._embed(texts)
+
+    async def close(self) -> None:
+        """Sets `closed`."""
+        self.closed = True
+
+    def _embed(self, texts: Sequence[str]) -> Embeddings:
+        import numpy as np
+
+        self.texts.extend(texts)
+        rows = [hashed_vector(text, self.dim) for text in texts]
+        vectors = np.asarray(rows, np.float32).reshape(len(texts), self.dim)
+        return Embeddings(vectors, Usage(input_tokens=sum(map(estimate_tokens, texts)), estimated=True))
+
+
+class FakeReranker:
+    """The reranker "scripted/overlap": the score is the share of the query's words that a passage has."""
+
+    name = "scripted/overlap"
+
+    def __init__(self) -> None:
+        self.queries: list[str] = []
+        self.closed = False
+
+    async def score(self, query: str, passages: Sequence[str]) -> Scores:
+        """Score each passage in [0, 1]."""
+        import numpy as np
+
+        self.queries.append(query)
+        wanted = set(_words(query))
+        values = [len(wanted & set(_words(passage))) / max(len(wanted), 1) for passage in passages]
+        read = estimate_tokens(query) * len(passages) + sum(map(estimate_tokens, passages))
+        return Scores(np.asarray(values, np.float32), Usage(input_tokens=read, estimated=True))
+
+    async def close(self) -> None:
+        """Sets `closed`."""
+        self.closed = True
+
+
+def hashed_vector(text: str, dim: int) -> list[float]:
+    """A unit vector of `dim` numbers made of the text's words by feature hashing; zeros for a text without characters.
+
+    Source: Weinberger et al., "Feature Hashing for Large Scale Multitask Learning" (2009): each word adds its sign to
+    one place.
+    """
+    vector = [0.0] * dim
+    for word in _words(text):
+        digest = hashlib.blake2b(word.encode(), digest_size=8).digest()
+        place = int.from_bytes(digest[:7], "big") % dim
+        vector[place] += 1.0 if digest[7] & 1 else -1.0
+    length = math.sqrt(sum(number * number for number in vector))
+    if length == 0.0:  # words that cancel out keep a direction, an empty text does not
+        return [float(bool(text) and place == 0) for place in range(dim)]
+    return [number / length for number in vector]
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"\w+", text.lower()) or ([text] if text else [])

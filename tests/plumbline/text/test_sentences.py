@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from plumbline.text.sentences import MAX_SENTENCE_CHARS, sentences
+
+
+def split(text: str) -> list[str]:
+    return [text[start:end] for start, end in sentences(text)]
+
+
+@pytest.mark.parametrize(
+    "expected",
+    [
+        ["It rained.", "We stayed in."],
+        ["Dr. J. R. Smith met Mr. Lee at 3.5 p.m. in St. Louis.", "They left."],
+        ["He moved to the U.S. Army base.", "It closed in 1999.", "The site is empty."],
+        ["See Fig. 3 and p. 12, e.g. the table.", "No. 5 is wrong."],
+        ["She said no.", "The others agreed."],
+        ["They sold shoes, hats, etc. in Rome.", "Acme Inc. grew by 5.2 % to $1.5 million."],
+        ['"Really?" he asked.', "(It was.)", "“Yes.”", "Then silence…"],
+        ["Yahoo! is a company.", "Is it?", "It is!"],
+        ["It grew.[3][12]", "Then it fell.[4]"],
+        ["Wait... what?", "Nothing."],
+        ["Take vitamin C.", "It helps."],
+        ["¿Qué es esto?", "Es el Sr. Pérez.", "¡Hola!", "Vive en EE.UU. desde 1990."],
+        ["Am 3. Oktober 1990 war es so weit.", "Das war z.B. in Berlin so."],
+        ["यह एक वाक्य है।", "यह दूसरा है।"],
+        ["هل هذا جيد؟", "نعم هو جيد."],
+        ["It is so ( lit. , `` so it is '' ) .", "In law , it refers to more ."],
+    ],
+    ids=lambda expected: expected[0][:24],
+)
+def test_stops(expected: list[str]) -> None:
+    assert split(" ".join(expected)) == expected
+
+
+def test_scripts_without_spaces() -> None:
+    assert split("今天天气很好。我们去公园吧！「好吗？」是的") == [
+        "今天天气很好。",
+        "我们去公园吧！",
+        "「好吗？」",
+        "是的",
+    ]
+
+
+def test_wrapped_lines_are_one_sentence_and_paragraphs_are_not() -> None:
+    text = "The window closes thirty days after\nthe delivery of the goods. Nothing\nelse counts.\n\nNext paragraph"
+    assert split(text) == [
+        "The window closes thirty days after\nthe delivery of the goods.",
+        "Nothing\nelse counts.",
+        "Next paragraph",
+    ]
+
+
+def test_headings_and_list_items_stand_alone() -> None:
+    lines = ["# Returns", "How to return", "Send the parcel back to the address that is printed on the label."]
+    lines += ["- keep the label", "- keep the box", "1. Print", "2. Send"]
+    assert split("\n".join(lines)) == lines
+
+
+def test_rows_of_a_table_stand_alone() -> None:
+    rows = ["Net sales by category", "Products $ 297,392 $ 220,747", "Services 68,425 53,768", "| a | b |", "| 1 | 2 |"]
+    assert split("\n".join(rows)) == rows
+
+
+def test_what_is_too_long_is_cut_at_a_mark() -> None:
+    clause = "a clause that goes on for a while, and another one that does so too; "
+    pieces = split(clause * 40)
+    assert all(MAX_SENTENCE_CHARS // 2 < len(piece) <= MAX_SENTENCE_CHARS for piece in pieces[:-1])
+    assert all(piece.endswith(";") for piece in pieces[:-1])
+    assert len(split("x" * 5000)) == -(-5000 // MAX_SENTENCE_CHARS)
+
+
+def test_nothing_gives_nothing() -> None:
+    assert sentences("") == sentences(" \n\t\r\n ") == []
+
+
+PIECES = st.sampled_from(
+    [*"。।)|,;é𝒳.!?\t\n\f\u2028 ", "Mr", "U.S", "word", "Word", "1.5", "3", "...", '"', "”", "[1]", "  ", "\n\n", "- "]
+)
+
+
+@given(st.lists(PIECES, max_size=60).map("".join) | st.text(max_size=200))
+def test_spans_hold_every_character_once_and_in_order(text: str) -> None:
+    spans = sentences(text)
+    assert all(text[start:end] == text[start:end].strip() != "" for start, end in spans)
+    assert all(before[1] <= after[0] for before, after in pairwise(spans))
+    assert "".join("".join(text[start:end].split()) for start, end in spans) == "".join(text.split())
+
+
+@pytest.mark.parametrize("unit", [".", "a.]", ". ", '."', ". '' ", "A.B.", "5 ", "a   ", "(", "a\t", "\n", "1. ", "x"])
+def test_a_megabyte_of_anything_is_read(unit: str) -> None:
+    text = unit * (1_000_000 // len(unit))
+    assert sum(end - start for start, end in sentences(text)) <= len(text)
