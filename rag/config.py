@@ -28,6 +28,7 @@ from routing.chat import ChatModel
 from routing.cost.ledger import Ledger
 from routing.cost.ledger import component as ledger_component
 from routing.cost.prices import parse_price, shipped_prices
+from routing.embedding import MeteredEmbedder
 from routing.meter import Meter
 from routing.models.catalog import DEFAULT_CATALOG, Catalog
 from routing.router import Router
@@ -67,7 +68,7 @@ class Parts:
     home: Home
     catalogue: Catalogue
     store: Store
-    embedder: Embedder
+    embedder: MeteredEmbedder
     chunker: Chunker
     retriever: Retriever
     model_name: str
@@ -88,7 +89,7 @@ class Parts:
         """Close everything, in the reverse order of opening."""
         if self._routers:
             await self._routers[0].close()
-        await self.embedder.close()
+        await self.embedder.embedder.close()
         await self.store.close()
         self.engine.dispose()
         self.home.close()
@@ -169,6 +170,7 @@ def build(
         name: parse_price(name, price.model_dump(exclude_none=True)) for name, price in settings.routing.prices.items()
     }
     meter = Meter(opened_home.tracing, opened_home.ledger, shipped_prices().with_prices(own_prices))
+    metered = MeteredEmbedder(embedder, meter=meter, retry=settings.routing.retry)
 
     def make_router() -> Router:
         models = [model or catalog.chat_model(generation.model, environ=environ)]
@@ -184,10 +186,10 @@ def build(
         home=opened_home,
         catalogue=catalogue,
         store=store,
-        embedder=embedder,
+        embedder=metered,
         chunker=build_chunker(settings),
-        retriever=Retriever(store, embedder, catalogue, settings.retrieval, meter),
-        model_name=model.name if model else generation.model,
+        retriever=Retriever(store, metered, catalogue, settings.retrieval, meter.tracing),
+        model_name=model.name if model else catalog.full_name(generation.model),
         make_router=make_router,
         meter=meter,
         system_prompt=system_prompt,

@@ -152,9 +152,9 @@ class RAG:
         built, chunking = parts.catalogue.facts(), chunking_facts(parts.settings)
         rechunk = any(built.get(name, value) != value for name, value in chunking.items())
         ingestor = Ingestor(
-            parts.catalogue, parts.store, parts.embedder, parts.chunker, parts.settings.loading, parts.meter
+            parts.catalogue, parts.store, parts.embedder, parts.chunker, parts.settings.loading, parts.home.tracing
         )
-        parts.catalogue.set_facts({**embedding_facts(parts.embedder), **chunking})
+        parts.catalogue.set_facts({**embedding_facts(parts.embedder.embedder), **chunking})
         return await ingestor.run(
             Path(target), afresh=afresh or rechunk, keep_missing=keep_missing, on_progress=on_progress
         )

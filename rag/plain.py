@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -10,11 +11,13 @@ if TYPE_CHECKING:
     from rag.types import Answer, Citation
 
 LONGEST_QUOTE = 240
+# A line break that no blank line, list item or table row follows.
+_WRAP = re.compile(r"(?<!\n)\n(?![\n\s*•|#>-]|\d+[.)])")
 
 
 def plain_answer(answer: Answer) -> str:
     """An answer as `print` shows it."""
-    lines = [answer.text]
+    lines = [unwrapped(answer.text)]
     lines += [
         f"  [{number}] {where(citation)}: {short(citation.quote, LONGEST_QUOTE)!r} ({citation.verdict})"
         for number, citation in enumerate(answer.citations, 1)
@@ -33,6 +36,11 @@ def plain_report(report: IngestReport) -> str:
     lines += [f"  {file.outcome}: {file.name}: {file.reason}" for file in report.files if file.reason]
     lines += [f"  note: {file.name}: {note}" for file in report.files for note in file.notes]
     return "\n".join(lines)
+
+
+def unwrapped(text: str) -> str:
+    """The text without the line breaks of wrapped prose, each turned into a space, so that offsets stay right."""
+    return _WRAP.sub(" ", text)
 
 
 def where(citation: Citation) -> str:

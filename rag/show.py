@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from rag.plain import LONGEST_QUOTE, confidence, money, place, seconds, short, summary, where
+from rag.plain import LONGEST_QUOTE, confidence, money, place, seconds, short, summary, unwrapped, where
 from rag.types import Answer, Hit
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def answer(console: Console, result: Answer) -> None:
     from rich.padding import Padding
     from rich.text import Text
 
-    body = Text(result.text, style="bold" if not result.refused else "bold yellow")
+    body = Text(unwrapped(result.text), style="bold" if not result.refused else "bold yellow")
     for number, citation in reversed(list(enumerate(result.citations, 1))):
         body = Text.assemble(body[: citation.answer_end], (f" [{number}]", "cyan"), body[citation.answer_end :])
     console.print(Padding(body, (1, 2, 0, 2)))

@@ -9,8 +9,8 @@
     │   └── ContextLengthError   the prompt is longer than the model reads
     ├── ContentFilterError       the provider's policy refuses prompt or answer
     ├── InvalidResponseError     the answer is not of the form the provider promises
-    └── TransientError           worth another try, here or elsewhere
-        ├── RateLimitError       too many requests (429); `retry_after` in seconds, if the provider says
+    └── TransientError           worth another try, here or elsewhere; `retry_after` in seconds, if the provider says
+        ├── RateLimitError       too many requests (429), no credit left (402)
         ├── OverloadedError      the provider fails or is overloaded (5xx, 529)
         ├── ConnectionFailedError   refused, reset, DNS, TLS, a stream cut short
         └── DeadlineError        no answer in time
@@ -68,23 +68,26 @@ class InvalidResponseError(ModelError):
 
 
 class TransientError(ModelError):
-    """Root of the errors that another try, or another model, may cure."""
+    """Root of the errors that another try, or another model, may cure.
 
-
-class RateLimitError(TransientError):
-    """Raised by adapters on 429."""
+    `retry_after` is how many seconds the provider asks to be left alone, if it says.
+    """
 
     def __init__(
         self,
         message: str,
         *,
         model: str,
-        status: int | None = 429,
+        status: int | None = None,
         retry_after: float | None = None,
         hint: str | None = None,
     ) -> None:
         super().__init__(message, model=model, status=status, hint=hint)
         self.retry_after = retry_after
+
+
+class RateLimitError(TransientError):
+    """Raised by adapters on 429, and when the account has no credit left."""
 
 
 class OverloadedError(TransientError):

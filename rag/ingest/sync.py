@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from plumbline.errors import InputError
-from plumbline.trace import current_ids
+from plumbline.trace import Tracing, current_ids
 from rag.errors import LoadError
 from rag.index.catalogue import Catalogue, FileRecord
 from rag.index.store import Point, Store
@@ -26,8 +26,8 @@ from rag.ingest.report import FileOutcome, IngestReport, OnProgress, Progress
 from rag.ingest.settings import LoadingSettings
 from rag.types import Chunk, Document
 from routing.chat import Tags
-from routing.meter import Meter, billed
-from routing.vectors import Embedder
+from routing.embedding import MeteredEmbedder
+from routing.meter import billed
 
 CHUNKS_PER_EMBEDDING_CALL = 256
 FILES_LOADED_AHEAD = 4
@@ -65,17 +65,17 @@ class Ingestor:
         self,
         catalogue: Catalogue,
         store: Store,
-        embedder: Embedder,
+        embedder: MeteredEmbedder,
         chunker: Chunker,
         loading: LoadingSettings,
-        meter: Meter,
+        tracing: Tracing,
     ) -> None:
         self._catalogue = catalogue
         self._store = store
         self._embedder = embedder
         self._chunker = chunker
         self._loading = loading
-        self._meter = meter
+        self._tracing = tracing
 
     async def run(
         self, target: Path, *, afresh: bool = False, keep_missing: bool = False, on_progress: OnProgress | None = None
@@ -88,7 +88,7 @@ class Ingestor:
         """
         started = time.perf_counter()
         root = await asyncio.to_thread(lambda: target.expanduser().resolve())
-        with self._meter.tracing.span("ingest", {"plumbline.source": str(root)}) as span, billed() as bill:
+        with self._tracing.span("ingest", {"plumbline.source": str(root)}) as span, billed() as bill:
             await self.recover()
             files, outcomes = _look(root)
             known = self._catalogue.files(str(root))
@@ -190,13 +190,11 @@ class Ingestor:
     async def _index(self, document: Document, chunks: Sequence[Chunk]) -> None:
         for start in range(0, len(chunks), CHUNKS_PER_EMBEDDING_CALL):
             some = chunks[start : start + CHUNKS_PER_EMBEDDING_CALL]
-            with self._meter.call("embedding", self._embedder.name, _TAGS) as reading:
-                embeddings = await self._embedder.embed_passages([chunk.indexed_text for chunk in some])
-                reading.usage = embeddings.usage
+            vectors = await self._embedder.passages([chunk.indexed_text for chunk in some], _TAGS)
             await self._store.upsert(
                 [
                     Point(chunk.id, vector, chunk.indexed_text, _payload(document, chunk))
-                    for chunk, vector in zip(some, embeddings.vectors, strict=True)
+                    for chunk, vector in zip(some, vectors, strict=True)
                 ]
             )
         self._catalogue.mark_indexed([document.id])

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from plumbline.trace import Stages
+from plumbline.trace import Stages, Tracing
 from rag.index.catalogue import Catalogue
 from rag.index.filters import Filter
 from rag.index.store import Found, Ranking, Search, Store
@@ -12,11 +10,7 @@ from rag.retrieve.fuse import default_dense_weight, rrf, weighted
 from rag.retrieve.settings import RetrievalSettings
 from rag.types import Hit
 from routing.chat import Tags
-from routing.meter import Meter
-from routing.vectors import Embedder
-
-if TYPE_CHECKING:
-    from rag.index.store import Vector
+from routing.embedding import MeteredEmbedder
 
 
 class Retriever:
@@ -26,15 +20,20 @@ class Retriever:
     """
 
     def __init__(
-        self, store: Store, embedder: Embedder, catalogue: Catalogue, settings: RetrievalSettings, meter: Meter
+        self,
+        store: Store,
+        embedder: MeteredEmbedder,
+        catalogue: Catalogue,
+        settings: RetrievalSettings,
+        tracing: Tracing,
     ) -> None:
         self._store = store
         self._embedder = embedder
         self._catalogue = catalogue
         self._settings = settings
-        self._meter = meter
+        self._tracing = tracing
         chosen = settings.dense_weight
-        self._dense_weight = default_dense_weight(embedder.name) if chosen is None else chosen
+        self._dense_weight = default_dense_weight(embedder.embedder.name) if chosen is None else chosen
 
     async def search(
         self,
@@ -46,14 +45,14 @@ class Retriever:
         stages: Stages | None = None,
     ) -> list[Hit]:
         """The `top_k` best chunks for the query, best first; `stages` is told how long embedding and search take."""
-        stages = stages or Stages(self._meter.tracing)
+        stages = stages or Stages(self._tracing)
         top_k = self._settings.top_k if top_k is None else top_k
         k = max(self._settings.candidates, top_k)
         text = None if self._settings.mode == "dense" else query
         vector = None
         if self._settings.mode != "lexical":
             with stages.stage("embed"):
-                vector = await self._embed(query, tags)
+                vector = (await self._embedder.queries([query], tags))[0]
         with stages.stage("retrieve", {"plumbline.store": self._store.name}) as span:
             found = await self._store.search(Search(k, vector, text, condition))
             hits = self._hits(found, top_k)
@@ -67,13 +66,6 @@ class Retriever:
                 }
             )
         return hits
-
-    async def _embed(self, query: str, tags: Tags) -> Vector:
-        with self._meter.call("embedding", self._embedder.name, tags) as reading:
-            embeddings = await self._embedder.embed_queries([query])
-            reading.usage = embeddings.usage
-        vector: Vector = embeddings.vectors[0]
-        return vector
 
     def _hits(self, found: Found, top_k: int) -> list[Hit]:
         ranked = self._fuse(found)

@@ -54,6 +54,11 @@ class Catalog:
         provider.check_embedder(model)
         return provider.embedder(model, ModelOptions(_environment(environ), dimensions=dimensions))
 
+    def full_name(self, name: str) -> str:
+        """What prices, ledger and traces know the model `name` by: "provider/name", without an address."""
+        model = parse_name(name)
+        return name if model is None else model.full
+
     def check_chat_model(self, name: str) -> None:
         """Raise `UnknownModelError` when `name` cannot be a chat model's; needs no key and imports nothing heavy."""
         model, provider = self._find(name, chat=True)

@@ -143,7 +143,12 @@ def of_status(status: int, body: object, endpoint: Endpoint, *, headers: Mapping
     if status in (408, 504):
         return DeadlineError(f"{service} gave up waiting ({status}){said}", model=model, status=status)
     if status >= 500 or status in (409, 425):
-        return OverloadedError(f"{service} fails or is overloaded ({status}){said}", model=model, status=status)
+        return OverloadedError(
+            f"{service} fails or is overloaded ({status}){said}",
+            model=model,
+            status=status,
+            retry_after=retry_after(headers or {}),
+        )
     if code in _FILTER_CODES or _FILTERED.search(message):
         return ContentFilterError(f"{service}'s content policy refuses this request{said}", model=model, status=status)
     if status == 413 or code == "context_length_exceeded" or _TOO_LONG.search(message):

@@ -10,7 +10,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 
-from routing.errors import RateLimitError, TransientError
+from routing.errors import TransientError
 from routing.settings import RetrySettings
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ async def with_retries(call: Callable[[], Awaitable[T]], settings: RetrySettings
 
     def wait(state: RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
-        asked = error.retry_after if isinstance(error, RateLimitError) else None
+        asked = error.retry_after if isinstance(error, TransientError) else None
         return max(jitter(state), asked or 0.0)
 
     def stop(state: RetryCallState) -> bool:

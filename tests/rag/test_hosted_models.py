@@ -76,7 +76,9 @@ async def test_embeddings_of_openai_are_asked_for_and_priced(tmp_path: Path, doc
     assert {request.body["dimensions"] for request in server.requests} == {64}
 
 
-@pytest.mark.parametrize(("model", "variable"), [("openai/gpt-4o-mini", "OPENAI"), ("anthropic/claude-haiku-4-5", "ANTHROPIC")])
+@pytest.mark.parametrize(
+    ("model", "variable"), [("openai/gpt-4o-mini", "OPENAI"), ("anthropic/claude-haiku-4-5", "ANTHROPIC")]
+)
 async def test_a_wrong_key(tmp_path: Path, docs: Path, model: str, variable: str) -> None:
     pytest.importorskip(variable.lower())
     faults = [Fault("status", status=401)] * 5
@@ -89,11 +91,11 @@ async def test_a_wrong_key(tmp_path: Path, docs: Path, model: str, variable: str
 
 async def test_a_model_the_provider_does_not_know(tmp_path: Path, docs: Path) -> None:
     pytest.importorskip("openai")
-    async with FakeProvider(script(), faults=[Fault("status", status=404)]) as server:
-        async with opened(tmp_path, server, "openai/gpt-4o-mini") as kb:
-            await kb.aingest(docs)
-            with pytest.raises(ModelNotFoundError, match="gpt-4o-mini"):
-                await kb.aask(QUESTION)
+    faults = [Fault("status", status=404)]
+    async with FakeProvider(script(), faults=faults) as server, opened(tmp_path, server, "openai/gpt-4o-mini") as kb:
+        await kb.aingest(docs)
+        with pytest.raises(ModelNotFoundError, match="gpt-4o-mini"):
+            await kb.aask(QUESTION)
 
 
 async def test_a_provider_that_recovers(tmp_path: Path, docs: Path) -> None:

@@ -202,7 +202,7 @@ def test_a_crash_between_catalogue_and_store_is_made_good(kb: RAG, docs: Path, m
 
 def test_an_embedder_that_fails_loses_nothing(kb: RAG, docs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kb.ingest(docs / "returns.md")
-    embedder = type(kb._parts.embedder)
+    embedder = type(kb._parts.embedder.embedder)
     real = embedder.embed_passages
 
     async def offline(self: Any, texts: Sequence[str]) -> Any:
