@@ -170,8 +170,9 @@ over the passage's place; heading: found only in the names of document and secti
 the neighbour, and _pronoun: that one side points back to the other; previous_overlap, following_overlap: found in the
 neighbour; first: opens its passage; length: log of its terms; new_*: log of what it says beyond the question; names,
 numbers: the question's names and figures found; pairs: neighbours in the question that are close in the sentence;
-label: it reads like a heading; empty (no column): it cannot answer; the kinds: it holds an answer of the kind that the question asks for; alike*:
-the alignment of `routing.models.extractive_words`, where there is one.
+label: it reads like a heading; the kinds: it holds an answer of the kind that the question asks for; alike*: the
+alignment of `routing.models.extractive_words`, where there is one. Rows also say whether a sentence is "empty": a
+question or a heading that repeats the question, which cannot answer.
 """
 
 
@@ -299,9 +300,10 @@ def _is_label(candidate: Candidate) -> bool:
 
 
 def _is_empty(candidate: Candidate, own: Mapping[str, float]) -> bool:
-    """Whether the candidate asks, or says nothing beyond the question, as the headings and questions of an FAQ do."""
-    new = sum(term not in own for term in candidate.bag)
-    return candidate.text.rstrip(_CLOSERS).endswith(_ASKS) or new <= _is_label(candidate)
+    """Whether the candidate asks, or is a heading that says at most one word beyond the question."""
+    if candidate.text.rstrip(_CLOSERS).endswith(_ASKS):
+        return True
+    return _is_label(candidate) and sum(term not in own for term in candidate.bag) <= 1
 
 
 def _pairs(question: Question, candidate: Candidate, own: Mapping[str, float], weights: Mapping[str, float]) -> float:

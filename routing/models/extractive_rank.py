@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from routing.models.extractive_features import Reading, feature_rows
 from routing.models.extractive_words import Alignment
 
+_OF_THE_BEST = ("passage_overlap", "previous", "following")
+_OF_EITHER = ("overlap", "plain_overlap", "names", "numbers", "pairs")
+
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
@@ -38,7 +41,9 @@ def rank(reading: Reading, weights: Mapping[str, float], alignment: Alignment | 
 def rank_rows(rows: list[dict[str, float]], weights: Mapping[str, float]) -> Ranking:
     """Score and order rows of features; those that cannot answer come last, whatever their score."""
     scores = tuple(weighted_sum(row, weights) for row in rows)
-    return Ranking(tuple(rows), scores, tuple(sorted(range(len(scores)), key=lambda i: (rows[i]["empty"], -scores[i], i))))
+    return Ranking(
+        tuple(rows), scores, tuple(sorted(range(len(scores)), key=lambda i: (rows[i]["empty"], -scores[i], i)))
+    )
 
 
 def weighted_sum(row: Mapping[str, float], weights: Mapping[str, float]) -> float:
@@ -54,11 +59,11 @@ def logistic(value: float) -> float:
 def confidence_features(reading: Reading, ranking: Ranking, similarity: float | None = None) -> dict[str, float]:
     """What the confidence looks at.
 
-    Of the best sentence its own features; `both`: the share of the question that the best two hold together; `second`,
-    `second_alike`: the second's overlap and alignment; `margin`: its distance in score; `unnamed`: no name is asked
-    about; `terms`: log of the question's terms; `held`: whether the best holds an answer of the kind asked for (half
-    where the kind is unknown); `passages`: log of their number; `similarity`: the cosine of question and best
-    sentence, where it is known. Headings do not count: a title that repeats the question is no evidence.
+    Of the best two sentences the better value of each of `_OF_EITHER` and of the alignment; of the best one the others;
+    `both`: the share of the question that the two hold together; `margin`: their distance in score; `unnamed`: no name
+    is asked about; `terms`: log of the question's terms; `held`: whether the best holds an answer of the kind asked
+    for (half where the kind is unknown); `passages`: log of their number; `similarity`: the cosine of question and
+    best sentence, where it is known. Headings do not count: a title that repeats the question is no evidence.
     """
     question, matches = reading.question, reading.matches
     best = ranking.order[0]
@@ -69,19 +74,14 @@ def confidence_features(reading: Reading, ranking: Ranking, similarity: float | 
         "score": ranking.scores[best],
         "margin": min(ranking.scores[best] - ranking.scores[second], 8.0),
         "both": matches.share(found) + matches.share(matches.sentences[second], found),
-        "second": next_row["overlap"],
         "unnamed": float(not question.names),
         "terms": math.log1p(len(question.terms)),
         "held": row.get(question.kind, 0.0) if question.kind != "other" else 0.5,
         "passages": math.log(len(matches.passages)),
     }
     features |= {name: row.get(name, 0.0) for name in _OF_THE_BEST}
+    features |= {name: max(row[name], next_row[name]) for name in _OF_EITHER}
     if similarity is not None:
-        features |= {name: value for name, value in row.items() if name.startswith("alike")}
-        features |= {"similarity": similarity, "second_alike": next_row.get("alike_weighted", 0.0)}
+        features |= {name: max(row[name], next_row[name]) for name in row if name.startswith("alike")}
+        features |= {"similarity": similarity}
     return features
-
-
-_OF_THE_BEST = (
-    "overlap", "plain_overlap", "passage_overlap", "previous", "following", "names", "numbers", "pairs",
-)  # fmt: skip

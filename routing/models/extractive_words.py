@@ -47,7 +47,8 @@ class WordVectors:
             return {}
         vectors = await self._vectors(vocabulary)
         best = _best_cosines(vectors, {word: i for i, word in enumerate(vocabulary)}, told, len(asked))
-        weights = [_weight(word, reading) for word in asked]
+        asked_terms = [terms(word, language) for word in asked]
+        weights = [_weight(own, reading) for own in asked_terms]
         return _columns(best, weights, [candidate.passage for candidate in reading.candidates])
 
     async def similarity(self, question: str, sentence: str) -> float:
@@ -74,9 +75,9 @@ def _content_words(text: str, language: str) -> list[str]:
     return [word for word in raw_words(text) if word not in stopwords]
 
 
-def _weight(word: str, reading: Reading) -> float:
+def _weight(own: Sequence[str], reading: Reading) -> float:
     weights = reading.matches.weights
-    return max((weights[term] for term in terms(word, reading.question.language) if term in weights), default=0.3)
+    return max((weights[term] for term in own if term in weights), default=0.3)
 
 
 def _best_cosines(

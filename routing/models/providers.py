@@ -114,9 +114,10 @@ def _only(name: str) -> Callable[[ModelName], None]:
 
 
 def _extractive(_model: ModelName, _options: ModelOptions) -> ChatModel:
+    from routing.models.embedded import EmbeddedEmbedder
     from routing.models.extractive import ExtractiveModel
 
-    return ExtractiveModel()
+    return ExtractiveModel(embedder=EmbeddedEmbedder())
 
 
 def _embedded(model: ModelName, options: ModelOptions) -> Embedder:
