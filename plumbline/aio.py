@@ -41,7 +41,8 @@ class LoopThread:
             self._loop = self._thread = None
         if loop is not None and thread is not None:
             loop.call_soon_threadsafe(loop.stop)
-            thread.join()
+            if thread is not threading.current_thread():
+                thread.join()
 
     def _submit(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:
         loop = self._started()

@@ -6,6 +6,7 @@ already running, as in notebooks.
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,6 +51,8 @@ class RAG:
         self._parts = parts
         self._loop = LoopThread()
         self._closed = False
+        # Whoever forgets to close leaves no open database behind.
+        self._finalizer = weakref.finalize(self, _let_go, parts, self._loop)
 
     @classmethod
     def open(
@@ -194,6 +197,7 @@ class RAG:
         """Close the knowledge base from async code."""
         if not self._closed:
             self._closed = True
+            self._finalizer.detach()
             await self._parts.close()
 
     def __enter__(self) -> Self:
@@ -233,3 +237,10 @@ class RAG:
                 hint="Put long text into a document and ingest it, or raise answer.max_question_characters.",
             )
         return question
+
+
+def _let_go(parts: Parts, loop: LoopThread) -> None:
+    """Close the thread and the databases of a knowledge base that was forgotten."""
+    loop.close()
+    parts.engine.dispose()
+    parts.home.close()

@@ -25,7 +25,7 @@ _BOILERPLATE = frozenset(["nav", "footer"])
 # Left out around the main content, kept inside it: an article's own header holds its title.
 _AROUND_MAIN = frozenset(["header", "aside"])
 _MAIN = frozenset(["main", "article"])
-_BOILERPLATE_ROLES = frozenset(["navigation", "banner", "contentinfo", "search", "complementary"])
+_BOILERPLATE_ROLES = frozenset(["navigation", "banner", "contentinfo", "search", "complementary", "dialog"])
 _BLOCKS = _names(
     "address article aside blockquote body caption dd details dialog div dl dt fieldset figcaption figure footer form "
     "header hr html legend li main nav ol p pre section summary ul"

@@ -91,6 +91,15 @@ def test_ctrl_c_cancels_the_work_and_waits_for_it(loop: LoopThread, monkeypatch:
     assert cleaned.is_set()
 
 
+def test_closing_from_its_own_thread_does_not_wait_for_itself(loop: LoopThread) -> None:
+    async def close() -> int:
+        loop.close()
+        return 1
+
+    assert loop.run(close()) == 1
+    assert loop.run(double(2)) == 4
+
+
 def test_can_be_used_again_after_close(loop: LoopThread) -> None:
     assert loop.run(double(1)) == 2
     loop.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 from decimal import Decimal
 from pathlib import Path
@@ -286,6 +287,18 @@ def test_closing_twice_and_asking_afterwards(tmp_path: Path, docs: Path) -> None
     kb.close()
     with pytest.raises(InputError, match="is closed"):
         kb.ask("Are gift cards returned?")
+
+
+def test_a_knowledge_base_that_is_forgotten_leaves_nothing_open(tmp_path: Path, docs: Path) -> None:
+    kb = RAG.open(tmp_path / "kb", home=tmp_path / "home", environ={})
+    kb.ingest(docs)
+    thread = kb._loop._thread
+    engine = kb._parts.engine
+    assert thread is not None
+    del kb
+    gc.collect()
+    assert not thread.is_alive()
+    assert engine.pool.checkedin() == 0  # type: ignore[attr-defined]  # the pool of open connections is empty
 
 
 async def test_async_with(tmp_path: Path, docs: Path) -> None:
