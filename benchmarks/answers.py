@@ -3,7 +3,9 @@
     python benchmarks/answers.py --data FOLDER [--questions 1190] [--set retrieval.top_n=3]
 
 Every paragraph of XQuAD becomes a file; all are ingested and every question is asked with `RAG.ask`. An answer counts
-as right when it holds the gold string. The other articles are what the extractive model was not fitted on (`held out`).
+as right when it holds the gold string. The extractive model was fitted on the development half of the articles and not
+on the other (`held out`). Last, half of the held-out articles are ingested alone, and the questions of the other half,
+which they do not answer, should be refused.
 """
 
 from __future__ import annotations
@@ -13,12 +15,14 @@ import random
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import yaml
 
-from benchmarks._qa_data import Question, load_xquad
+from benchmarks._qa_data import Paragraph, Question, load_xquad
 from rag import RAG
 
 RESAMPLES = 1000
@@ -33,6 +37,19 @@ def main() -> None:
     arguments = parser.parse_args()
     settings = {key: yaml.safe_load(value) for key, _, value in (pair.partition("=") for pair in arguments.set)}
     paragraphs, questions = load_xquad(arguments.data)
+    with opened(paragraphs, settings) as kb:
+        measure(kb, questions[: arguments.questions])
+    held_out = [question for question in questions if not question.development]
+    articles = sorted({question.article for question in held_out})
+    known = set(articles[::2])
+    told = {question.paragraph for question in held_out if question.article in known}
+    with opened([paragraphs[number] for number in sorted(told)], settings) as kb:
+        measure_refusals(kb, held_out, known)
+
+
+@contextmanager
+def opened(paragraphs: Sequence[Paragraph], settings: Mapping[str, Any]) -> Iterator[RAG]:
+    """A knowledge base of the paragraphs, each a file."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "docs"
         folder.mkdir()
@@ -40,7 +57,7 @@ def main() -> None:
             (folder / f"{number:03} {paragraph.title.replace('/', ' ')}.txt").write_text(paragraph.text, "utf-8")
         with RAG.open(Path(scratch) / "kb", home=Path(scratch) / "home", settings=settings) as kb:
             print(str(kb.ingest(folder)).splitlines()[0])
-            measure(kb, questions[: arguments.questions])
+            yield kb
 
 
 def measure(kb: RAG, questions: Sequence[Question]) -> None:
@@ -53,9 +70,18 @@ def measure(kb: RAG, questions: Sequence[Question]) -> None:
         refused += answer.refused
         right[question.development][question.paragraph].append(_plain(question.answer) in _plain(answer.text))
     seconds = (time.process_time() - started) / len(questions)
-    print(f"{'held out':<14}{interval(right[False])}")
-    print(f"{'development':<14}{interval(right[True])}")
+    print(f"{'right, held out':<34}{interval(right[False])}")
+    print(f"{'right, development':<34}{interval(right[True])}")
     print(f"refused {refused / len(questions):.3f}; {seconds * 1000:.1f} CPU-ms a question, {len(questions)} questions")
+
+
+def measure_refusals(kb: RAG, questions: Sequence[Question], known: set[int]) -> None:
+    """Ask questions about articles that are in the knowledge base, and about others that are not."""
+    refused: dict[bool, dict[int, list[bool]]] = {True: defaultdict(list), False: defaultdict(list)}
+    for question in questions:
+        refused[question.article in known][question.paragraph].append(kb.ask(question.text).refused)
+    print(f"{'refused, its article is there':<34}{interval(refused[True])}")
+    print(f"{'refused, its article is not there':<34}{interval(refused[False])}")
 
 
 def interval(outcomes: Mapping[int, Sequence[bool]]) -> str:
