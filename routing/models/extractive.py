@@ -8,8 +8,9 @@ bills nothing: the answer of a fresh installation, and the last fallback when ev
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 
 from routing.chat import ChatEvent, ChatRequest, ChatResponse, Completed, Evidence, EvidenceSpan, TextDelta
 from routing.errors import ModelError
@@ -99,8 +100,23 @@ class ExtractiveModel:
         if confidence < threshold:
             return _refusal(confidence)
         floor = ranking.scores[ranking.order[0]] - DEFAULT_MARGIN
-        kept = [i for i in ranking.order[: self._max_sentences] if ranking.scores[i] >= floor]
-        return _quote([reading.candidates[i] for i in kept], confidence)
+        # A heading may be all there is, but adds nothing to a sentence.
+        good = (
+            reading.candidates[i]
+            for place, i in enumerate(ranking.order)
+            if place == 0 or (ranking.scores[i] >= floor and not ranking.rows[i]["label"])
+        )
+        return _quote(list(islice(_distinct(good), self._max_sentences)), confidence)
+
+
+def _distinct(candidates: Iterable[Candidate]) -> Iterator[Candidate]:
+    """The candidates without repeats: overlapping chunks and yearly reports hold the same sentence twice."""
+    seen: set[str] = set()
+    for candidate in candidates:
+        words = " ".join(candidate.text.casefold().split())
+        if words not in seen:
+            seen.add(words)
+            yield candidate
 
 
 def _readable(evidence: Sequence[Evidence]) -> tuple[Evidence, ...]:

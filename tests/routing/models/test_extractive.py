@@ -182,3 +182,14 @@ async def test_any_size_of_question_and_evidence(model: ExtractiveModel) -> None
     assert cut.refused
     huge = await ask(model, "Who founded Harbour & Sons?", HISTORY + " " + filler * 300)
     assert "Carla Bianchi" in huge.text
+
+
+async def test_a_sentence_that_stands_twice_is_quoted_once() -> None:
+    sentence = "Refunds are paid within five working days."
+    evidence = (
+        Evidence(f"{sentence} The desk opens at nine.", "a.pdf"),
+        Evidence(f"Gift cards are excluded. {sentence.replace(' ', chr(10))}", "b.pdf"),
+    )
+    response = await ExtractiveModel().complete(ChatRequest((), question="When are refunds paid?", evidence=evidence))
+    assert response.text.split().count("Refunds") == 1
+    assert response.citations[0].index == 0
