@@ -6,6 +6,7 @@ The only file that knows every implementation.
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -77,13 +78,15 @@ class Parts:
     system_prompt: Prompt
     question_prompt: Prompt
     _routers: list[Router] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def router(self) -> Router:
         """The router, made when it is first needed: searching and ingesting work without the chat model's key."""
-        if not self._routers:
-            self._routers.append(self.make_router())
-        return self._routers[0]
+        with self._lock:
+            if not self._routers:
+                self._routers.append(self.make_router())
+            return self._routers[0]
 
     async def close(self) -> None:
         """Close everything, in the reverse order of opening."""
@@ -203,12 +206,6 @@ def build_chunker(settings: RagSettings) -> Chunker:
 
     chunking = settings.chunking
     return RecursiveChunker(size=chunking.size, overlap=chunking.overlap, tokenizer=chunking.tokenizer)
-
-
-def chunking_facts(settings: RagSettings) -> dict[str, str]:
-    """What the chunks of a knowledge base depend on; when it changes, every file is read again."""
-    chunking = settings.chunking
-    return {"chunking": f"{chunking.chunker} {chunking.size}/{chunking.overlap} {chunking.tokenizer}"}
 
 
 def embedding_facts(embedder: Embedder) -> dict[str, str]:

@@ -6,6 +6,7 @@ already running, as in notebooks.
 
 from __future__ import annotations
 
+import asyncio
 import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -91,6 +92,7 @@ class RAG:
 
     def ask(self, question: str, *, condition: Filter | None = None, tenant: str | None = None) -> Answer:
         """Answer a question; see `aask`."""
+        self._open_parts()
         return self._loop.run(self.aask(question, condition=condition, tenant=tenant))
 
     async def aask(self, question: str, *, condition: Filter | None = None, tenant: str | None = None) -> Answer:
@@ -101,10 +103,11 @@ class RAG:
         """
         from rag.pipeline import answer_question
 
-        return await answer_question(self._parts, self._checked(question), condition, tenant)
+        return await answer_question(self._parts, _checked(question, self._open_parts()), condition, tenant)
 
     def search(self, query: str, *, top_k: int | None = None, condition: Filter | None = None) -> list[Hit]:
         """Find chunks; see `asearch`."""
+        self._open_parts()
         return self._loop.run(self.asearch(query, top_k=top_k, condition=condition))
 
     async def asearch(self, query: str, *, top_k: int | None = None, condition: Filter | None = None) -> list[Hit]:
@@ -116,7 +119,7 @@ class RAG:
             raise InputError(f"top_k must be at least 1, not {top_k}.")
         from rag.pipeline import require_documents
 
-        query = self._checked(query)
+        query = _checked(query, self._open_parts())
         with self._parts.home.tracing.span("search"):
             hits = await self._parts.retriever.search(query, top_k=top_k, condition=condition)
             if not hits:
@@ -129,10 +132,16 @@ class RAG:
         *,
         afresh: bool = False,
         keep_missing: bool = False,
+        allow_empty: bool = False,
         on_progress: OnProgress | None = None,
     ) -> IngestReport:
         """Ingest a file or folder; see `aingest`."""
-        return self._loop.run(self.aingest(target, afresh=afresh, keep_missing=keep_missing, on_progress=on_progress))
+        self._open_parts()
+        return self._loop.run(
+            self.aingest(
+                target, afresh=afresh, keep_missing=keep_missing, allow_empty=allow_empty, on_progress=on_progress
+            )
+        )
 
     async def aingest(
         self,
@@ -140,26 +149,31 @@ class RAG:
         *,
         afresh: bool = False,
         keep_missing: bool = False,
+        allow_empty: bool = False,
         on_progress: OnProgress | None = None,
     ) -> IngestReport:
         """Bring the knowledge base in step with a file or folder: what is unchanged since last time is left alone.
 
         A file that cannot be read is reported and stops nothing. `afresh` reads every file again; `keep_missing` keeps
-        documents whose files are gone. Raises `InputError` when there is nothing to ingest, `StateError` when storing
+        documents whose files are gone; `allow_empty` says that a target which is gone, or empty, is meant to be so.
+        Raises `InputError` when there is nothing to ingest, `StateError` when storing
         fails, `ModelError` when embedding does; everything stored by then stays.
         """
-        from rag.config import chunking_facts, embedding_facts
+        from rag.config import embedding_facts
         from rag.ingest.sync import Ingestor
 
         parts = self._open_parts()
-        built, chunking = parts.catalogue.facts(), chunking_facts(parts.settings)
-        rechunk = any(built.get(name, value) != value for name, value in chunking.items())
         ingestor = Ingestor(
-            parts.catalogue, parts.store, parts.embedder, parts.chunker, parts.settings.loading, parts.home.tracing
+            parts.catalogue,
+            parts.store,
+            parts.embedder,
+            parts.chunker,
+            parts.settings.loading,
+            parts.home.tracing,
+            facts={**embedding_facts(parts.embedder.embedder), "chunking": parts.chunker.name},
         )
-        parts.catalogue.set_facts({**embedding_facts(parts.embedder.embedder), **chunking})
         return await ingestor.run(
-            Path(target), afresh=afresh or rechunk, keep_missing=keep_missing, on_progress=on_progress
+            Path(target), afresh=afresh, keep_missing=keep_missing, allow_empty=allow_empty, on_progress=on_progress
         )
 
     def document(self, document_id: str) -> Document | None:
@@ -190,15 +204,14 @@ class RAG:
     def close(self) -> None:
         """Close the knowledge base; closing twice is allowed."""
         if not self._closed:
-            self._loop.run(self.aclose())
+            self._loop.run(self._close_parts())
             self._loop.close()
 
     async def aclose(self) -> None:
         """Close the knowledge base from async code."""
         if not self._closed:
-            self._closed = True
-            self._finalizer.detach()
-            await self._parts.close()
+            await self._close_parts()
+            await asyncio.to_thread(self._loop.close)
 
     def __enter__(self) -> Self:
         return self
@@ -216,6 +229,11 @@ class RAG:
     ) -> None:
         await self.aclose()
 
+    async def _close_parts(self) -> None:
+        self._closed = True
+        self._finalizer.detach()
+        await self._parts.close()
+
     def _open_parts(self) -> Parts:
         if self._closed:
             raise InputError(
@@ -223,24 +241,23 @@ class RAG:
             )
         return self._parts
 
-    def _checked(self, question: str) -> str:
-        self._open_parts()
-        question = question.strip()
-        longest = self._parts.settings.answer.max_question_characters
-        if not question:
-            raise InputError(
-                "The question is empty.", hint="Ask something, for example: How long is the refund window?"
-            )
-        if len(question) > longest:
-            raise InputError(
-                f"The question has {len(question):,} characters; at most {longest:,} are read.",
-                hint="Put long text into a document and ingest it, or raise answer.max_question_characters.",
-            )
-        return question
-
 
 def _let_go(parts: Parts, loop: LoopThread) -> None:
     """Close the thread and the databases of a knowledge base that was forgotten."""
     loop.close()
     parts.engine.dispose()
     parts.home.close()
+
+
+def _checked(question: str, parts: Parts) -> str:
+    """The question without broken characters and blanks around it; raises `InputError` for an empty or huge one."""
+    question = question.encode("utf-8", "replace").decode().strip()  # lone surrogates, as of a wrong locale
+    longest = parts.settings.answer.max_question_characters
+    if not question:
+        raise InputError("The question is empty.", hint="Ask something, for example: How long is the refund window?")
+    if len(question) > longest:
+        raise InputError(
+            f"The question has {len(question):,} characters; at most {longest:,} are read.",
+            hint="Put long text into a document and ingest it, or raise answer.max_question_characters.",
+        )
+    return question

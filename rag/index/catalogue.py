@@ -24,7 +24,11 @@ IDS_PER_QUERY = 500
 
 @dataclass(frozen=True, slots=True)
 class FileRecord:
-    """A file as it was when last ingested: `error` says why it has no document, or is `None`."""
+    """A file as it was when last ingested.
+
+    `root` is the folder or file that was named when it was first ingested, `chunking` what cut its document into
+    chunks. `error` says why it could not be read, or is `None`.
+    """
 
     source: str
     root: str
@@ -32,6 +36,7 @@ class FileRecord:
     mtime_ns: int
     hash: str
     document_id: str | None
+    chunking: str = ""
     error: str | None = None
 
 
@@ -68,10 +73,13 @@ class Catalogue:
                 connection.execute(tables.facts().delete().where(tables.facts().c.name == name))
                 connection.execute(tables.facts().insert(), {"name": name, "value": value})
 
-    def files(self, root: str | None = None) -> dict[str, FileRecord]:
-        """What is known of the files under `root` (or of all), by source."""
+    def files(self, root: str) -> dict[str, FileRecord]:
+        """What is known of the file `root`, of files below the folder `root`, and of what was ingested as `root`."""
+        from sqlalchemy import or_
+
         files = tables.files()
-        query = files.select() if root is None else files.select().where(files.c.root == root)
+        below = files.c.source.startswith(root.rstrip("/") + "/", autoescape=True)
+        query = files.select().where(or_(files.c.source == root, below, files.c.root == root))
         with storage_errors(self._path), self._engine.connect() as connection:
             return {row["source"]: FileRecord(**row) for row in connection.execute(query).mappings()}
 

@@ -26,6 +26,7 @@ def _catalogue() -> MetaData:
         Column("mtime_ns", Integer, nullable=False),
         Column("hash", String, nullable=False),
         Column("document_id", String),
+        Column("chunking", Text, nullable=False),
         Column("error", Text),
         Index("files_by_root", "root"),
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 import stat
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
@@ -110,7 +111,7 @@ def _walk(folder: Path, seen: set[tuple[int, int]]) -> Iterator[Found]:
         yield Found(folder, f"the folder cannot be listed: {error.strerror or error}")
         return
     for path in paths:
-        if path.is_dir() and not path.name.startswith("."):
+        if os.path.isdir(path) and not path.name.startswith("."):  # noqa: PTH112 (Path.is_dir can raise)
             yield from _walk(path, seen)
         else:
             yield _found(path)
@@ -154,8 +155,8 @@ def read_document(path: Path, *, root: Path | None = None, max_bytes: int = DEFA
         metadata["title"] = extracted.title
     return Document(
         id=document_id(path, root),
-        source=_printable(str(path)),
-        name=_printable(path.name),
+        source=printable(str(path)),
+        name=printable(path.name),
         text=extracted.text,
         hash=sha256(data).hexdigest(),
         media_type=media_type,
@@ -245,6 +246,6 @@ def _reader(media_type: str) -> Reader:
     return load_office.read_pdf if media_type == "application/pdf" else load_office.reader(media_type)
 
 
-def _printable(name: str) -> str:
+def printable(name: str) -> str:
     """File names need not be valid Unicode on POSIX; what is stored and shown must be."""
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import stat
 import time
 from collections import deque
 from collections.abc import AsyncGenerator, Mapping, Sequence
@@ -21,7 +22,7 @@ from rag.errors import LoadError
 from rag.index.catalogue import Catalogue, FileRecord
 from rag.index.store import Point, Store
 from rag.ingest.chunk import Chunker
-from rag.ingest.load import discover, load_file
+from rag.ingest.load import discover, load_file, printable
 from rag.ingest.report import FileOutcome, IngestReport, OnProgress, Progress
 from rag.ingest.settings import LoadingSettings
 from rag.types import Chunk, Document
@@ -47,19 +48,18 @@ class _File:
 
 @dataclass(frozen=True, slots=True)
 class _Loaded:
-    """A file that was read: its document, or why there is none."""
+    """A file that was looked at: its document, or none when it is unchanged or `error` says why."""
 
     file: _File
     hash: str
     document: Document | None
     chunks: Sequence[Chunk] = ()
     error: str | None = None
-    unchanged: bool = False
     seconds: float = 0.0
 
 
 class Ingestor:
-    """Ingests into one knowledge base."""
+    """Ingests into one knowledge base. `facts` are what it is built with, remembered with the first document stored."""
 
     def __init__(
         self,
@@ -69,6 +69,7 @@ class Ingestor:
         chunker: Chunker,
         loading: LoadingSettings,
         tracing: Tracing,
+        facts: Mapping[str, str],
     ) -> None:
         self._catalogue = catalogue
         self._store = store
@@ -76,27 +77,36 @@ class Ingestor:
         self._chunker = chunker
         self._loading = loading
         self._tracing = tracing
+        self._facts = dict(facts)
 
     async def run(
-        self, target: Path, *, afresh: bool = False, keep_missing: bool = False, on_progress: OnProgress | None = None
+        self,
+        target: Path,
+        *,
+        afresh: bool = False,
+        keep_missing: bool = False,
+        allow_empty: bool = False,
+        on_progress: OnProgress | None = None,
     ) -> IngestReport:
         """Ingest a file or a folder.
 
-        `afresh` reads every file again, changed or not; `keep_missing` keeps the documents of files that are gone.
-        Raises `InputError` when `target` does not exist or holds no file that can be read, `StateError` when storing
-        fails, `ModelError` when embedding does; what was stored by then stays.
+        `afresh` reads every file again, changed or not; `keep_missing` keeps the documents of files that are gone;
+        `allow_empty` says that a target that is gone, or holds no document any more, is meant to be so.
+        Raises `InputError` when there is nothing to read (without `allow_empty`, lest a folder that is merely not
+        mounted empties the knowledge base), `StateError` when storing fails, `ModelError` when embedding does; what
+        was stored by then stays.
         """
         started = time.perf_counter()
         root = await asyncio.to_thread(lambda: target.expanduser().resolve())
-        with self._tracing.span("ingest", {"plumbline.source": str(root)}) as span, billed() as bill:
+        with self._tracing.span("ingest", {"plumbline.source": printable(str(root))}) as span, billed() as bill:
             await self.recover()
-            files, outcomes = _look(root)
-            known = self._catalogue.files(str(root))
-            if not files and not known:
-                raise _nothing_to_read(root, outcomes)
+            files, outcomes = await asyncio.to_thread(_look, root)
+            known = self._catalogue.files(printable(str(root)))
+            if not files and not (known and allow_empty):
+                raise _nothing_to_read(root, outcomes, len(known))
             if not keep_missing:
                 outcomes += self._remove_missing(known, {file.source for file in files})
-            async with aclosing(self._ingest_all(files, known, str(root), afresh=afresh)) as steps:
+            async with aclosing(self._ingest_all(files, known, printable(str(root)), afresh=afresh)) as steps:
                 async for progress in steps:
                     outcomes.append(progress.last)
                     if on_progress is not None:
@@ -145,39 +155,54 @@ class Ingestor:
 
     async def _load(self, file: _File, record: FileRecord | None) -> _Loaded:
         started = time.perf_counter()
-        if record is not None and (record.size, record.mtime_ns) == (file.size, file.mtime_ns):
-            return _Loaded(file, record.hash, None, error=record.error, unchanged=True)
+        # What could not be read is tried again: what stood in the way may be gone.
+        good = record is not None and record.error is None and record.chunking == self._chunker.name
+        if record is not None and good and (record.size, record.mtime_ns) == (file.size, file.mtime_ns):
+            return _Loaded(file, record.hash, None)
         try:
-            content_hash = await asyncio.to_thread(_hash, file.path)
-            if record is not None and record.hash == content_hash and record.error is None:
-                return _Loaded(file, content_hash, None, unchanged=True)
+            if record is not None and good and file.size <= self._loading.max_file_bytes:
+                content_hash = await asyncio.to_thread(_hash, file.path)
+                if content_hash == record.hash:
+                    return _Loaded(file, content_hash, None)
             document = await load_file(file.path, max_bytes=self._loading.max_file_bytes)
-            document = replace(document, id=_document_id(file.source), source=file.source, name=file.name)
+            name = _name(Path(record.source), Path(record.root)) if record is not None else file.name
+            document = replace(document, id=_document_id(file.source), source=file.source, name=name)
             chunks = await self._chunker.chunk(document)
         except LoadError as error:
-            return _Loaded(file, "", None, error=_reason(error), seconds=time.perf_counter() - started)
+            reason = _reason(error)
         except OSError as error:
-            return _Loaded(file, "", None, error=f"{error.strerror or error}.", seconds=time.perf_counter() - started)
-        return _Loaded(file, document.hash, document, chunks, seconds=time.perf_counter() - started)
+            reason = f"{error.strerror or error}."
+        except Exception as error:  # noqa: BLE001 (one bad file must never stop the others)
+            reason = f"unexpected {type(error).__name__}: {error}"
+        else:
+            return _Loaded(file, document.hash, document, chunks, seconds=time.perf_counter() - started)
+        return _Loaded(file, "", None, error=reason, seconds=time.perf_counter() - started)
 
     async def _store_loaded(self, loaded: _Loaded, root: str, record: FileRecord | None) -> FileOutcome:
         started = time.perf_counter()
         file, document = loaded.file, loaded.document
         document_id = document.id if document else (record.document_id if record else None)
-        now = FileRecord(file.source, root, file.size, file.mtime_ns, loaded.hash, document_id, loaded.error)
+        now = FileRecord(
+            source=file.source,
+            root=record.root if record else root,
+            size=file.size,
+            mtime_ns=file.mtime_ns,
+            hash=loaded.hash,
+            document_id=document_id,
+            chunking=self._chunker.name,
+            error=loaded.error,
+        )
         if document is None:
             if now != record:
-                self._catalogue.put_file(now)
-            if loaded.error is not None:
-                kept = ("the version ingested before is kept",) if document_id else ()
-                return FileOutcome(file.source, file.name, "failed", reason=loaded.error, notes=kept)
-            return FileOutcome(file.source, file.name, "unchanged")
-        self._catalogue.put_document(document, loaded.chunks, now)
+                await asyncio.to_thread(self._catalogue.put_file, now)
+            return _without_document(loaded, kept=document_id is not None)
+        await self._remember_facts()
+        await asyncio.to_thread(self._catalogue.put_document, document, loaded.chunks, now)
         await self._index(document, loaded.chunks)
         updated = record is not None and record.document_id is not None
         return FileOutcome(
             source=file.source,
-            name=file.name,
+            name=document.name,
             outcome="updated" if updated else "added",
             pages=len(document.pages),
             chunks=len(loaded.chunks),
@@ -186,6 +211,12 @@ class Ingestor:
             seconds=loaded.seconds + time.perf_counter() - started,
             notes=_notes(document),
         )
+
+    async def _remember_facts(self) -> None:
+        """Bind the knowledge base to its embedder, with the first document and not before."""
+        if self._facts:
+            await asyncio.to_thread(self._catalogue.set_facts, self._facts)
+            self._facts = {}
 
     async def _index(self, document: Document, chunks: Sequence[Chunk]) -> None:
         for start in range(0, len(chunks), CHUNKS_PER_EMBEDDING_CALL):
@@ -197,12 +228,13 @@ class Ingestor:
                     for chunk, vector in zip(some, vectors, strict=True)
                 ]
             )
-        self._catalogue.mark_indexed([document.id])
+        await asyncio.to_thread(self._catalogue.mark_indexed, [document.id])
 
     def _remove_missing(self, known: Mapping[str, FileRecord], present: set[str]) -> list[FileOutcome]:
+        """Remove what is proven to be gone; a file that merely cannot be looked at stays."""
         removed = []
         for source, record in sorted(known.items()):
-            if source not in present:
+            if source not in present and _is_gone(Path(source)):
                 self._catalogue.remove_file(source)
                 removed.append(FileOutcome(source, _name(Path(source), Path(record.root)), "removed"))
         return removed
@@ -219,26 +251,49 @@ def _look(root: Path) -> tuple[list[_File], list[FileOutcome]]:
     files: list[_File] = []
     outcomes: list[FileOutcome] = []
     for found in discover(root):
-        name = _name(found.path, root)
+        source, name = printable(str(found.path)), printable(_name(found.path, root))
         if found.skipped is not None:
-            outcomes.append(FileOutcome(str(found.path), name, "skipped", reason=found.skipped))
+            outcomes.append(FileOutcome(source, name, "skipped", reason=found.skipped))
             continue
         try:
-            stat = found.path.stat()
+            status = found.path.stat()
         except OSError as error:
-            outcomes.append(FileOutcome(str(found.path), name, "failed", reason=f"{error.strerror}."))
+            outcomes.append(FileOutcome(source, name, "failed", reason=f"{error.strerror}."))
             continue
-        files.append(_File(found.path, str(found.path), name, stat.st_size, stat.st_mtime_ns))
+        if not stat.S_ISREG(status.st_mode):
+            outcomes.append(FileOutcome(source, name, "skipped", reason="not a regular file"))
+            continue
+        files.append(_File(found.path, source, name, status.st_size, status.st_mtime_ns))
     return files, outcomes
 
 
-def _nothing_to_read(root: Path, outcomes: Sequence[FileOutcome]) -> InputError:
-    if not root.exists():
-        return InputError(f"There is no file or folder at {root}.")
+def _nothing_to_read(root: Path, outcomes: Sequence[FileOutcome], known: int) -> InputError:
     why = f" ({len(outcomes)} files there are of kinds that cannot be read)" if outcomes else ""
-    return InputError(
-        f"There is nothing to ingest in {root}{why}.", hint="Put documents there, or name another folder."
+    message = (
+        f"There is nothing to ingest in {root}{why}." if root.exists() else f"There is no file or folder at {root}."
     )
+    if known:
+        hint = f"The {known} documents ingested from there are kept. To remove them: rag ingest {root} --allow-empty"
+        return InputError(message, hint=hint)
+    return InputError(message, hint="Put documents there, or name another folder.")
+
+
+def _is_gone(path: Path) -> bool:
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _without_document(loaded: _Loaded, *, kept: bool) -> FileOutcome:
+    file = loaded.file
+    if loaded.error is None:
+        return FileOutcome(file.source, file.name, "unchanged")
+    notes = ("the version ingested before is kept",) if kept else ()
+    return FileOutcome(file.source, file.name, "failed", reason=loaded.error, notes=notes)
 
 
 def _name(path: Path, root: Path) -> str:

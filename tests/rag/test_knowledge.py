@@ -280,6 +280,20 @@ def test_a_wrong_setting(tmp_path: Path) -> None:
     assert not (tmp_path / "kb").exists(), "a mistake must not leave a folder behind"
 
 
+def test_a_question_with_broken_characters(kb: RAG, docs: Path) -> None:
+    kb.ingest(docs)
+    assert kb.ask("Are gift cards \udcff returned?").question == "Are gift cards ? returned?"
+
+
+async def test_closing_from_async_code_ends_the_thread_of_the_sync_face(tmp_path: Path, docs: Path) -> None:
+    kb = RAG.open(tmp_path / "kb", home=tmp_path / "home", environ={})
+    kb.ingest(docs)
+    thread = kb._loop._thread
+    assert thread is not None
+    await kb.aclose()
+    assert not thread.is_alive()
+
+
 def test_closing_twice_and_asking_afterwards(tmp_path: Path, docs: Path) -> None:
     kb = RAG.open(tmp_path / "kb", home=tmp_path / "home", environ={})
     kb.ingest(docs)

@@ -56,8 +56,10 @@ def test_a_document_comes_back_whole(catalogue: Catalogue) -> None:
     assert [c.start for c in catalogue.chunks_of("d1")] == [0, 20]
     found = catalogue.chunks(["d1-20-60", "unknown"])
     assert found == {"d1-20-60": (chunk(doc, 1, 20, 60), "d1.pdf")}
-    assert catalogue.files("/docs") == {doc.source: record(doc)}
-    assert catalogue.files("/other") == {}
+    for root in ("/docs", "/docs/", "/", "/docs/d1.pdf"):
+        assert catalogue.files(root) == {doc.source: record(doc)}
+    for root in ("/other", "/doc", "/docs/d1", "/docs/%", "/d_cs"):
+        assert catalogue.files(root) == {}
 
 
 @given(st.data())
@@ -138,7 +140,7 @@ def test_a_failure_in_the_middle_keeps_the_old_document(catalogue: Catalogue) ->
 def test_totals_and_facts(catalogue: Catalogue) -> None:
     doc = document()
     catalogue.put_document(doc, [chunk(doc, 0, 0, 20), chunk(doc, 1, 20, 60)], record(doc))
-    catalogue.put_file(FileRecord("/docs/bad.pdf", "/docs", 1, 2, "", None, "it is damaged"))
+    catalogue.put_file(FileRecord("/docs/bad.pdf", "/docs", 1, 2, "", None, error="it is damaged"))
     totals = catalogue.totals()
     assert (totals.documents, totals.pages, totals.chunks, totals.tokens) == (1, 2, 2, 18)
     assert (totals.characters, totals.waiting, totals.failed_files) == (len(TEXT), 1, 1)

@@ -14,6 +14,7 @@ from plumbline.errors import InputError, StorageError
 from rag import RAG
 from rag.ingest.report import FileOutcome, IngestReport, Progress
 from routing.errors import ConnectionFailedError
+from routing.testing.fakes import FakeEmbedder
 
 
 def outcomes(report: IngestReport) -> dict[str, str]:
@@ -79,8 +80,115 @@ def test_the_last_file_may_vanish_too(kb: RAG, docs: Path) -> None:
     folder = docs / "more"
     kb.ingest(folder)
     (folder / "shipping 🙂.md").unlink()
-    assert kb.ingest(folder).count("removed") == 1
+    with pytest.raises(InputError, match=r"1 documents ingested from there are kept.*--allow-empty"):
+        kb.ingest(folder)
+    assert kb.status().totals.documents == 1
+    assert kb.ingest(folder, allow_empty=True).count("removed") == 1
     assert kb.status().totals.documents == 0
+
+
+def test_a_folder_that_is_not_mounted_empties_nothing(kb: RAG, docs: Path) -> None:
+    kb.ingest(docs)
+    docs.rename(docs.with_name("elsewhere"))
+    with pytest.raises(InputError, match=r"no file or folder at.*3 documents"):
+        kb.ingest(docs)
+    assert found(kb, "Malmö") == ["shops.csv"]
+
+
+def test_what_cannot_be_looked_at_is_not_taken_for_gone(kb: RAG, docs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kb.ingest(docs)
+    real_list, real_stat = Path.iterdir, Path.stat
+
+    def iterdir(self: Path) -> Any:
+        if self.name == "more":
+            raise PermissionError(13, "Permission denied", str(self))
+        return real_list(self)
+
+    def stat(self: Path, **kwargs: Any) -> os.stat_result:
+        if self.name == "shops.csv":
+            raise PermissionError(13, "Permission denied", str(self))
+        return real_stat(self, **kwargs)
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    monkeypatch.setattr(Path, "stat", stat)
+    report = kb.ingest(docs)
+    assert report.count("removed") == 0
+    assert outcomes(report)["more"] == "skipped"
+    monkeypatch.undo()
+    assert kb.status().totals.documents == 3
+
+
+def test_a_document_is_one_whichever_folder_it_was_named_through(kb: RAG, docs: Path) -> None:
+    kb.ingest(docs)
+    inner = docs / "more" / "shipping 🙂.md"
+    assert kb.ingest(inner).count("unchanged") == 1
+    inner.write_text("# Shipping\n\nParcels to Greenland take 20 days.\n", encoding="utf-8")
+    assert outcomes(kb.ingest(docs / "more")) == {"more/shipping 🙂.md": "updated"}
+    inner.unlink()
+    assert outcomes(kb.ingest(docs))["more/shipping 🙂.md"] == "removed"
+    assert found(kb, "Greenland") == []
+
+
+def test_what_could_not_be_read_is_tried_again(kb: RAG, docs: Path, tmp_path: Path, home: Path) -> None:
+    small = {"loading.max_file_bytes": 40}
+    with RAG.open(tmp_path / "kb2", home=home, environ={}, settings=small) as strict:
+        assert {file.name for file in strict.ingest(docs).failed} == {"returns.md", "more/shipping 🙂.md", "shops.csv"}
+    with RAG.open(tmp_path / "kb2", home=home, environ={}) as lenient:
+        assert lenient.ingest(docs).count("added") == 3
+
+
+def test_a_file_name_that_is_no_text_is_shown_and_read(kb: RAG, docs: Path) -> None:
+    Path(os.fsdecode(os.fsencode(docs) + b"/inv\xff.txt")).write_text("The zebra crossing opens in May.", "utf-8")
+    report = kb.ingest(docs)
+    assert report.count("added") == 4
+    assert found(kb, "zebra crossing") == ["inv\ufffd.txt"]
+    assert kb.ingest(docs).count("unchanged") == 4
+
+
+def test_a_pipe_is_passed_over(kb: RAG, docs: Path) -> None:
+    os.mkfifo(docs / "pipe.txt")
+    assert outcomes(kb.ingest(docs))["pipe.txt"] == "skipped"
+
+
+def test_an_unexpected_failure_of_one_file_stops_no_other(kb: RAG, docs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = kb._parts.chunker.chunk
+
+    async def chunk(document: Any) -> Any:
+        if document.name == "shops.csv":
+            raise ZeroDivisionError("division by zero")
+        return await real(document)
+
+    monkeypatch.setattr(kb._parts.chunker, "chunk", chunk)
+    report = kb.ingest(docs)
+    assert report.count("added") == 2
+    assert report.failed[0].reason == "unexpected ZeroDivisionError: division by zero"
+
+
+def test_an_interrupted_change_of_chunking_is_finished_by_the_next_run(tmp_path: Path, home: Path, docs: Path) -> None:
+    class Stop(Exception):
+        pass
+
+    def interrupt(progress: Progress) -> None:
+        raise Stop
+
+    with RAG.open(tmp_path / "kb", home=home, environ={}) as kb:
+        kb.ingest(docs)
+    small = {"chunking.size": 16, "chunking.overlap": 0}
+    with RAG.open(tmp_path / "kb", home=home, environ={}, settings=small) as kb:
+        with pytest.raises(Stop):
+            kb.ingest(docs, on_progress=interrupt)
+        report = kb.ingest(docs)
+        assert (report.count("unchanged"), report.count("updated")) == (1, 2)
+        assert {c.tokens <= 16 for row in kb.status().documents for c in kb._parts.catalogue.chunks_of(row["id"])} == {
+            True
+        }
+
+
+def test_an_ingestion_that_finds_nothing_binds_to_no_embedder(tmp_path: Path, home: Path, docs: Path) -> None:
+    with RAG.open(tmp_path / "kb", home=home, environ={}) as kb, pytest.raises(InputError):
+        kb.ingest(tmp_path / "nowhere")
+    with RAG.open(tmp_path / "kb", home=home, environ={}, embedder=FakeEmbedder()) as kb:
+        assert kb.ingest(docs).count("added") == 3
 
 
 def test_other_folders_are_left_alone(kb: RAG, docs: Path, tmp_path: Path) -> None:
