@@ -9,11 +9,13 @@ newer, disk full); 4 a call to a model failed; 5 the ingestion ended and some fi
 from __future__ import annotations
 
 import importlib
+import io
 import json
 import sys
 from typing import TYPE_CHECKING
 
 from plumbline.errors import ConfigError, InputError, MissingExtraError, PlumblineError, StateError
+from plumbline.text.printable import printable
 
 if TYPE_CHECKING:
     import typer
@@ -46,6 +48,7 @@ def build_app() -> typer.Typer:
 def main() -> None:
     """Entry point of the command `rag`."""
     wants_json = "--json" in sys.argv
+    _write_whatever_comes()
     try:
         build_app()(prog_name="rag")
     except PlumblineError as error:
@@ -62,6 +65,13 @@ def exit_code(error: PlumblineError) -> int:
     return getattr(type(error), "exit_code", EXIT_ERROR)
 
 
+def _write_whatever_comes() -> None:
+    """A character the terminal's encoding lacks becomes "?", instead of an error halfway through an answer."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
 def _report(error: PlumblineError, wants_json: bool) -> None:
     if wants_json:
         problem = {"type": type(error).__name__, "message": error.message, "hint": error.hint}
@@ -71,9 +81,9 @@ def _report(error: PlumblineError, wants_json: bool) -> None:
     from rich.text import Text
 
     console = Console(stderr=True)
-    console.print(Text.assemble(("error: ", "bold red"), error.message))
+    console.print(Text.assemble(("error: ", "bold red"), printable(error.message)))
     if error.hint:
-        console.print(Text(f"       {error.hint}", style="dim"))
+        console.print(Text(f"       {printable(error.hint)}", style="dim"))
 
 
 if __name__ == "__main__":

@@ -82,12 +82,17 @@ def _translate(reason: str, path: Path) -> StateError:
     if "not a database" in lowered or "malformed" in lowered:
         return CorruptStateError(
             f"{path} is damaged or not a database of Plumbline ({reason}).",
-            hint="Move it aside and ingest the documents again, or restore a copy.",
+            hint="Restore a copy, or move it aside: what it held is then built up anew.",
         )
     if "disk is full" in lowered:
         return StorageError(
             f"The disk is full: {path} cannot be written.",
             hint="Nothing stored was lost; free some room and run the same command again.",
+        )
+    if "disk i/o error" in lowered:
+        return StorageError(
+            f"The disk fails: {path} cannot be read or written ({reason}).",
+            hint="See whether the disk is full, failing or gone, then run the same command again.",
         )
     if "readonly" in lowered or "unable to open" in lowered or "permission" in lowered:
         return StorageError(

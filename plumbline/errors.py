@@ -56,7 +56,7 @@ class MissingExtraError(PlumblineError):
     def __init__(self, package: str, extra: str) -> None:
         super().__init__(
             f"The package '{package}' is needed here and is not installed.",
-            hint=f"Run: pip install 'plumbline[{extra}]'",
+            hint=f"Run: pip install 'plumbline[{extra}]' (in a clone: pip install '.[{extra}]').",
         )
         self.package = package
         self.extra = extra

@@ -198,12 +198,10 @@ class SpanWriter:
     def _store(self, records: list[SpanRecord]) -> None:
         if not records:
             return
-        from sqlalchemy.exc import SQLAlchemyError
-
         try:
             with self._engine.connect().execution_options(sqlite_begin="IMMEDIATE") as connection, connection.begin():
                 connection.execute(_spans_table().insert(), [_to_row(record) for record in records])
-        except SQLAlchemyError as error:
+        except Exception as error:  # noqa: BLE001 (it must not end the thread that stores all others)
             # A trace must never fail the request it describes: the loss is counted and shown by `rag status`.
             self.dropped += len(records)
             self.last_error = error
@@ -215,7 +213,8 @@ def read_trace(engine: Engine, trace_id: str) -> list[SpanRecord]:
 
     spans = _spans_table()
     with engine.connect() as connection:
-        full = connection.scalar(select(spans.c.trace_id).where(spans.c.trace_id.startswith(trace_id)).limit(1))
+        begins = spans.c.trace_id.startswith(trace_id, autoescape=True)
+        full = connection.scalar(select(spans.c.trace_id).where(begins).limit(1))
         if full is None:
             return []
         rows = connection.execute(

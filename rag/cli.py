@@ -14,6 +14,7 @@ import typer
 
 from plumbline.cli import EXIT_FILES_FAILED, EXIT_INTERRUPTED
 from plumbline.errors import ConfigError, InputError
+from plumbline.text.printable import printable
 
 if TYPE_CHECKING:
     from rag.ingest.report import IngestReport, OnProgress
@@ -59,7 +60,7 @@ Version = Annotated[
 
 
 def _root(version: Version = False) -> None:
-    """Answers from your documents, each with its evidence, its price and a measured confidence."""
+    """Answers from your documents, each with its evidence, its price and a confidence."""
 
 
 def ask(
@@ -98,11 +99,14 @@ def ingest(
     settings: Set = None,
     afresh: Annotated[bool, typer.Option("--afresh", help="Read every file again, changed or not.")] = False,
     keep_missing: Annotated[bool, typer.Option("--keep-missing", help="Keep documents whose files are gone.")] = False,
+    allow_empty: Annotated[
+        bool, typer.Option("--allow-empty", help="Remove the documents of a folder that is gone or empty.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Bring the knowledge base in step with a file or folder."""
     with _opened(kb, config, home, settings, create=True) as base:
-        report = _ingest(base, target, afresh=afresh, keep_missing=keep_missing)
+        report = _ingest(base, target, afresh=afresh, keep_missing=keep_missing, allow_empty=allow_empty)
     if as_json:
         from rag.output import IngestOutput
 
@@ -225,11 +229,19 @@ def _settings(pairs: list[str]) -> dict[str, Any]:
         key, equals, value = pair.partition("=")
         if not equals:
             raise ConfigError(f"--set {pair}: this is not of the form KEY=VALUE.", key=pair)
-        values[key.strip()] = yaml.safe_load(value)
+        try:
+            values[key.strip()] = yaml.safe_load(value)
+        except (yaml.YAMLError, ValueError) as error:  # ValueError: a date such as 2024-13-45
+            raise ConfigError(
+                f"--set {pair}: the value is not YAML.",
+                key=key.strip(),
+                value=value,
+                hint="Put it in quotes if it is text: --set 'KEY=\"VALUE\"'.",
+            ) from error
     return values
 
 
-def _ingest(base: RAG, target: Path, *, afresh: bool = False, keep_missing: bool = False) -> IngestReport:
+def _ingest(base: RAG, target: Path, **how: bool) -> IngestReport:
     done = 0
 
     try:
@@ -240,7 +252,7 @@ def _ingest(base: RAG, target: Path, *, afresh: bool = False, keep_missing: bool
                 done = progress.done
                 advance(progress)
 
-            return base.ingest(target, afresh=afresh, keep_missing=keep_missing, on_progress=on_progress)
+            return base.ingest(target, on_progress=on_progress, **how)
     except KeyboardInterrupt:
         typer.secho(f"Interrupted after {done} files. They are stored; run the same command again to go on.", err=True)
         raise typer.Exit(EXIT_INTERRUPTED) from None
@@ -262,13 +274,13 @@ def _progress_bar() -> Iterator[OnProgress]:
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
     )
     console = _console(stderr=True)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("", total=None)
         yield lambda progress: bar.update(
-            task, completed=progress.done, total=progress.total, description=progress.last.name
+            task, completed=progress.done, total=progress.total, description=printable(progress.last.name)
         )
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from decimal import Decimal
 from typing import TYPE_CHECKING
+
+from plumbline.text.printable import printable
 
 if TYPE_CHECKING:
     from rag.ingest.report import IngestReport
@@ -25,22 +28,34 @@ def plain_answer(answer: Answer) -> str:
     if answer.degraded:
         lines.append(f"  note: {answer.degraded}")
     lines.append(
-        f"  {confidence(answer)} · {answer.model} · {money(answer.cost)} · {seconds(answer.timings.get('total', 0.0))}"
+        f"  {confidence(answer)} · {printable(answer.model)} · {money(answer.cost)}"
+        f" · {seconds(answer.timings.get('total', 0.0))}"
     )
-    return "\n".join(lines)
+    return "\n".join(map(printable, lines))
 
 
 def plain_report(report: IngestReport) -> str:
     """An ingestion as `print` shows it."""
     lines = [summary(report)]
-    lines += [f"  {file.outcome}: {file.name}: {file.reason}" for file in report.files if file.reason]
-    lines += [f"  note: {file.name}: {note}" for file in report.files for note in file.notes]
-    return "\n".join(lines)
+    named = [file for file in report.files if file.outcome != "skipped"]
+    lines += [f"  {file.outcome}: {file.name}: {file.reason}" for file in named if file.reason]
+    lines += [f"  {line}" for line in skipped(report)]
+    lines += [f"  note: {file.name}: {note}" for file in named for note in file.notes]
+    return "\n".join(map(printable, lines))
+
+
+def skipped(report: IngestReport) -> list[str]:
+    """The files that were passed over, one line for each reason, the most frequent first."""
+    reasons = Counter(file.reason or "no reason given" for file in report.files if file.outcome == "skipped")
+    return [printable(f"skipped: {count:,} × {reason}") for reason, count in reasons.most_common()]
 
 
 def unwrapped(text: str) -> str:
-    """The text without the line breaks of wrapped prose, each turned into a space, so that offsets stay right."""
-    return _WRAP.sub(" ", text)
+    """The text without the line breaks of wrapped prose, each turned into a space, so that offsets stay right.
+
+    What would steer the terminal is replaced, one character by one.
+    """
+    return printable(_WRAP.sub(" ", text.replace("\r", " ")))
 
 
 def where(citation: Citation) -> str:
@@ -51,7 +66,7 @@ def where(citation: Citation) -> str:
 def place(document: str, page: int | None, section: str | None) -> str:
     """Document, page and section on one line."""
     parts = [document, f"page {page}" if page is not None else None, section]
-    return " · ".join(part for part in parts if part)
+    return printable(" · ".join(part for part in parts if part))
 
 
 def money(cost: Decimal | None) -> str:
@@ -88,5 +103,5 @@ def confidence(answer: Answer) -> str:
 
 def short(text: str, longest: int) -> str:
     """The text on one line, of at most `longest` characters."""
-    flat = " ".join(text.split())
+    flat = printable(" ".join(text.split()))
     return flat if len(flat) <= longest else f"{flat[: longest - 1].rstrip()}…"

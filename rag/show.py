@@ -1,15 +1,20 @@
-"""How answers, hits, reports and traces look in a terminal."""
+"""How answers, hits, reports and traces look in a terminal.
+
+Names, texts and errors come from outside: they are printed as `Text`, never as markup, and without control characters.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from rag.plain import LONGEST_QUOTE, confidence, money, place, seconds, short, summary, unwrapped, where
+from plumbline.text.printable import printable
+from rag.plain import LONGEST_QUOTE, confidence, money, place, seconds, short, skipped, summary, unwrapped, where
 from rag.types import Answer, Hit
 
 if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
+    from rich.console import Console
+    from rich.text import Text
     from rich.tree import Tree
 
     from plumbline.trace import SpanRecord
@@ -51,8 +56,8 @@ def answer(console: Console, result: Answer) -> None:
         if citation.quote:
             console.print(Padding(Text(f"“{short(citation.quote, LONGEST_QUOTE)}”", style="italic"), (0, 2, 0, 6)))
     if result.degraded:
-        console.print(Padding(Text(result.degraded, style="yellow"), (1, 2, 0, 2)))
-    console.print(Padding(Text(_facts_line(result), style="dim"), (1, 2, 0, 2)))
+        console.print(Padding(_text(result.degraded, style="yellow"), (1, 2, 0, 2)))
+    console.print(Padding(_text(_facts_line(result), style="dim"), (1, 2, 0, 2)))
     console.print(Padding(Text(_times_line(result), style="dim"), (0, 2, 1, 2)))
 
 
@@ -76,10 +81,10 @@ def hits(console: Console, found: Sequence[Hit]) -> None:
 
 
 def report(console: Console, result: IngestReport) -> None:
-    """Print what an ingestion did: a table of what changed or failed, then the sums."""
+    """Print what an ingestion did: a table of what changed or failed, why files were skipped, the sums."""
     from rich.table import Table
 
-    shown = [file for file in result.files if file.outcome != "unchanged"]
+    shown = [file for file in result.files if file.outcome not in {"unchanged", "skipped"}]
     if shown:
         table = Table(box=None, pad_edge=False)
         for heading in ("file", "outcome"):
@@ -90,7 +95,9 @@ def report(console: Console, result: IngestReport) -> None:
         for file in shown:
             table.add_row(*_row(file))
         console.print(table)
-    console.print(summary(result))
+    for line in skipped(result):
+        console.print(_text(line, "dim"))
+    console.print(_text(summary(result)))
 
 
 def status(console: Console, state: Status, spent: LedgerTotals) -> None:
@@ -101,7 +108,7 @@ def status(console: Console, state: Status, spent: LedgerTotals) -> None:
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="dim")
     table.add_column(overflow="fold")
-    table.add_row("knowledge base", str(state.path))
+    table.add_row("knowledge base", _text(str(state.path)))
     table.add_row(
         "documents",
         f"{totals.documents:,} ({totals.pages:,} pages, {totals.chunks:,} chunks, {totals.tokens:,} tokens)",
@@ -113,9 +120,9 @@ def status(console: Console, state: Status, spent: LedgerTotals) -> None:
     if totals.failed_files:
         table.add_row("failed files", f"[red]{totals.failed_files:,}[/red] (rag ingest says why)")
     for name, value in sorted(state.facts.items()):
-        table.add_row(name, value)
-    table.add_row("model", state.model)
-    table.add_row("rerank", state.rerank)
+        table.add_row(_text(name), _text(str(value)))
+    table.add_row("model", _text(state.model))
+    table.add_row("rerank", _text(state.rerank))
     unpriced = f" + {spent.unpriced:,} calls of unknown price" if spent.unpriced else ""
     table.add_row("spent", f"{money(spent.cost)}{unpriced} in {spent.calls:,} calls (this home)")
     if state.dropped_spans:
@@ -132,7 +139,7 @@ def trace(console: Console, spans: Sequence[SpanRecord], calls: Sequence[LedgerE
     ids = {span.span_id for span in spans}
     for span in spans:
         depth_first.setdefault(span.parent_id if span.parent_id in ids else None, []).append(span)
-    tree = Tree(f"trace {spans[0].trace_id}", guide_style="dim")
+    tree = Tree(_text(f"trace {spans[0].trace_id}"), guide_style="dim")
     _grow(tree, depth_first, None)
     console.print(tree)
     table = Table(box=None, pad_edge=False, title="ledger", title_justify="left")
@@ -141,14 +148,14 @@ def trace(console: Console, spans: Sequence[SpanRecord], calls: Sequence[LedgerE
     for call in calls:
         usage = call.usage
         table.add_row(
-            call.kind,
-            call.model,
+            _text(call.kind),
+            _text(call.model),
             f"{usage.input_tokens:,}",
             f"{usage.cached_input_tokens:,}",
             f"{usage.output_tokens:,}",
             money(call.cost),
             seconds(call.seconds),
-            call.error or "",
+            _text(call.error or ""),
         )
     console.print(table)
 
@@ -157,31 +164,36 @@ def _grow(tree: Tree, children: Mapping[str | None, Sequence[SpanRecord]], paren
     from rich.text import Text
 
     for span in children.get(parent, ()):
-        title = Text.assemble((span.name, "bold"), f"  {seconds(span.seconds)}")
+        title = Text.assemble((printable(span.name), "bold"), f"  {seconds(span.seconds)}")
         if span.error:
-            title.append(f"  {span.error}", "red")
+            title.append(f"  {printable(span.error)}", "red")
         branch = tree.add(title)
         for name, value in sorted(span.attributes.items()):
             if name not in _IN_THE_TITLE and value not in (0, "", []):
                 short_name = name.removeprefix("plumbline.").removeprefix("gen_ai.")
                 values = value if isinstance(value, list) else [value]
                 for line in values:
-                    branch.add(Text(f"{short_name}: {short(str(line), LONGEST_QUOTE)}", style="dim"))
+                    branch.add(_text(f"{short_name}: {short(str(line), LONGEST_QUOTE)}", "dim"))
         _grow(branch, children, span.span_id)
 
 
-def _row(file: FileOutcome) -> list[RenderableType]:
-    from rich.text import Text
-
+def _row(file: FileOutcome) -> list[Text]:
     remark = "; ".join([*([file.reason] if file.reason else []), *file.notes])
     numbers = [f"{n:,}" if n else "" for n in (file.pages, file.chunks, file.characters)]
     return [
-        Text(file.name),
-        Text(file.outcome, style=_STYLE[file.outcome]),
-        *numbers,
-        f"{file.seconds:.2f}",
-        Text(remark),
+        _text(file.name),
+        _text(file.outcome, _STYLE[file.outcome]),
+        *map(_text, numbers),
+        _text(f"{file.seconds:.2f}"),
+        _text(remark),
     ]
+
+
+def _text(text: str, style: str = "") -> Text:
+    """The text as it stands: no markup is read from it, and nothing in it steers the terminal."""
+    from rich.text import Text
+
+    return Text(printable(text), style=style)
 
 
 def _facts_line(answer: Answer) -> str:

@@ -10,10 +10,12 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from plumbline.errors import PlumblineError
 from plumbline.trace import AttributeValue, Tracing, current_ids
 from routing.chat import Tags, Usage
 from routing.cost.ledger import Kind, Ledger, LedgerEntry
-from routing.cost.prices import PriceTable, total_cost
+from routing.cost.prices import PER_MILLION, PriceTable, total_cost
+from routing.errors import ConnectionFailedError, DeadlineError, InvalidResponseError
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span
@@ -23,18 +25,22 @@ _OPERATION = {"chat": "chat", "embedding": "embeddings", "rerank": "rerank"}
 
 @dataclass(slots=True)
 class Reading:
-    """What a metered block reports: set `usage` (and `model`, if another one answered) before the block ends."""
+    """What a metered block reports: set `usage` (and `model`, if another one answered) before the block ends.
+
+    `began` is true once a part of the answer has arrived: a connection that breaks after that has cost something.
+    """
 
     model: str
     usage: Usage = Usage()
     attributes: dict[str, AttributeValue] = field(default_factory=dict)
     cost: Decimal | None = None
     seconds: float = 0.0
+    began: bool = False
 
 
 @dataclass(slots=True)
 class Bill:
-    """What the calls inside one `billed()` block used; `cost` is `None` when any of them has no known price."""
+    """What the calls inside one `billed()` block used; `cost` is `None` when that of any of them is unknown."""
 
     usage: Usage = Usage()
     costs: list[Decimal | None] = field(default_factory=list)
@@ -44,6 +50,8 @@ class Bill:
         """The sum."""
         return total_cost(self.costs)
 
+
+_SOME = Usage(int(PER_MILLION), int(PER_MILLION))  # costs something wherever a model has a price that is not 0
 
 _bill: ContextVar[Bill | None] = ContextVar("plumbline_bill", default=None)
 
@@ -73,20 +81,25 @@ class Meter:
 
     @contextmanager
     def call(self, kind: Kind, model: str, tags: Tags) -> Iterator[Reading]:
-        """Measure one call. A call that raises is recorded too, with what usage was set by then (usually none)."""
+        """Measure one call. A call that raises is recorded too, with what usage was set by then (usually none).
+
+        The cost of a failure is 0 when the provider refused it or was never reached. It is `None`, unknown, when the
+        provider may have worked and counted: no answer in time, cancelled, an answer that cannot be read, a stream
+        that broke off, a fault of the program. Models that cost nothing cost nothing then, too.
+        """
         reading = Reading(model)
         operation = _OPERATION[kind]
         with self.tracing.span(f"{operation} {model}", {"gen_ai.operation.name": operation}) as span:
             started = time.perf_counter()
-            error: str | None = None
+            error: BaseException | None = None
             try:
                 yield reading
             except BaseException as raised:
-                error = type(raised).__name__
+                error = raised
                 raise
             finally:
                 reading.seconds = time.perf_counter() - started
-                reading.cost = self.prices.cost(reading.model, reading.usage)
+                reading.cost = self._cost(reading, error)
                 _annotate(span, reading)
                 if (bill := _bill.get()) is not None:
                     bill.usage += reading.usage
@@ -102,9 +115,22 @@ class Meter:
                         trace_id,
                         span_id,
                         tags,
-                        error,
+                        None if error is None else type(error).__name__,
                     )
                 )
+
+    def _cost(self, reading: Reading, error: BaseException | None) -> Decimal | None:
+        nothing_known = error is not None and reading.usage == Usage()
+        if nothing_known and _may_be_billed(error, reading) and self.prices.cost(reading.model, _SOME):
+            return None
+        return self.prices.cost(reading.model, reading.usage)
+
+
+def _may_be_billed(error: BaseException | None, reading: Reading) -> bool:
+    """Whether the provider may have done work before the call ended so."""
+    if isinstance(error, ConnectionFailedError):
+        return reading.began
+    return isinstance(error, DeadlineError | InvalidResponseError) or not isinstance(error, PlumblineError)
 
 
 def _annotate(span: Span, reading: Reading) -> None:

@@ -15,6 +15,7 @@ import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -107,12 +108,19 @@ def run_command(
         assert set(words_of(arguments)) <= set(targets), block.place
     elif program == "pip":
         project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-        named = re.findall(r"\[(.*?)\]", " ".join(arguments))
-        assert {extra for names in named for extra in names.split(",")} <= set(project["optional-dependencies"]), (
-            block.place
-        )
+        assert unknown_extras(arguments, project) == set(), block.place
+    elif program.startswith("python3"):
+        assert arguments[:2] == ["-m", "venv"], block.place
     else:
         assert program in {"cd", "git", "rm", "source", "."}, f"{block.place}: how is '{program}' to be checked?"
+
+
+def unknown_extras(arguments: list[str], project: dict[str, Any]) -> set[str]:
+    """The extras that `pip install 'plumbline[…]'` or `pip install '.[…]'` names and the project lacks."""
+    wanted = [re.fullmatch(r"(?P<what>[^\[]+)(?:\[(?P<extras>.*)\])?", word) for word in words_of(arguments)[1:]]
+    assert all(match is not None and match["what"] in {".", project["name"]} for match in wanted), arguments
+    named = {extra for match in wanted if match for extra in (match["extras"] or "").split(",") if extra}
+    return named - set(project["optional-dependencies"])
 
 
 def words_of(arguments: list[str]) -> list[str]:
@@ -159,6 +167,13 @@ def test_blocks_are_found() -> None:
     assert any(block.language == "python" for block in blocks(ROOT / "README.md"))
     shown = next(commands(Block("", 1, "console", "$ A=1 rag ask \\\n  'why?' # really\nbecause\n")))
     assert shown == Command(["rag", "ask", "why?"], ["A=1"], ["because"])
+
+
+@pytest.mark.parametrize("form", ["plumbline", "."])
+def test_extras_are_checked_in_both_forms(form: str) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert unknown_extras(["install", f"{form}[openai,anthropic]"], project) == set()
+    assert unknown_extras(["install", f"{form}[opneai]"], project) == {"opneai"}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -7,21 +7,17 @@ not among the evidence is reported as "not_found", never dropped.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from plumbline.text.sentences import sentences
 from plumbline.text.terms import terms
+from rag.answer.markers import Marker, Source, find_markers, plain_name
 from rag.answer.support import Best, Sentence, Weights, best_span, split, support, verdict, weights
 from rag.index.catalogue import Catalogue
 from rag.types import Citation, Claim, Hit
 from routing.chat import ChatResponse, EvidenceSpan
-
-_MARKER = re.compile(r"\[\s*Sources?\s*:\s*(?P<body>[^\[\]]+)\]", re.IGNORECASE)
-_ONE_SOURCE = re.compile(
-    r"^(?:Source\s*:\s*)?(?P<name>.+?)(?:\s*,\s*(?:pages?|pp?\.)\s*(?P<page>\d+)[\d\s,–-]*)?$", re.IGNORECASE
-)
 
 # Stands in for a marker while sentences are found: no word, and no space, which would look like a gap between columns.
 _MASK = "\u2060"
@@ -47,14 +43,14 @@ class _Statement:
     start: int
     end: int
     terms: frozenset[str]
-    sources: tuple[str, ...]
+    sources: tuple[Source, ...]
 
 
 def ground(response: ChatResponse, hits: Sequence[Hit], catalogue: Catalogue) -> Grounding:
     """Check the answer of a model that was given `hits` as evidence, in this order."""
     passages = [split(hit.chunk.text) for hit in hits]
     weight = weights(passages)
-    statements = list(_statements(response.text))
+    statements = list(_statements(response.text, {hit.document for hit in hits}))
     checker = _Checker(hits, passages, weight, catalogue)
     if response.citations:
         citations = [checker.native(span, response.text) for span in response.citations]
@@ -83,7 +79,7 @@ class _Checker:
         value = 1.0 if quote == cited else support(frozenset(terms(cited)), frozenset(terms(quote)), self.weight)
         return self._citation(hit, Best(span.start, span.end, value), span.answer_start, span.answer_end)
 
-    def marked(self, statement: _Statement, source: str) -> Citation:
+    def marked(self, statement: _Statement, source: Source) -> Citation:
         """A citation the model wrote as "[Source: document, page X]"."""
         best: tuple[Hit, Best] | None = None
         for position in self._named(source):
@@ -91,7 +87,7 @@ class _Checker:
             if span is not None and (best is None or span.support > best[1].support):
                 best = self.hits[position], span
         if best is None:
-            return _not_found(source, statement.start, statement.end)
+            return _not_found(source.written, statement.start, statement.end)
         return self._citation(*best, statement.start, statement.end)
 
     def claim(self, statement: _Statement, answer: str, citations: Sequence[Citation]) -> Claim:
@@ -111,15 +107,12 @@ class _Checker:
         text = answer[statement.start : statement.end]
         return Claim(text, statement.start, statement.end, verdict(value), value)
 
-    def _named(self, source: str) -> list[int]:
-        match = _ONE_SOURCE.match(source.strip())
-        if match is None:
-            return []
-        wanted = _plain_name(match["name"])
-        same_name = [i for i, hit in enumerate(self.hits) if _plain_name(hit.document) == wanted]
-        if match["page"] is None:
+    def _named(self, source: Source) -> list[int]:
+        wanted = plain_name(source.name)
+        same_name = [i for i, hit in enumerate(self.hits) if plain_name(hit.document) == wanted]
+        if not source.pages:
             return same_name
-        return [i for i in same_name if int(match["page"]) in self._pages(self.hits[i])]
+        return [i for i in same_name if any(_overlap(self._pages(self.hits[i]), pages) for pages in source.pages)]
 
     def _pages(self, hit: Hit) -> range:
         first = hit.chunk.page
@@ -148,16 +141,30 @@ class _Checker:
         )
 
 
-def _statements(answer: str) -> Iterator[_Statement]:
+def _statements(answer: str, names: Collection[str]) -> Iterator[_Statement]:
     """The sentences of the answer; a marker after a sentence's stop still cites for that sentence."""
-    masked = _MARKER.sub(lambda match: _MASK * len(match.group()), answer)
+    markers = find_markers(answer, names)
+    masked = _masked(answer, markers)
     spans = [(start, end) for start, end in (_trim(masked, *span) for span in sentences(masked)) if start < end]
+    starts = [marker.start for marker in markers]
     for number, (start, end) in enumerate(spans):
         begin = 0 if number == 0 else start
         until = spans[number + 1][0] if number + 1 < len(spans) else len(answer)
-        markers = _MARKER.finditer(answer, begin, until)
-        sources = tuple(part.strip() for match in markers for part in match["body"].split(";") if part.strip())
+        cited = markers[bisect_left(starts, begin) : bisect_left(starts, until)]
+        sources = tuple(source for marker in cited for source in marker.sources)
         yield _Statement(start, end, frozenset(terms(masked[start:end].replace(_MASK, " "))), sources)
+
+
+def _masked(answer: str, markers: Sequence[Marker]) -> str:
+    parts, at = [], 0
+    for marker in markers:
+        parts += [answer[at : marker.start], _MASK * (marker.end - marker.start)]
+        at = marker.end
+    return "".join([*parts, answer[at:]])
+
+
+def _overlap(one: range, other: range) -> bool:
+    return max(one.start, other.start) < min(one.stop, other.stop)
 
 
 def _trim(masked: str, start: int, end: int) -> tuple[int, int]:
@@ -166,10 +173,6 @@ def _trim(masked: str, start: int, end: int) -> tuple[int, int]:
     while start < end and (masked[end - 1] == _MASK or masked[end - 1].isspace()):
         end -= 1
     return start, end
-
-
-def _plain_name(name: str) -> str:
-    return re.sub(r"\s+", " ", name.strip().strip("\"'`").casefold())
 
 
 def _not_found(document: str, answer_start: int, answer_end: int) -> Citation:

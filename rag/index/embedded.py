@@ -142,40 +142,46 @@ class EmbeddedStore:
     def _current(self) -> MemoryIndex:
         """The index as of now; call it with the lock held."""
         with storage_errors(self._path), self._engine.connect() as connection:
-            if self._index is None:
-                self._index = self._open(connection)
-            self._catch_up(connection, self._index)
-        return self._index
+            index = self._open(connection) if self._index is None else self._index
+            if not self._catch_up(connection, index):
+                self.rebuilt = True
+                index = _empty()
+                self._catch_up(connection, index)
+            self._index = index
+        return index
 
     def _open(self, connection: Connection) -> MemoryIndex:
-        from rag.index.memory import MemoryIndex, load
+        from rag.index.memory import load
 
         index = load(self._file)
-        if index is not None:
-            self._catch_up(connection, index)
-            if self._agrees(connection, index):
-                return index
-            self.rebuilt = True
-        return MemoryIndex(_empty_lexical())
-
-    def _agrees(self, connection: Connection, index: MemoryIndex) -> bool:
-        """Whether the index has as many points as the database, of the right size."""
-        stored = connection.exec_driver_sql("SELECT count(*) FROM points").scalar_one()
+        if index is None:
+            return _empty()
         fits = len(index.vectors) == 0 or index.vectors.shape[1] == self._dim
-        return fits and int(index.alive.sum()) == int(stored)
+        if fits and self._catch_up(connection, index) and _agrees(connection, index):
+            return index
+        self.rebuilt = True
+        return _empty()
 
-    def _catch_up(self, connection: Connection, index: MemoryIndex) -> None:
+    def _catch_up(self, connection: Connection, index: MemoryIndex) -> bool:
+        """Take over what is new; false when the index knows what the database does not.
+
+        That is so after an older copy of the database was put back, under a file or under a reader that is running.
+        """
         rows = connection.exec_driver_sql("SELECT name, seq FROM sqlite_sequence").all()
         counters: dict[str, int] = {row.name: row.seq for row in rows}
-        if counters.get("points", 0) > index.last_seq:
+        newest, removed = counters.get("points", 0), counters.get("removals", 0)
+        if newest < index.last_seq or removed < index.last_removal:
+            return False
+        if newest > index.last_seq:
             for points in self._rows_after(connection, index.last_seq):
                 index.append(points)
-        if counters.get("removals", 0) > index.last_removal:
+        if removed > index.last_removal:
             removals = tables.removals()
             query = removals.select().where(removals.c.number > index.last_removal).order_by(removals.c.number)
             gone = connection.execute(query).all()
             if gone:
                 index.remove([row.seq for row in gone], gone[-1].number)
+        return _same_newest(connection, index)
 
     def _rows_after(self, connection: Connection, seq: int) -> Iterable[list[Row]]:
         points = tables.points()
@@ -188,16 +194,31 @@ class EmbeddedStore:
             seq = rows[-1].seq
 
     def _compact(self) -> None:
-        from rag.index.memory import MemoryIndex, save
+        from rag.index.memory import save
 
         with self._lock:
             index = self._current()
             dead = len(index.alive) - int(index.alive.sum())
             if dead > DEAD_SHARE_TO_REBUILD * max(1, len(index.alive)):
-                self._index = MemoryIndex(_empty_lexical())
+                self._index = _empty()
                 index = self._current()
             with storage_errors(self._file):
                 save(index, self._file)
+
+
+def _agrees(connection: Connection, index: MemoryIndex) -> bool:
+    """Whether the index holds as many points as the database, with the same sum of `seq`."""
+    stored = connection.exec_driver_sql("SELECT count(*), coalesce(sum(seq), 0) FROM points").one()
+    return (int(index.alive.sum()), int(index.seqs[index.alive].sum())) == tuple(stored)
+
+
+def _same_newest(connection: Connection, index: MemoryIndex) -> bool:
+    """Whether the newest point that is alive is the database's too: after another history it is not."""
+    if not index.alive.any():
+        return True
+    at = len(index.alive) - 1 - int(index.alive[::-1].argmax())
+    stored = connection.exec_driver_sql("SELECT id FROM points WHERE seq = ?", (int(index.seqs[at]),)).scalar()
+    return bool(stored == index.ids[at])
 
 
 def _remove(connection: Connection, ids: list[str]) -> None:
@@ -229,10 +250,11 @@ def _portions(ids: list[str]) -> Iterable[list[str]]:
         yield ids[start : start + IDS_PER_QUERY]
 
 
-def _empty_lexical() -> Any:
+def _empty() -> MemoryIndex:
     from rag.index.lexical import LexicalIndex
+    from rag.index.memory import MemoryIndex
 
-    return LexicalIndex()
+    return MemoryIndex(LexicalIndex())
 
 
 def _unpack(blob: bytes) -> str:

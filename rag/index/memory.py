@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -159,7 +158,10 @@ def save(index: MemoryIndex, path: Path) -> None:
 
 
 def load(path: Path) -> MemoryIndex | None:
-    """The index in the file; `None` when it is missing, damaged (zip checks each member's CRC) or of another format."""
+    """The index in the file; `None` when it is missing, of another format, or damaged in any way.
+
+    Zip checks each member's CRC; arrays that do not fit together are damage too.
+    """
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as content:
             arrays = {name: content[name] for name in content.files}
@@ -169,14 +171,27 @@ def load(path: Path) -> MemoryIndex | None:
         lexical = LexicalIndex.from_arrays(
             {n.removeprefix("lexical_"): a for n, a in arrays.items() if n.startswith("lexical_")}
         )
-        return MemoryIndex(
+        index = MemoryIndex(
             lexical=lexical,
             ids=header["ids"],
             payloads=header["payloads"],
-            seqs=arrays["seqs"],
-            vectors=arrays["vectors"],
-            alive=arrays["alive"],
-            last_removal=header["last_removal"],
+            seqs=np.asarray(arrays["seqs"], np.int64),
+            vectors=np.asarray(arrays["vectors"], np.float32),
+            alive=np.array(arrays["alive"], np.bool_),
+            last_removal=int(header["last_removal"]),
         )
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zipfile.LargeZipFile):
+        return index if _is_whole(index) else None
+    except Exception:  # noqa: BLE001 (zipfile, numpy and json raise a dozen kinds)
         return None
+
+
+def _is_whole(index: MemoryIndex) -> bool:
+    """Whether the parts have the same length and shapes that fit, and `seqs` ascend."""
+    n = len(index.ids)
+    parts = (index.payloads, index.seqs, index.vectors, index.alive, index.lexical)
+    return (
+        all(len(part) == n for part in parts)
+        and (index.seqs.ndim, index.vectors.ndim, index.alive.ndim) == (1, 2, 1)
+        and bool(np.all(np.diff(index.seqs) > 0))
+        and index.lexical.count == int(index.alive.sum())
+    )

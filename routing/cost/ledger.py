@@ -95,19 +95,26 @@ class Ledger:
 
     def totals(self) -> LedgerTotals:
         """Everything ever spent: calls, tokens, known cost, and how many calls have no known price."""
-        ledger = _ledger_table()
-        calls = unpriced = 0
-        usage, known = Usage(), Decimal(0)
+        from sqlalchemy import func, select
+
+        columns = _ledger_table().c
+        tokens = (
+            columns.input_tokens,
+            columns.output_tokens,
+            columns.cached_input_tokens,
+            columns.cache_write_tokens,
+        )
+        sums = [func.coalesce(func.sum(column), 0) for column in tokens]
+        known = Decimal(0)
         with self._engine.connect() as connection:
-            for row in connection.execute(ledger.select()):
-                entry = _from_row(row._mapping)
-                calls += 1
-                usage += entry.usage
-                if entry.cost is None:
-                    unpriced += 1
-                else:
-                    known += entry.cost
-        return LedgerTotals(calls, usage, known, unpriced)
+            calls, priced, estimated, *counts = connection.execute(
+                select(func.count(), func.count(columns.cost), func.max(columns.estimated), *sums)
+            ).one()
+            # SQLite would add money as binary floats, so it is added here, a row at a time.
+            for cost in connection.scalars(select(columns.cost).where(columns.cost.is_not(None))).yield_per(1000):
+                known += Decimal(cost)
+        read, written, cached, cache_writes = (int(count) for count in counts)
+        return LedgerTotals(calls, Usage(read, written, cached, cache_writes, bool(estimated)), known, calls - priced)
 
 
 @dataclass(frozen=True, slots=True)

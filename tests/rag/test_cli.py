@@ -110,6 +110,18 @@ def test_ingest_for_people_and_as_json(rag: Shell, docs: Path) -> None:
     assert failed["reason"]
 
 
+def test_a_folder_that_is_gone_keeps_its_documents_until_that_is_confirmed(rag: Shell, docs: Path) -> None:
+    rag("ingest", docs)
+    docs.rename(docs.with_name("elsewhere"))
+    code, _, err = rag("ingest", docs)
+    assert code == 2
+    assert "--allow-empty" in err
+    assert len(rag.json("status")["documents"]) == 3
+    code, out, _ = rag("ingest", docs, "--allow-empty")
+    assert code == 0
+    assert "3 removed" in out
+
+
 def test_status_and_trace(rag: Shell, docs: Path) -> None:
     answer = rag.json("ask", "Are gift cards returned?", "--docs", docs)
     state = rag.json("status")
@@ -132,6 +144,21 @@ def test_status_and_trace(rag: Shell, docs: Path) -> None:
     assert {span["depth"] for span in trace["spans"]} == {0, 1, 2}
     assert rag("trace")[0] == 0
     assert rag("trace", "feed")[0] == 2
+
+
+def test_names_are_never_markup(rag: Shell, docs: Path) -> None:
+    assert rag("ingest", docs, "--kb", "kb[/red]x")[0] == 0
+    code, out, _ = rag("status", "--kb", "kb[/red]x")
+    assert code == 0
+    assert "kb[/red]x" in out
+
+
+def test_a_terminal_that_lacks_a_character(tmp_path: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(Path.cwd()), "PYTHONIOENCODING": "ascii"}
+    command = [sys.executable, "-m", "plumbline.cli", "status", "--kb", str(tmp_path / "malmö 🙂"), "--json"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert json.loads(done.stderr)["error"]["message"].endswith("malm? ?.")
 
 
 def test_search_for_people(rag: Shell, docs: Path) -> None:
@@ -165,6 +192,7 @@ def test_errors_as_json(rag: Shell) -> None:
         (["ask", "x", "--docs", "nowhere"], 2, "no file or folder"),
         (["ask", "x", "--docs", "docs", "--set", "retrieval.topk=4"], 2, "Did you mean 'top_k'"),
         (["ask", "x", "--docs", "docs", "--set", "retrieval"], 2, "KEY=VALUE"),
+        (["ask", "x", "--docs", "docs", "--set", "a=["], 2, "--set a=[: the value is not YAML"),
         (["ask", "x", "--docs", "docs", "--config", "opneai"], 2, "Did you mean 'openai'"),
         (["ask", "x", "--docs", "docs", "--model", "opneai/gpt-5"], 2, "Did you mean 'openai/gpt-5'"),
         (["ask", "x", "--docs", "docs", "--model", "openai/gpt-5"], 4, "OPENAI_API_KEY"),

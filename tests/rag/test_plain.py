@@ -51,6 +51,18 @@ def test_a_report_names_what_failed_and_why() -> None:
     assert str(IngestReport((), 0.1, Usage(), None, "t")) == "nothing to do; 100 ms, price unknown"
 
 
+def test_skipped_files_do_not_flood_a_report() -> None:
+    files = tuple(FileOutcome(f"/d/{n}.x", f"{n}.x", "skipped", reason="not read") for n in range(1200))
+    lines = plain_report(IngestReport(files, 1.5, Usage(), Decimal(0), "t")).splitlines()
+    assert lines[1:] == ["  skipped: 1,200 × not read"]
+
+
+def test_nothing_from_a_document_steers_the_terminal() -> None:
+    hostile = "a\x1b[2Jb\x9bc\x7f\r\ud800\td"
+    assert unwrapped(hostile) == "a\ufffd[2Jb\ufffdc\ufffd \ufffd\td"
+    assert "\x1b" not in plain_answer(answer(text=hostile, degraded=hostile))
+
+
 @pytest.mark.parametrize(
     ("cost", "shown"),
     [

@@ -35,7 +35,7 @@ def test_a_call_that_fails_is_recorded_too(meter: Meter) -> None:
     (root,) = recent_traces(meter.tracing.writer._engine)
     (row,) = meter.ledger.of_trace(root.trace_id)
     assert row.error == "ValueError"
-    assert row.cost == 0
+    assert row.cost is None, "a provider that was asked may have worked and counted"
 
 
 def test_a_bill_adds_up_and_an_unknown_price_makes_it_unknown(meter: Meter) -> None:

@@ -69,6 +69,8 @@ def test_the_page_is_that_of_the_quote_not_of_the_chunk(catalogue: Catalogue) ->
         "[Sources: returns policy.pdf, pages 1-2]",
         "[Source: returns policy.pdf]",
         "[Source:  returns   policy.pdf , page 1]",
+        "[Source: returns policy.pdf, pages 1 and 2]",
+        "[Source: returns policy.pdf, pages 7, 1]",
     ],
 )
 def test_markers_are_read_with_patience(catalogue: Catalogue, marker: str) -> None:
@@ -93,6 +95,24 @@ def test_several_sources_in_one_marker(catalogue: Catalogue) -> None:
         "The Lund shop opens at 9 and gift cards cannot be returned [Source: shops.csv; returns policy.pdf, page 2]."
     )
     assert [c.document for c in check(answer, catalogue).citations] == ["shops.csv", "returns policy.pdf"]
+
+
+def test_sources_that_repeat_the_word_source(catalogue: Catalogue) -> None:
+    answer = (
+        "The Lund shop opens at 9 and gift cards cannot be returned [Source: shops.csv, Source: returns policy.pdf]."
+    )
+    assert [c.document for c in check(answer, catalogue).citations] == ["shops.csv", "returns policy.pdf"]
+
+
+@pytest.mark.parametrize("name", ["a[1].txt", "Q3; final.txt", "b, c.txt"])
+def test_names_with_brackets_and_semicolons(catalogue: Catalogue, name: str) -> None:
+    content = "Parcels to Iceland take nine days."
+    catalogue.put_document(document(name, content, ()), [], None)
+    hits = (Hit(Chunk("c3", name, 0, 0, len(content), content, 9), name, 1.0), *HITS)
+    response = ChatResponse(f"Parcels to Iceland take nine days [Source: {name}]. Yes [Source: {name}x].", "openai/x")
+    found, invented = ground(response, hits, catalogue).citations
+    assert (found.document, found.verdict, found.quote) == (name, "supported", content)
+    assert (invented.document, invented.verdict) == (f"{name}x", "not_found")
 
 
 def test_an_invented_source_is_not_found(catalogue: Catalogue) -> None:
