@@ -83,7 +83,7 @@ def _compose(
     refused = response.refused or is_refusal(response.text)
     return Answer(
         question=question,
-        text=response.text,
+        text=response.text if response.text.strip() else REFUSAL,
         refused=refused,
         confidence=confidence(response, grounding, refused=refused),
         citations=() if refused else grounding.citations,

@@ -96,6 +96,7 @@ class Router:
                     response = event.response
                     _read(response, reading)
                 else:
+                    reading.began = True
                     yield event
         if response is not None:
             yield Completed(replace(response, cost=reading.cost, attempts=tuple(attempts)))

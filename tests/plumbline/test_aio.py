@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 
 import pytest
 
 from plumbline.aio import LoopThread
+from plumbline.errors import InputError
 
 place: contextvars.ContextVar[str] = contextvars.ContextVar("place", default="nowhere")
 
@@ -98,6 +101,29 @@ def test_closing_from_its_own_thread_does_not_wait_for_itself(loop: LoopThread) 
 
     assert loop.run(close()) == 1
     assert loop.run(double(2)) == 4
+
+
+def test_a_call_from_the_loops_own_thread_is_refused_and_does_not_hang(loop: LoopThread) -> None:
+    async def nested() -> int:
+        return loop.run(double(1))
+
+    with pytest.raises(InputError, match="async verb"):
+        loop.run(nested())
+    assert loop.run(double(2)) == 4
+
+
+def test_a_forked_child_starts_a_loop_of_its_own() -> None:
+    script = (
+        "import os, signal; from plumbline.aio import LoopThread\n"
+        "async def answer(): return 42\n"
+        "loop = LoopThread(); loop.run(answer())\n"
+        "child = os.fork()\n"
+        "if child == 0:\n"
+        "    signal.alarm(20); os._exit(0 if loop.run(answer()) == 42 else 1)\n"
+        "assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0\n"
+        "assert loop.run(answer()) == 42\n"
+    )
+    subprocess.run([sys.executable, "-W", "ignore", "-c", script], check=True, timeout=60)
 
 
 def test_can_be_used_again_after_close(loop: LoopThread) -> None:

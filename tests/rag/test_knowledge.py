@@ -116,6 +116,14 @@ def test_a_model_that_refuses(tmp_path: Path, docs: Path) -> None:
     assert (answer.citations, answer.claims) == ((), ())
 
 
+def test_a_model_that_says_nothing_has_refused(tmp_path: Path, docs: Path) -> None:
+    kb, _ = opened(tmp_path, " \n")
+    with kb:
+        kb.ingest(docs)
+        answer = kb.ask("How long is the refund window?")
+    assert (answer.refused, answer.text) == (True, REFUSAL)
+
+
 def test_a_model_that_cannot_be_reached_is_replaced_and_that_is_said(tmp_path: Path, docs: Path) -> None:
     kb, _ = opened(tmp_path, ConnectionFailedError("no route to host", model="scripted/chat"))
     with kb:

@@ -26,6 +26,12 @@ def open_store(folder: Path, dim: int = DIM) -> EmbeddedStore:
     return EmbeddedStore(engine, file, dim=dim)
 
 
+def put_back(folder: Path) -> None:
+    for leftover in folder.glob("knowledge.db*"):
+        leftover.unlink()
+    (folder / "backup.db").rename(folder / "knowledge.db")
+
+
 async def test_conforms(tmp_path: Path) -> None:
     made = 0
 
@@ -95,6 +101,38 @@ async def test_rebuilds_a_damaged_index_from_the_truth(tmp_path: Path, damage: s
     repaired = open_store(tmp_path)
     assert await repaired.search(Search(5, points[3].vector, "granite")) == expected
     assert await repaired.count() == len(points)
+
+
+async def test_an_older_copy_put_back_is_noticed_also_by_a_reader_that_is_running(tmp_path: Path) -> None:
+    points = sample_points()
+    writer = open_store(tmp_path)
+    await writer.upsert(points[:20])
+    await writer.snapshot(tmp_path / "backup.db")
+    await writer.upsert(points[20:])
+    await writer.delete([points[0].id])
+    await writer.compact()
+    assert await writer.count() == len(points) - 1
+    writer._engine.dispose()
+    put_back(tmp_path)
+    for store in (writer, open_store(tmp_path)):
+        assert await store.count() == 20
+        assert (await store.search(Search(1, points[0].vector))).dense[0][0] == points[0].id
+        assert store.rebuilt
+
+
+async def test_a_damaged_index_file_is_never_an_error(tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+    points = sample_points(8)
+    await store.upsert(points)
+    await store.compact()
+    whole = (tmp_path / INDEX).read_bytes()
+    for number in range(150):
+        damaged = bytearray(whole)
+        damaged[number * 7919 % len(whole)] ^= 1 + number % 255
+        (tmp_path / INDEX).write_bytes(damaged)
+        fresh = EmbeddedStore(store._engine, tmp_path / "knowledge.db", dim=DIM)
+        found = await fresh.search(Search(1, points[3].vector, "granite"))
+        assert found.dense[0][0] == points[3].id
 
 
 async def test_many_removals_shrink_the_index(tmp_path: Path) -> None:
