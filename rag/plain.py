@@ -28,8 +28,7 @@ def plain_answer(answer: Answer) -> str:
     if answer.degraded:
         lines.append(f"  note: {answer.degraded}")
     lines.append(
-        f"  {confidence(answer)} · {printable(answer.model)} · {money(answer.cost)}"
-        f" · {seconds(answer.timings.get('total', 0.0))}"
+        f"  {confidence(answer)} · {answer.model} · {money(answer.cost)} · {seconds(answer.timings.get('total', 0.0))}"
     )
     return "\n".join(map(printable, lines))
 
