@@ -12,7 +12,7 @@ ARGS ?=
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq --constraint constraints.txt
-DEV := .[dev,openai,anthropic]
+DEV := .[dev,openai,anthropic,eval,serve]
 DEMO := .plumbline-demo
 
 .DEFAULT_GOAL := help

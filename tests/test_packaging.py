@@ -91,7 +91,14 @@ def test_constraints_are_pins_of_what_is_installed() -> None:
     assert all("==" in line and "/" not in line and "@" not in line for line in lines)
     assert lines == sorted(set(lines))
     extras = PROJECT["optional-dependencies"]
-    direct = [*PROJECT["dependencies"], *extras["dev"], *extras["openai"], *extras["anthropic"]]
+    direct = [
+        *PROJECT["dependencies"],
+        *extras["dev"],
+        *extras["openai"],
+        *extras["anthropic"],
+        *extras["eval"],
+        *extras["serve"],
+    ]
     assert {_name(line) for line in direct} <= set(names)
 
 
