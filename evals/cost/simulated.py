@@ -91,7 +91,8 @@ class SimulatedModel:
         return profile.first_token_seconds * _spread(profile, deviation) + output / profile.tokens_per_second
 
     def _usage(self, request: ChatRequest, output: int) -> Usage:
-        system, rest = [], []
+        system: list[int] = []
+        rest: list[int] = []
         for message in request.messages:
             part = system if message.role == "system" else rest
             part += self._tokens.encode(f"<{message.role}>\n{message.content}\n")

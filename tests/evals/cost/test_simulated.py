@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
 
@@ -31,9 +32,11 @@ def request(question: str, filler: int = 0) -> ChatRequest:
     )
 
 
-def model(changes: dict[str, object] | None = None, *, name: str = "gpt-4.1-mini", clock: Clock | None = None):
+def model(
+    changes: Mapping[str, object] | None = None, *, name: str = "gpt-4.1-mini", clock: Clock | None = None
+) -> SimulatedModel:
     key = {plain("How long?"): ("45 days",), plain("Which colour?"): (), plain("How many shops?"): ("20",)}
-    changed = Profile.model_validate(profile(name).model_dump() | (changes or {}))
+    changed = Profile.model_validate({**profile(name).model_dump(), **(changes or {})})
     return SimulatedModel(changed, key, clock or Clock(), seed=1)
 
 

@@ -1,0 +1,56 @@
+"""A file that only grows: JSON objects, one a line, each safe on the disk before `append` returns."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from plumbline.database import storage_errors
+from plumbline.errors import CorruptStateError
+
+
+class Journal:
+    """The journal at `path`, made when it is not there; `entries` are those it held when it was opened.
+
+    A last line that was cut short, as by a power failure, is removed: its entry never counted. Raises
+    `CorruptStateError` for any other line that cannot be read, `StorageError` when the file cannot be written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with storage_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            held = path.read_bytes() if path.exists() else b""
+            whole = held[: held.rfind(b"\n") + 1]
+            self._file = path.open("ab")
+            if len(whole) < len(held):
+                self._file.truncate(len(whole))
+        self.entries = [self._entry(number, line) for number, line in enumerate(whole.splitlines(), 1)]
+
+    def append(self, entry: Mapping[str, Any]) -> None:
+        """Write one entry; raises `StorageError`."""
+        with storage_errors(self._path):
+            self._file.write(json.dumps(entry, ensure_ascii=False).encode() + b"\n")
+            self._file.flush()
+            os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def _entry(self, number: int, line: bytes) -> dict[str, Any]:
+        try:
+            entry = json.loads(line)
+        except ValueError as error:
+            self._file.close()
+            raise CorruptStateError(
+                f"{self._path}:{number} cannot be read: {error}.",
+                hint="Restore a copy, or start over in another folder (--out).",
+            ) from error
+        if not isinstance(entry, dict):
+            self._file.close()
+            raise CorruptStateError(f"{self._path}:{number} is no object.", hint="This file is not one of Plumbline's.")
+        return entry
