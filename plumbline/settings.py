@@ -78,6 +78,17 @@ def read_settings(
     return settings
 
 
+def read_settings_file(tree: type[S], path: str | Path) -> S:
+    """One YAML file by itself, without defaults and environment, checked like `read_settings`; raises `ConfigError`."""
+    if not Path(path).is_file():
+        raise ConfigError(f"There is no file {path}.", source=str(path))
+    layer = _parse(str(path), Path(path).read_text(encoding="utf-8"))
+    try:
+        return tree.model_validate(layer.values)
+    except ValidationError as error:
+        raise _explain(error, tree, [layer]) from error
+
+
 def packaged_configs() -> list[str]:
     """The names of the configurations that ship with the package: those that `config` accepts."""
     return sorted(

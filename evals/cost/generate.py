@@ -42,7 +42,7 @@ def generate(
     for number in range(1, queries + 1):
         example = ranked[draw.choice(len(ranked), p=shares)]
         others = paraphrases.get(example.id, ())
-        other = others[draw.integers(len(others))] if others and draw.random() < share_paraphrased else None
+        other = others[int(draw.integers(len(others)))] if others and draw.random() < share_paraphrased else None
         made.append(_query(f"q{number:0{width}}", example, other, at))
         at += draw.exponential(60 / per_minute)
     origin = (
