@@ -20,7 +20,7 @@ from plumbline.text.printable import printable
 if TYPE_CHECKING:
     import typer
 
-COMMAND_MODULES = ("rag.cli",)
+COMMAND_MODULES = ("rag.cli", "rag.serve.commands")
 
 EXIT_ERROR = 1
 EXIT_USAGE = 2

@@ -217,11 +217,12 @@ def _opened(
         raise InputError(
             f"There is no knowledge base in {kb}.", hint="Make one: rag ingest FOLDER (or name another with --kb)."
         )
-    with RAG.open(kb, config=config, home=home, model=model, settings=_settings(settings or [])) as base:
+    with RAG.open(kb, config=config, home=home, model=model, settings=parse_settings(settings or [])) as base:
         yield base
 
 
-def _settings(pairs: list[str]) -> dict[str, Any]:
+def parse_settings(pairs: list[str]) -> dict[str, Any]:
+    """What `--set KEY=VALUE …` says, values read as YAML; raises `ConfigError`."""
     import yaml
 
     values = {}

@@ -107,6 +107,11 @@ def read_rag_settings(
 ) -> RagSettings:
     """The settings from all their layers; raises `ConfigError`, also for models that cannot be known."""
     environ = os.environ if environ is None else environ
+
+    def check_all(names: list[str]) -> None:
+        for name in names:
+            catalog.check_chat_model(name)
+
     return read_settings(
         RagSettings,
         config=config,
@@ -116,14 +121,20 @@ def read_rag_settings(
             "generation.model": catalog.check_chat_model,
             "embedding.model": catalog.check_embedder,
             "routing.fallback": lambda name: None if name == NO_FALLBACK else catalog.check_chat_model(name),
+            "serve.models": check_all,
         },
     )
 
 
-def open_home(path: str | Path | None = None, *, environ: Mapping[str, str] | None = None) -> Home:
-    """Open or create the home: `path`, else $PLUMBLINE_HOME, else ~/.plumbline."""
+def home_folder(path: str | Path | None = None, *, environ: Mapping[str, str] | None = None) -> Path:
+    """Where the home lies: `path`, else $PLUMBLINE_HOME, else ~/.plumbline."""
     environ = os.environ if environ is None else environ
-    folder = Path(path or environ.get(HOME_VARIABLE) or Path.home() / ".plumbline").expanduser()
+    return Path(path or environ.get(HOME_VARIABLE) or Path.home() / ".plumbline").expanduser()
+
+
+def open_home(path: str | Path | None = None, *, environ: Mapping[str, str] | None = None) -> Home:
+    """Open or create the home; see `home_folder`."""
+    folder = home_folder(path, environ=environ)
     file = folder / HOME_FILE
     engine = open_database(file, [ledger_component(), traces_component()])
     return Home(folder, engine, Ledger(engine, file), Tracing(engine))
@@ -169,10 +180,7 @@ def build(
         opened_home.close()
         raise
     store = EmbeddedStore(engine, file, dim=embedder.dim)
-    own_prices = {
-        name: parse_price(name, price.model_dump(exclude_none=True)) for name, price in settings.routing.prices.items()
-    }
-    meter = Meter(opened_home.tracing, opened_home.ledger, shipped_prices().with_prices(own_prices))
+    meter = build_meter(opened_home, settings)
     metered = MeteredEmbedder(embedder, meter=meter, retry=settings.routing.retry)
 
     def make_router() -> Router:
@@ -198,6 +206,14 @@ def build(
         system_prompt=system_prompt,
         question_prompt=question_prompt,
     )
+
+
+def build_meter(home: Home, settings: RagSettings) -> Meter:
+    """What measures calls: the home's traces and ledger, the shipped prices and the user's own over them."""
+    own_prices = {
+        name: parse_price(name, price.model_dump(exclude_none=True)) for name, price in settings.routing.prices.items()
+    }
+    return Meter(home.tracing, home.ledger, shipped_prices().with_prices(own_prices))
 
 
 def build_chunker(settings: RagSettings) -> Chunker:

@@ -92,7 +92,7 @@ class RAG:
 
     def ask(self, question: str, *, condition: Filter | None = None, tenant: str | None = None) -> Answer:
         """Answer a question; see `aask`."""
-        self._open_parts()
+        _ = self.parts
         return self._loop.run(self.aask(question, condition=condition, tenant=tenant))
 
     async def aask(self, question: str, *, condition: Filter | None = None, tenant: str | None = None) -> Answer:
@@ -103,11 +103,11 @@ class RAG:
         """
         from rag.pipeline import answer_question
 
-        return await answer_question(self._parts, _checked(question, self._open_parts()), condition, tenant)
+        return await answer_question(self._parts, _checked(question, self.parts), condition, tenant)
 
     def search(self, query: str, *, top_k: int | None = None, condition: Filter | None = None) -> list[Hit]:
         """Find chunks; see `asearch`."""
-        self._open_parts()
+        _ = self.parts
         return self._loop.run(self.asearch(query, top_k=top_k, condition=condition))
 
     async def asearch(self, query: str, *, top_k: int | None = None, condition: Filter | None = None) -> list[Hit]:
@@ -119,7 +119,7 @@ class RAG:
             raise InputError(f"top_k must be at least 1, not {top_k}.")
         from rag.pipeline import require_documents
 
-        query = _checked(query, self._open_parts())
+        query = _checked(query, self.parts)
         with self._parts.home.tracing.span("search"):
             hits = await self._parts.retriever.search(query, top_k=top_k, condition=condition)
             if not hits:
@@ -136,7 +136,7 @@ class RAG:
         on_progress: OnProgress | None = None,
     ) -> IngestReport:
         """Ingest a file or folder; see `aingest`."""
-        self._open_parts()
+        _ = self.parts
         return self._loop.run(
             self.aingest(
                 target, afresh=afresh, keep_missing=keep_missing, allow_empty=allow_empty, on_progress=on_progress
@@ -162,7 +162,7 @@ class RAG:
         from rag.config import embedding_facts
         from rag.ingest.sync import Ingestor
 
-        parts = self._open_parts()
+        parts = self.parts
         ingestor = Ingestor(
             parts.catalogue,
             parts.store,
@@ -178,11 +178,11 @@ class RAG:
 
     def document(self, document_id: str) -> Document | None:
         """A stored document with its text, pages and sections, or `None`; citations and hits name its id."""
-        return self._open_parts().catalogue.document(document_id)
+        return self.parts.catalogue.document(document_id)
 
     def status(self) -> Status:
         """What the knowledge base holds, and with which parts it works."""
-        parts = self._open_parts()
+        parts = self.parts
         return Status(
             path=parts.path,
             totals=parts.catalogue.totals(),
@@ -199,7 +199,7 @@ class RAG:
 
     def require_model(self) -> None:
         """Raise what is wrong with the chat model now (a missing key or package) and not at the first question."""
-        _ = self._open_parts().router
+        _ = self.parts.router
 
     def close(self) -> None:
         """Close the knowledge base; closing twice is allowed."""
@@ -234,7 +234,9 @@ class RAG:
         self._finalizer.detach()
         await self._parts.close()
 
-    def _open_parts(self) -> Parts:
+    @property
+    def parts(self) -> Parts:
+        """What it is made of, for what is built upon it; raises `InputError` once it is closed."""
         if self._closed:
             raise InputError(
                 f"The knowledge base in {self._parts.path} is closed.", hint="Open it again: RAG.open(path)."

@@ -6,7 +6,7 @@ digits, `null` when a price is unknown. Offsets count Unicode code points; pages
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Annotated, Any, get_args
 
@@ -51,6 +51,7 @@ class CitationOutput(Output):
     """document[start:end] is `quote`; it carries text[answer_start:answer_end]."""
 
     document: str
+    document_id: str | None
     page: int | None
     section: str | None
     start: int
@@ -107,6 +108,7 @@ class HitOutput(Output):
     """One of the list that `rag search --json` prints, best first."""
 
     document: str
+    document_id: str
     page: int | None
     section: str | None
     start: int
@@ -120,6 +122,7 @@ class HitOutput(Output):
         chunk = hit.chunk
         return cls(
             document=hit.document,
+            document_id=chunk.document_id,
             page=chunk.page,
             section=chunk.section,
             start=chunk.start,
@@ -186,10 +189,23 @@ class DocumentOutput(Output):
     """A document of the knowledge base; `indexed` is false while it waits to become searchable."""
 
     document: str
+    document_id: str
     source: str
     media_type: str
     characters: int
     indexed: bool
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> DocumentOutput:
+        """From a row of the catalogue."""
+        return cls(
+            document=row["name"],
+            document_id=row["id"],
+            source=row["source"],
+            media_type=row["media_type"],
+            characters=row["characters"],
+            indexed=bool(row["indexed"]),
+        )
 
 
 class StatusOutput(Output):
@@ -213,7 +229,7 @@ class StatusOutput(Output):
         totals = status.totals
         return cls(
             knowledge_base=str(status.path),
-            documents=[_document(document) for document in status.documents],
+            documents=[DocumentOutput.of(document) for document in status.documents],
             pages=totals.pages,
             chunks=totals.chunks,
             characters=totals.characters,
@@ -296,13 +312,3 @@ def search_json(hits: Sequence[Hit]) -> str:
     from pydantic import TypeAdapter
 
     return TypeAdapter(list[HitOutput]).dump_json([HitOutput.of(hit) for hit in hits], indent=2).decode()
-
-
-def _document(row: Any) -> DocumentOutput:
-    return DocumentOutput(
-        document=row["name"],
-        source=row["source"],
-        media_type=row["media_type"],
-        characters=row["characters"],
-        indexed=bool(row["indexed"]),
-    )

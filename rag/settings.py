@@ -9,6 +9,7 @@ from pydantic import Field
 from plumbline.settings import Settings
 from rag.ingest.settings import ChunkingSettings, LoadingSettings
 from rag.retrieve.settings import RetrievalSettings
+from rag.serve.settings import ServeSettings
 from routing.settings import EmbeddingSettings, GenerationSettings, RoutingSettings
 
 
@@ -44,3 +45,4 @@ class RagSettings(Settings):
     answer: AnswerSettings = AnswerSettings()
     routing: RoutingSettings = RoutingSettings()
     trace: TraceSettings = TraceSettings()
+    serve: ServeSettings = ServeSettings()

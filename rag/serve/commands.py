@@ -1,0 +1,143 @@
+"""The commands of the endpoint: serve, and keys add, list, revoke.
+
+Everything heavy is imported when a command runs.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from plumbline.errors import ConfigError
+from plumbline.text.printable import printable
+from rag.cli import Config, HomeFolder, Model, Set, parse_settings
+
+if TYPE_CHECKING:
+    from rag.serve.host import Host
+    from rag.serve.keys import KeyRing
+
+KnowledgeBases = Annotated[
+    list[Path],
+    typer.Option("--kb", envvar="PLUMBLINE_KB", help="Folder of a knowledge base; repeat it to serve several."),
+]
+KB_DEFAULT = [Path("kb")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(serve)
+    keys = typer.Typer(no_args_is_help=True, help="Make, list and revoke API keys of the endpoint.")
+    keys.command("add")(add)
+    keys.command("list")(list_keys)
+    keys.command("revoke")(revoke)
+    app.add_typer(keys, name="keys")
+
+
+def serve(
+    kb: KnowledgeBases = KB_DEFAULT,
+    host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Port to listen on.")] = 8000,
+    model: Model = None,
+    config: Config = None,
+    home: HomeFolder = None,
+    settings: Set = None,
+    no_auth: Annotated[
+        bool, typer.Option("--no-auth", help="Serve other machines without API keys, if there are none.")
+    ] = False,
+    log: Annotated[bool, typer.Option("--log", help="Print a line for each request.")] = False,
+) -> None:
+    """Serve knowledge bases: a web page, a JSON API and an OpenAI-compatible one."""
+    import asyncio
+
+    from plumbline.extras import require
+
+    require("fastapi", "serve")
+    from rag.serve.app import create_app
+    from rag.serve.guard import is_loopback
+    from rag.serve.host import Host
+    from rag.serve.server import require_free, start_logging
+    from rag.serve.server import serve as run
+
+    require_free(host, port)
+    opened = Host.open(
+        kb, config=config, model=model, home=home, settings=parse_settings(settings or []), loopback=is_loopback(host)
+    )
+
+    async def main() -> None:
+        try:
+            await run(opened, create_app(opened), host, port, on_listening=lambda: _greet(opened, host, port))
+        finally:
+            await opened.aclose()
+
+    _require_keys(opened, host, no_auth=no_auth)
+    start_logging(requests=log)
+    asyncio.run(main())
+
+
+def add(
+    name: Annotated[str, typer.Argument(help="Who or what uses the key.")],
+    tenant: Annotated[
+        str | None, typer.Option("--tenant", help="Written into trace and ledger with every call.")
+    ] = None,
+    home: HomeFolder = None,
+) -> None:
+    """Make a key and print it, for the only time."""
+    ring = _ring(home)
+    try:
+        key = ring.add(name, tenant)
+    finally:
+        ring.close()
+    typer.echo(key)
+    typer.secho("Keep it: only its hash is stored, so that it cannot be shown again.", err=True, dim=True)
+
+
+def list_keys(home: HomeFolder = None) -> None:
+    """List the keys, without their secrets."""
+    ring = _ring(home)
+    try:
+        keys = ring.all()
+    finally:
+        ring.close()
+    if not keys:
+        typer.echo("There are no keys. Make one: rag keys add NAME")
+    for key in keys:
+        state = f"revoked {key.revoked}" if key.revoked else f"used {key.last_used or 'never'}"
+        tenant = f"tenant {key.tenant}" if key.tenant else "no tenant"
+        typer.echo(printable(f"{key.id}  {key.name}  {tenant}  made {key.created}  {state}"))
+
+
+def revoke(
+    name: Annotated[str, typer.Argument(metavar="NAME_OR_ID", help="The key's name or id.")], home: HomeFolder = None
+) -> None:
+    """Revoke a key; a server that runs refuses it from its next request on."""
+    ring = _ring(home)
+    try:
+        key = ring.revoke(name)
+    finally:
+        ring.close()
+    typer.echo(printable(f"Revoked {key.name} ({key.id})."))
+
+
+def _ring(home: Path | None) -> KeyRing:
+    from rag.config import HOME_FILE, home_folder
+    from rag.serve.keys import KeyRing
+
+    return KeyRing(home_folder(home) / HOME_FILE)
+
+
+def _require_keys(host: Host, address: str, *, no_auth: bool) -> None:
+    if not (host.loopback or no_auth or host.keys.any()):
+        raise ConfigError(
+            f"Other machines reach {address}, and there is no API key.",
+            hint="Make one: rag keys add NAME. Or say that everybody may ask: --no-auth.",
+        )
+
+
+def _greet(host: Host, address: str, port: int) -> None:
+    shown = f"[{address}]" if ":" in address else address
+    documents = [f"{name} ({base.parts.catalogue.totals().documents} documents)" for name, base in host.bases.items()]
+    auth = "API keys are needed" if host.keys.any() else "no API key is needed"
+    typer.echo(f"Serving {', '.join(documents)} at http://{shown}:{port}")
+    typer.echo(f"Answers by {host.bases[host.default].parts.model_name}; {auth}; stop with Ctrl-C.")

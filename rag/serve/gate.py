@@ -1,0 +1,150 @@
+"""What every request passes: its id, who asks, limits of size, number and time, metrics, and problems for answers.
+
+Pure ASGI, so that a stream passes through untouched and nothing is done twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from plumbline.errors import PlumblineError
+from rag.serve import problems
+from rag.serve.errors import BusyError, RequestTimeoutError, UnsupportedTypeError
+from rag.serve.guard import GUARDED, Guard
+from rag.serve.host import Host
+from rag.serve.limits import read_body, replayed
+from rag.serve.problems import Problem
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+UPLOADS = "/api/documents"
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_SECURITY = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (
+        b"content-security-policy",
+        b"default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'",
+    ),
+)
+_log = logging.getLogger("rag.serve")
+
+
+class Gate:
+    """The outermost ASGI middleware of the endpoint."""
+
+    def __init__(self, app: ASGIApp, host: Host) -> None:
+        self._app = app
+        self._host = host
+        self._guard = Guard(host.keys, host.loopback)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        await _Exchange(self._host, scope, send).run(self._app, self._guard, receive)
+
+
+class _Exchange:
+    """One request and its answer."""
+
+    def __init__(self, host: Host, scope: Scope, send: Send) -> None:
+        self._host = host
+        self._scope = scope
+        self._send = send
+        self._headers: Mapping[bytes, bytes] = dict(scope["headers"])
+        self._status = 0
+        self._timeout: asyncio.Timeout | None = None
+        given = self._headers.get(b"x-request-id", b"").decode("latin-1")
+        self._id = given if _REQUEST_ID.fullmatch(given) else uuid4().hex
+        scope.setdefault("state", {})["request_id"] = self._id
+        scope["state"]["tenant"] = None
+
+    async def run(self, app: ASGIApp, guard: Guard, receive: Receive) -> None:
+        """Answer, whatever happens."""
+        started = time.perf_counter()
+        try:
+            await self._answered(app, guard, receive)
+        except PlumblineError as error:
+            await self._refuse(Problem.of(error))
+        except asyncio.CancelledError:
+            if not self._host.traffic.expired:
+                raise
+            await self._refuse(Problem.of(BusyError("The server is stopping.", headers={"retry-after": "5"})))
+        except Exception:  # noqa: BLE001 (no error may leave a client without an answer; it is logged)
+            _log.exception("request %s: %s %s failed", self._id, self._scope["method"], self._scope["path"])
+            await self._refuse(problems.internal(self._id))
+        finally:
+            self._record(time.perf_counter() - started)
+
+    async def _answered(self, app: ASGIApp, guard: Guard, receive: Receive) -> None:
+        method, path = self._scope["method"], self._scope["path"]
+        key = guard.admit(method, path, self._headers)
+        if key is not None:
+            self._scope["state"]["tenant"] = key.tenant
+        if not path.startswith(GUARDED):
+            await app(self._scope, receive, self._forward)
+            return
+        with self._host.traffic.admitted():
+            limits = self._host.settings.serve
+            if method == "POST" and path == UPLOADS:
+                await app(self._scope, receive, self._forward)
+                return
+            try:
+                async with asyncio.timeout(limits.timeout_seconds) as self._timeout:
+                    await self._whole(app, receive)
+            except TimeoutError as error:
+                if self._status:
+                    raise
+                raise RequestTimeoutError(f"The request was not done within {limits.timeout_seconds:g} s.") from error
+
+    async def _whole(self, app: ASGIApp, receive: Receive) -> None:
+        """Read the body, then let the route answer."""
+        limits = self._host.settings.serve
+        if self._scope["method"] in ("POST", "PUT", "PATCH"):
+            kind = self._headers.get(b"content-type", b"").split(b";")[0].strip().lower()
+            if kind != b"application/json":
+                shown = kind.decode("latin-1") or "no content type"
+                raise UnsupportedTypeError(f"The body must be application/json, not {shown}.")
+            body = await read_body(receive, self._headers, limit=limits.max_body_bytes, seconds=limits.timeout_seconds)
+            if body is None:
+                return
+            receive = replayed(body, receive)
+        await app(self._scope, receive, self._forward)
+
+    async def _forward(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._status = message["status"]
+            message["headers"] = [*message["headers"], (b"x-request-id", self._id.encode()), *_SECURITY]
+            if self._timeout is not None and (b"content-type", b"text/event-stream") in message["headers"]:
+                self._timeout.reschedule(None)  # a stream watches the time itself, and says so in an event
+        await self._send(message)
+
+    async def _refuse(self, problem: Problem) -> None:
+        """Answer with a problem; once an answer has begun it can only be broken off."""
+        if self._status:
+            return
+        body, media_type = problem.body(self._scope["path"], self._id)
+        headers = [
+            (b"content-type", media_type.encode()),
+            (b"content-length", str(len(body)).encode()),
+            *((name.encode(), value.encode("latin-1")) for name, value in problem.headers.items()),
+        ]
+        await self._forward({"type": "http.response.start", "status": problem.status, "headers": headers})
+        await self._send({"type": "http.response.body", "body": body})
+
+    def _record(self, seconds: float) -> None:
+        route = getattr(self._scope.get("route"), "path", "other")
+        self._host.metrics.request(self._scope["method"], route, self._status, seconds)
+        _log.info(
+            "%s %s %s %d %.1f ms", self._id, self._scope["method"], self._scope["path"], self._status, seconds * 1000
+        )

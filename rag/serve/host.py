@@ -1,0 +1,155 @@
+"""What the endpoint serves: the opened knowledge bases by name, the models of the gateway, keys and settings."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from plumbline.errors import InputError
+from rag.config import HOME_FILE, Home, build_meter, open_home, read_rag_settings
+from rag.knowledge import RAG
+from rag.serve.errors import FieldError, NotFoundError
+from rag.serve.keys import KeyRing
+from rag.serve.limits import Traffic
+from rag.serve.metrics import Metrics
+from rag.settings import RagSettings
+from routing.models.catalog import DEFAULT_CATALOG, Catalog
+from routing.router import Router
+
+if TYPE_CHECKING:
+    from routing.chat import ChatModel
+    from routing.vectors import Embedder
+
+
+@dataclass(slots=True)
+class Host:
+    """Everything the routes work with. Make one with `Host.open`, close it with `aclose`.
+
+    `bases` maps names to knowledge bases, `default` is the first one's name. `loopback` says that only this machine
+    reaches the server.
+    """
+
+    bases: Mapping[str, RAG]
+    default: str
+    home: Home
+    settings: RagSettings
+    keys: KeyRing
+    traffic: Traffic
+    metrics: Metrics
+    environ: Mapping[str, str]
+    catalog: Catalog = DEFAULT_CATALOG
+    loopback: bool = True
+    warm: bool = False
+    _gateways: dict[str, Router] = field(default_factory=dict)
+
+    @classmethod
+    def open(
+        cls,
+        folders: Sequence[str | Path],
+        *,
+        config: str | Path | None = None,
+        model: str | ChatModel | None = None,
+        embedder: Embedder | None = None,
+        home: str | Path | None = None,
+        settings: Mapping[str, Any] | None = None,
+        environ: Mapping[str, str] | None = None,
+        loopback: bool = True,
+    ) -> Host:
+        """Open the knowledge bases in `folders`; the other arguments are those of `RAG.open`.
+
+        Raises what `RAG.open` raises, and `InputError` for two folders of one name.
+        """
+        environ = os.environ if environ is None else environ
+        overrides = {**(settings or {}), **({"generation.model": model} if isinstance(model, str) else {})}
+        read = read_rag_settings(config, environ=environ, overrides=overrides)
+        opened_home = open_home(home, environ=environ)
+        bases: dict[str, RAG] = {}
+        try:
+            for folder in folders:
+                name = name_of(folder)
+                if name in bases:
+                    raise InputError(
+                        f"Two knowledge bases are called '{name}': {bases[name].parts.path} and {folder}.",
+                        hint="Knowledge bases are named after their folders; rename one.",
+                    )
+                bases[name] = RAG.open(
+                    folder,
+                    config=config,
+                    model=model,
+                    embedder=embedder,
+                    home=opened_home.path,
+                    settings=settings,
+                    environ=environ,
+                )
+            keys = KeyRing(opened_home.path / HOME_FILE)
+        except BaseException:
+            for base in bases.values():
+                base.close()
+            opened_home.close()
+            raise
+        traffic = Traffic(read.serve.max_concurrent)
+        return cls(bases, next(iter(bases)), opened_home, read, keys, traffic, Metrics(), environ, loopback=loopback)
+
+    @property
+    def state(self) -> Literal["starting", "ready", "stopping"]:
+        """How far the server is in its life."""
+        if self.traffic.draining:
+            return "stopping"
+        return "ready" if self.warm else "starting"
+
+    async def warm_up(self) -> None:
+        """Load every index and make every router, so that the first question waits for neither."""
+        for base in self.bases.values():
+            parts = base.parts
+            base.require_model()
+            if await parts.store.count():
+                await parts.retriever.search("warm", top_k=1)
+        self.warm = True
+
+    def base(self, name: str | None) -> RAG:
+        """The knowledge base called `name` (`None`: the default one); raises `NotFoundError`."""
+        found = self.bases.get(self.default if name is None else name)
+        if found is None:
+            message = f"There is no knowledge base '{name}'."
+            raise NotFoundError(
+                message, hint=f"There are: {', '.join(self.bases)}.", errors=[FieldError("kb", message)]
+            )
+        return found
+
+    @property
+    def models(self) -> list[str]:
+        """The names of the models that the gateway passes calls on to."""
+        names = self.settings.serve.models or [self.settings.generation.model]
+        return [self.catalog.full_name(name) for name in names]
+
+    def gateway(self, name: str) -> Router:
+        """The router of one of `models`; raises `NotFoundError` for another name and what making the model raises."""
+        wanted = dict(zip(self.models, self.settings.serve.models or [self.settings.generation.model], strict=True))
+        if name not in wanted:
+            message = f"There is no model '{name}'."
+            known = [*(f"kb/{base}" for base in self.bases), *wanted]
+            raise NotFoundError(message, hint=f"There are: {', '.join(known)}.", errors=[FieldError("model", message)])
+        if name not in self._gateways:
+            self._gateways[name] = Router(
+                [self.catalog.chat_model(wanted[name], environ=self.environ)],
+                meter=build_meter(self.home, self.settings),
+                retry=self.settings.routing.retry,
+            )
+        return self._gateways[name]
+
+    async def aclose(self) -> None:
+        """Close everything that was opened."""
+        for router in self._gateways.values():
+            await router.close()
+        for base in self.bases.values():
+            await base.aclose()
+        self.keys.close()
+        self.home.close()
+
+
+def name_of(folder: str | Path) -> str:
+    """The name of the knowledge base in a folder."""
+    return Path(folder).expanduser().resolve().name or "kb"

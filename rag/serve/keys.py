@@ -1,0 +1,143 @@
+"""API keys of the endpoint: made once, shown once, stored as hashes.
+
+A key is "plk_ID_SECRET"; the secret is 256 random bits, so that a plain SHA-256 keeps it. The id finds the row, and the
+hashes are compared in constant time.
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from plumbline.database import Component, open_database, storage_errors, writing
+from plumbline.errors import InputError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine, Table
+
+PREFIX = "plk_"
+SECRET_BYTES = 32
+LONGEST_NAME = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A key without its secret; days are ISO 8601 dates (UTC), `revoked` is the day it was, or `None`."""
+
+    id: str
+    name: str
+    tenant: str | None
+    created: str
+    last_used: str | None
+    revoked: str | None
+
+
+@cache
+def _keys_table() -> Table:
+    from sqlalchemy import Column, MetaData, String, Table
+
+    return Table(
+        "keys",
+        MetaData(),
+        Column("id", String, primary_key=True),
+        Column("name", String, nullable=False),
+        Column("hash", String, nullable=False),
+        Column("tenant", String),
+        Column("created", String, nullable=False),
+        Column("last_used", String),
+        Column("revoked", String),
+    )
+
+
+def component() -> Component:
+    """The table of keys, for `open_database`."""
+    return Component("keys", 1, _keys_table().metadata)
+
+
+class KeyRing:
+    """The keys in the home's database at `file`; safe to use from several threads and processes."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._engine: Engine = open_database(file, [component()])
+
+    def add(self, name: str, tenant: str | None = None) -> str:
+        """Make a key and return it, for the only time; raises `InputError` for a name that is empty or in use."""
+        name = name.strip()
+        if not name or len(name) > LONGEST_NAME:
+            raise InputError(f"A key's name has 1 to {LONGEST_NAME} characters, not {len(name)}.")
+        keys = _keys_table()
+        secret = secrets.token_urlsafe(SECRET_BYTES)
+        with writing(self._engine, self._file) as connection:
+            rows = connection.execute(keys.select()).all()
+            if any(row.name == name and row.revoked is None for row in rows):
+                raise InputError(
+                    f"There is a key '{name}' already.", hint=f"Choose another name, or: rag keys revoke {name}"
+                )
+            key_id = _fresh_id({row.id for row in rows} | {row.name for row in rows})
+            row = {"id": key_id, "name": name, "hash": _hash(secret), "tenant": tenant, "created": _today()}
+            connection.execute(keys.insert(), row)
+        return f"{PREFIX}{key_id}_{secret}"
+
+    def all(self) -> list[Key]:
+        """Every key ever made, oldest first."""
+        with storage_errors(self._file), self._engine.connect() as connection:
+            rows = connection.exec_driver_sql("SELECT * FROM keys ORDER BY rowid").mappings()
+            return [Key(**{name: row[name] for name in Key.__slots__}) for row in rows]
+
+    def revoke(self, name_or_id: str) -> Key:
+        """Revoke a key from now on; raises `InputError` when there is none that is valid."""
+        keys = _keys_table()
+        found = [key for key in self.all() if name_or_id in (key.name, key.id)]
+        valid = [key for key in found if key.revoked is None]
+        if not valid:
+            known = ", ".join(key.name for key in self.all() if key.revoked is None) or "none"
+            state = "is revoked already" if found else "does not exist"
+            raise InputError(f"The key '{name_or_id}' {state}.", hint=f"Valid keys: {known}.")
+        with writing(self._engine, self._file) as connection:
+            connection.execute(keys.update().where(keys.c.id == valid[0].id).values(revoked=_today()))
+        return valid[0]
+
+    def any(self) -> bool:
+        """Whether a key was ever made. Revoking the last one must not open the door, so revoked ones count."""
+        with storage_errors(self._file), self._engine.connect() as connection:
+            return connection.exec_driver_sql("SELECT 1 FROM keys LIMIT 1").first() is not None
+
+    def check(self, token: str) -> Key | None:
+        """The key that `token` is, or `None` when it is none, unknown or revoked."""
+        key_id, _, secret = token.removeprefix(PREFIX).partition("_")
+        if not token.startswith(PREFIX) or not secret:
+            return None
+        keys = _keys_table()
+        with storage_errors(self._file), self._engine.connect() as connection:
+            row = connection.execute(keys.select().where(keys.c.id == key_id)).mappings().first()
+        if row is None or not hmac.compare_digest(row["hash"], _hash(secret)) or row["revoked"] is not None:
+            return None
+        if row["last_used"] != _today():
+            with writing(self._engine, self._file) as connection:
+                connection.execute(keys.update().where(keys.c.id == key_id).values(last_used=_today()))
+        return Key(**{name: row[name] for name in Key.__slots__})
+
+    def close(self) -> None:
+        """Close the database."""
+        self._engine.dispose()
+
+
+def _fresh_id(taken: set[str]) -> str:
+    while (key_id := secrets.token_hex(4)) in taken:
+        continue
+    return key_id
+
+
+def _hash(secret: str) -> str:
+    return sha256(secret.encode()).hexdigest()
+
+
+def _today() -> str:
+    return datetime.now(UTC).date().isoformat()

@@ -1,0 +1,97 @@
+"""How much at a time, how large and how long: the requests that run, and what a body may hold."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from rag.serve.errors import BodyTooLargeError, BusyError, SlowRequestError
+
+if TYPE_CHECKING:
+    from starlette.types import Message, Receive
+
+RETRY_AFTER_SECONDS = 1
+
+
+@dataclass(slots=True)
+class Traffic:
+    """The requests that run now, at most `limit` of them.
+
+    `draining` is true once the server is told to stop; `expired` once running requests were cut off.
+    """
+
+    limit: int
+    draining: bool = False
+    expired: bool = False
+    running: set[asyncio.Task[object]] = field(default_factory=set)
+
+    @contextmanager
+    def admitted(self) -> Iterator[None]:
+        """Count the task that runs the block; raises `BusyError` when there are too many."""
+        if len(self.running) >= self.limit:
+            raise BusyError(
+                f"The server works on {self.limit} requests, as many as it takes at a time.",
+                hint="Try again shortly.",
+                headers={"retry-after": str(RETRY_AFTER_SECONDS)},
+            )
+        task = asyncio.current_task()
+        assert task is not None, "requests run in tasks"
+        self.running.add(task)
+        try:
+            yield
+        finally:
+            self.running.discard(task)
+
+    def cut_off(self) -> None:
+        """Cancel what still runs."""
+        self.expired = True
+        for task in tuple(self.running):
+            task.cancel()
+
+
+async def read_body(receive: Receive, headers: Mapping[bytes, bytes], *, limit: int, seconds: float) -> bytes | None:
+    """The whole body, or `None` when the client is gone.
+
+    Raises `BodyTooLargeError` for more than `limit` bytes, before reading them where the length is announced, and
+    `SlowRequestError` when it has not come after `seconds`.
+    """
+    announced = headers.get(b"content-length", b"0")
+    if announced.isdigit() and int(announced) > limit:
+        raise _too_large(limit)
+    body = bytearray()
+    try:
+        async with asyncio.timeout(seconds):
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    return None
+                body += message.get("body", b"")
+                if len(body) > limit:
+                    raise _too_large(limit)
+                if not message.get("more_body", False):
+                    return bytes(body)
+    except TimeoutError as error:
+        raise SlowRequestError(f"The request's body did not come within {seconds:g} s.") from error
+
+
+def replayed(body: bytes, receive: Receive) -> Receive:
+    """A `receive` that gives the body that was read, and then what comes."""
+    given = False
+
+    async def again() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return again
+
+
+def _too_large(limit: int) -> BodyTooLargeError:
+    return BodyTooLargeError(
+        f"The request has more than {limit:,} bytes.", hint="Send less, or raise the setting 'serve.max_body_bytes'."
+    )

@@ -1,0 +1,105 @@
+"""The native API: ask, search, and what the knowledge bases hold."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from rag.output import AskOutput, HitOutput, Output
+from rag.serve.host import Host
+
+
+class AskInput(BaseModel):
+    """The body of `POST /api/ask`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    question: str
+    kb: str | None = None
+    stream: bool = False
+
+
+class SearchInput(BaseModel):
+    """The body of `POST /api/search`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    query: str
+    kb: str | None = None
+    top_k: Annotated[int, Field(ge=1, le=1000)] | None = None
+
+
+class ServedAnswer(AskOutput):
+    """An answer, and which knowledge base gave it."""
+
+    kb: str
+
+
+class HitsOutput(Output):
+    """What a search found, best first."""
+
+    hits: list[HitOutput]
+
+
+class KnowledgeBaseOutput(Output):
+    """A knowledge base that is served."""
+
+    name: str
+    documents: int
+    chunks: int
+    model: str
+    embedder: str
+
+
+class KnowledgeBasesOutput(Output):
+    """All of them; `auth` is true when API keys are needed."""
+
+    kbs: list[KnowledgeBaseOutput]
+    default: str
+    auth: bool
+
+
+def routes(host: Host) -> APIRouter:
+    """The routes under `/api/` that ask and search."""
+    router = APIRouter(prefix="/api", tags=["native"])
+
+    @router.get("/kbs")
+    async def kbs() -> KnowledgeBasesOutput:
+        """The knowledge bases that are served."""
+        found = []
+        for name, base in host.bases.items():
+            parts = base.parts
+            totals = parts.catalogue.totals()
+            found.append(
+                KnowledgeBaseOutput(
+                    name=name,
+                    documents=totals.documents,
+                    chunks=totals.chunks,
+                    model=parts.model_name,
+                    embedder=parts.embedder.embedder.name,
+                )
+            )
+        return KnowledgeBasesOutput(kbs=found, default=host.default, auth=host.keys.any())
+
+    @router.post("/ask", response_model=ServedAnswer)
+    async def ask(request: Request, body: AskInput) -> Response:
+        """Answer a question, in one piece or as server-sent events."""
+        name = host.default if body.kb is None else body.kb
+        base = host.base(name)
+        answer = await base.aask(body.question, tenant=request.state.tenant)
+        return _json(ServedAnswer(kb=name, **dict(AskOutput.of(answer))))
+
+    @router.post("/search", response_model=HitsOutput)
+    async def search(body: SearchInput) -> Response:
+        """The chunks that match best."""
+        hits = await host.base(body.kb).asearch(body.query, top_k=body.top_k)
+        return _json(HitsOutput(hits=[HitOutput.of(hit) for hit in hits]))
+
+    return router
+
+
+def _json(output: Output) -> Response:
+    """The JSON of an output, made once and by pydantic alone."""
+    return Response(output.model_dump_json(), media_type="application/json")
