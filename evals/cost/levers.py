@@ -9,7 +9,7 @@ from evals.cost.claims import PROMPT_CACHING, Claim, claims
 from evals.cost.replay import Run
 from evals.cost.row import Row
 from evals.cost.summary import known
-from evals.stats import Interval, bootstrap_mean, bootstrap_ratio
+from evals.stats import Interval, bootstrap_ratio, paired_difference
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +74,8 @@ def _gained(without: Sequence[Row], with_: Sequence[Row], run: Run) -> Interval 
     judged = [(b, a) for b, a in zip(without, with_, strict=True) if b.correct is not None and a.correct is not None]
     if not judged:
         return None
-    changes = [float(bool(a.correct)) - float(bool(b.correct)) for b, a in judged]
-    return bootstrap_mean(changes, clusters=[b.group for b, _ in judged], seed=run.suite.seed)
+    before, after = ([float(bool(row.correct)) for row in rows] for rows in zip(*judged, strict=True))
+    return paired_difference(after, before, clusters=[row.group for row, _ in judged], seed=run.suite.seed)
 
 
 def _ratio(part: Sequence[float], whole: Sequence[float], rows: Sequence[Row], run: Run) -> Interval:

@@ -63,10 +63,6 @@ class SuiteSettings(Settings):
             raise ValueError("docs: say with log (or questions) what to ask about these documents")
         if not self.docs and (self.log or self.questions):
             raise ValueError("log: say with docs which documents the questions are about")
-        for lever, pair in self.levers.items():
-            for name in (pair.without, pair.with_):
-                if name not in self.configs:
-                    raise ValueError(f"levers.{lever}: there is no configuration '{name}' in configs")
         return self
 
 

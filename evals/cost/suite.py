@@ -93,9 +93,17 @@ def make_suite(settings: SuiteSettings, folder: Path, environ: Mapping[str, str]
 
     Raises `ConfigError` or `InputError` for whatever cannot work, before anything is asked.
     """
-    check_levers(settings.levers)
-    workload = _workload(settings, folder)
     entries = settings.configs or DEFAULT_CONFIGS
+    check_levers(settings.levers)
+    for lever, pair in settings.levers.items():
+        for name in (pair.without, pair.with_):
+            if name not in entries:
+                raise ConfigError(
+                    f"levers.{lever}: there is no configuration '{name}' (there are: {', '.join(entries)}).",
+                    key=f"levers.{lever}",
+                    value=name,
+                )
+    workload = _workload(settings, folder)
     budget = settings.budget or Decimal(0)
     configs = tuple(_config(name, entry, folder, environ) for name, entry in entries.items())
     docs = folder / settings.docs if settings.docs else sample_corpus()

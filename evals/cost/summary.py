@@ -5,7 +5,7 @@ Queries that ask the same question in other words are not independent, so they a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -85,8 +85,8 @@ def _summary(config: Config, rows: Sequence[Row], run: Run) -> ConfigSummary:
         assumed=config.profile is not None,
         queries=len(rows),
         judged=len(judged),
-        correct=_mean(judged, lambda row: float(bool(row.correct)), seed),
-        per_thousand=_mean(rows, lambda row: _dollars(row.cost, PER_THOUSAND), seed),
+        correct=_correct(judged, seed),
+        per_thousand=_per_thousand(rows, seed),
         per_correct=_per_correct(judged, seed),
         cost=total_cost([row.cost for row in rows]),
         unpriced=sum(row.cost is None for row in rows),
@@ -101,12 +101,17 @@ def _summary(config: Config, rows: Sequence[Row], run: Run) -> ConfigSummary:
     )
 
 
-def _mean(rows: Sequence[Row], value: Callable[[Row], float | None], seed: int) -> Interval | None:
-    """The mean over the rows, or `None` when there are none or one of their values is unknown."""
-    values = known(map(value, rows))
-    if not values:
+def _correct(judged: Sequence[Row], seed: int) -> Interval | None:
+    if not judged:
         return None
-    return bootstrap_mean(values, clusters=[row.group for row in rows], seed=seed)
+    right = [float(bool(row.correct)) for row in judged]
+    return bootstrap_mean(right, clusters=_groups(judged), seed=seed, bounds=(0, 1))
+
+
+def _per_thousand(rows: Sequence[Row], seed: int) -> Interval | None:
+    costs = known(_dollars(row.cost, PER_THOUSAND) for row in rows)
+    # A ratio to the number of queries: unlike a mean it knows that money is not negative.
+    return None if costs is None else bootstrap_ratio(costs, [1.0] * len(costs), clusters=_groups(rows), seed=seed)
 
 
 def _per_correct(judged: Sequence[Row], seed: int) -> Interval | None:
@@ -114,7 +119,11 @@ def _per_correct(judged: Sequence[Row], seed: int) -> Interval | None:
     if not costs or not any(row.correct for row in judged):
         return None
     right = [float(bool(row.correct)) for row in judged]
-    return bootstrap_ratio(costs, right, clusters=[row.group for row in judged], seed=seed)
+    return bootstrap_ratio(costs, right, clusters=_groups(judged), seed=seed)
+
+
+def _groups(rows: Sequence[Row]) -> list[str]:
+    return [row.group for row in rows]
 
 
 def known(values: Iterable[float | None]) -> list[float] | None:
