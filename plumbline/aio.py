@@ -10,14 +10,44 @@ import asyncio
 import contextvars
 import os
 import threading
-from collections.abc import Coroutine
+from abc import ABC, abstractmethod
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from concurrent.futures import Future
-from typing import Any, TypeVar
+from types import TracebackType
+from typing import Any, Self, TypeVar
 
 from plumbline.errors import InputError
 
 T = TypeVar("T")
 SETTLE_SECONDS = 10.0
+
+
+class Lifetime(ABC):
+    """What is closed at the end of a `with` or an `async with` block."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close it; closing twice is allowed."""
+
+    @abstractmethod
+    async def aclose(self) -> None:
+        """As `close`, from async code."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
 
 
 class LoopThread:
@@ -48,6 +78,17 @@ class LoopThread:
             future.cancel()
             finished.wait(SETTLE_SECONDS)
             raise
+
+    def iterate(self, items: AsyncGenerator[T, None]) -> Generator[T, None, None]:
+        """The items of an async generator, each made on the loop when it is asked for; closing it closes that one."""
+        try:
+            while True:
+                item = self.run(_next(items))
+                if item is None:
+                    return
+                yield item[0]
+        finally:
+            self.run(items.aclose())
 
     def close(self) -> None:
         """Stop the loop; a later `run` starts a fresh one."""
@@ -91,6 +132,35 @@ class LoopThread:
                 thread.start()
                 self._loop, self._thread = loop, thread
             return self._loop
+
+
+async def _next(items: AsyncGenerator[T, None]) -> tuple[T] | None:
+    try:
+        return (await anext(items),)
+    except StopAsyncIteration:
+        return None
+
+
+async def emitted(produce: Callable[[Callable[[T], None]], Coroutine[Any, Any, None]]) -> AsyncGenerator[T, None]:
+    """What `produce(emit)` emits, as it comes; then its end, or the error it raises.
+
+    It runs in a task of its own, so that what it sets in its context (the current span, the bill) neither shows between
+    two items nor has to be undone in the task that closes the generator. Closing the generator early cancels it and
+    waits until it has ended. What is emitted waits without bound: emit only what fits into memory.
+    """
+    queue: asyncio.Queue[tuple[T] | None] = asyncio.Queue()
+    task = asyncio.create_task(produce(lambda item: queue.put_nowait((item,))))
+    task.add_done_callback(lambda done: queue.put_nowait(None))
+    try:
+        while (item := await queue.get()) is not None:
+            yield item[0]
+        await task
+    finally:
+        if not task.done():
+            task.cancel()
+            await asyncio.wait({task})
+        if not task.cancelled():
+            task.exception()  # it was raised above, or nobody wants it any more
 
 
 def _serve(loop: asyncio.AbstractEventLoop) -> None:

@@ -7,6 +7,7 @@ to send the same spans elsewhere too. Writing is bounded: a full queue drops spa
 
 from __future__ import annotations
 
+import asyncio
 import json
 import queue
 import threading
@@ -94,8 +95,14 @@ class Tracing:
     @contextmanager
     def span(self, name: str, attributes: Mapping[str, AttributeValue] | None = None) -> Iterator[Span]:
         """A span around a block, child of the current one; an exception marks it failed and goes on."""
+        from opentelemetry.trace import StatusCode
+
         with self._tracer.start_as_current_span(name, attributes=dict(attributes or {})) as span:
-            yield span
+            try:
+                yield span
+            except asyncio.CancelledError:  # no `Exception`, so that OpenTelemetry would call the span a success
+                span.set_status(StatusCode.ERROR, "cancelled")
+                raise
 
     def flush(self) -> None:
         """Wait until every span that ended before this call is stored."""

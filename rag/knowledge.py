@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
-from plumbline.aio import LoopThread
+from plumbline.aio import Lifetime, LoopThread
 from plumbline.errors import InputError
 from rag.types import Answer, Document, Hit
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from rag.config import Parts
+    from rag.events import AnswerEvent
     from rag.index.catalogue import Totals
     from rag.index.filters import Filter
     from rag.ingest.report import IngestReport, OnProgress
@@ -42,7 +41,7 @@ class Status:
     dropped_spans: int
 
 
-class RAG:
+class RAG(Lifetime):
     """A knowledge base: documents in, grounded answers out. Make one with `RAG.open`; close it, or use it in a `with`.
 
     Safe to use from several threads and from async code at the same time.
@@ -104,6 +103,25 @@ class RAG:
         from rag.pipeline import answer_question
 
         return await answer_question(self._parts, _checked(question, self.parts), condition, tenant)
+
+    def stream(
+        self, question: str, *, condition: Filter | None = None, tenant: str | None = None
+    ) -> Generator[AnswerEvent, None, None]:
+        """Answer a question as it is worked out; see `astream`."""
+        events = self.astream(question, condition=condition, tenant=tenant)
+        return self._loop.iterate(events)
+
+    def astream(
+        self, question: str, *, condition: Filter | None = None, tenant: str | None = None
+    ) -> AsyncGenerator[AnswerEvent, None]:
+        """What happens while a question is answered: `rag.events`, the last one with the answer that `ask` gives.
+
+        Raises as `aask`, the errors of the question itself at once and the others while it is read. Closing it early
+        (`aclose`, or leaving an `async with aclosing(…)`) stops the work, the call to the model included.
+        """
+        from rag.pipeline import answer_events
+
+        return answer_events(self.parts, _checked(question, self.parts), condition, tenant)
 
     def search(self, query: str, *, top_k: int | None = None, condition: Filter | None = None) -> list[Hit]:
         """Find chunks; see `asearch`."""
@@ -212,22 +230,6 @@ class RAG:
         if not self._closed:
             await self._close_parts()
             await asyncio.to_thread(self._loop.close)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        await self.aclose()
 
     async def _close_parts(self) -> None:
         self._closed = True

@@ -6,43 +6,67 @@ Imported when the first question is asked; `rag.knowledge` is the face that user
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from plumbline.aio import emitted
 from plumbline.errors import InputError
 from plumbline.trace import Stages, current_ids
 from rag.answer.abstain import confidence, is_refusal
 from rag.answer.assemble import assemble
 from rag.answer.ground import Grounding, ground
 from rag.config import Parts
+from rag.events import Answered, AnswerEvent, Emit, Retrieved, Started
 from rag.index.filters import Filter
 from rag.types import Answer, Hit
-from routing.chat import ChatOptions, ChatResponse, Tags
+from routing.chat import ChatOptions, ChatResponse, Tags, TextDelta
 from routing.meter import Bill, billed
 
 REFUSAL = "I don't have enough information."
 
 
-async def answer_question(parts: Parts, question: str, condition: Filter | None, tenant: str | None) -> Answer:
-    """Answer from the knowledge base that `parts` make up; see `rag.knowledge.RAG.aask`."""
+async def answer_question(
+    parts: Parts, question: str, condition: Filter | None, tenant: str | None, emit: Emit | None = None
+) -> Answer:
+    """Answer from the knowledge base that `parts` make up; see `rag.knowledge.RAG.aask`.
+
+    `emit` is told what happens on the way, pieces of the text included; the answer is the same with and without.
+    """
     started = time.perf_counter()
     tags = Tags("answer", tenant)
     with parts.home.tracing.span("ask") as root, billed() as bill:
+        trace_id = current_ids()[0] or ""
+        if emit:
+            emit(Started(question, trace_id))
         stages = Stages(parts.home.tracing)
         hits = await parts.retriever.search(question, condition=condition, tags=tags, stages=stages)
         if not hits:
             await require_documents(parts)
         evidence = hits[: parts.settings.retrieval.top_n]
-        response = await _generate(parts, question, evidence, tags, stages)
+        if emit:
+            emit(Retrieved(tuple(evidence)))
+        response = await _generate(parts, question, evidence, tags, stages, emit)
         with stages.stage("ground"):
             grounding = ground(response, evidence, parts.catalogue)
-        trace_id, _ = current_ids()
         timings = {**stages.seconds, "total": time.perf_counter() - started}
         answer = _compose(question, response, grounding, hits, bill, timings)
-        answer = replace(answer, trace_id=trace_id or "", degraded=_degraded(response, parts.model_name))
+        answer = replace(answer, trace_id=trace_id, degraded=_degraded(response, parts.model_name))
         root.set_attributes(_attributes(answer, record_text=parts.settings.trace.record_text))
+    if emit:
+        emit(Answered(answer))
     return answer
+
+
+def answer_events(
+    parts: Parts, question: str, condition: Filter | None, tenant: str | None
+) -> AsyncGenerator[AnswerEvent, None]:
+    """What `answer_question` does, as it does it; closing the generator early stops the work."""
+
+    async def produce(emit: Emit) -> None:
+        await answer_question(parts, question, condition, tenant, emit)
+
+    return emitted(produce)
 
 
 async def require_documents(parts: Parts) -> None:
@@ -53,7 +77,9 @@ async def require_documents(parts: Parts) -> None:
         )
 
 
-async def _generate(parts: Parts, question: str, evidence: Sequence[Hit], tags: Tags, stages: Stages) -> ChatResponse:
+async def _generate(
+    parts: Parts, question: str, evidence: Sequence[Hit], tags: Tags, stages: Stages, emit: Emit | None
+) -> ChatResponse:
     """Ask the model; without any evidence refuse, for no call could find an answer in nothing."""
     generation = parts.settings.generation
     if not evidence:
@@ -69,7 +95,8 @@ async def _generate(parts: Parts, question: str, evidence: Sequence[Hit], tags: 
             tags=tags,
         )
     with stages.stage("generate"):
-        return await parts.router.complete(request)
+        on_text = None if emit is None else lambda text: emit(TextDelta(text))
+        return await parts.router.complete(request, on_text=on_text)
 
 
 def _compose(

@@ -7,18 +7,21 @@ model of the plan answers.
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 
+from plumbline.aio import emitted
 from plumbline.trace import annotate
 from routing.chat import Attempt, ChatEvent, ChatModel, ChatRequest, ChatResponse, Completed, TextDelta
-from routing.errors import DeadlineError, ModelError, TransientError
+from routing.errors import DeadlineError, InvalidResponseError, ModelError, TransientError
 from routing.meter import Meter, Reading
 from routing.policy import InOrder, Policy
 from routing.resilience.retry import with_retries
 from routing.settings import RetrySettings
+
+OnText = Callable[[str], None]
 
 
 class Router:
@@ -35,38 +38,46 @@ class Router:
         self._meter = meter
         self._retry = retry
 
-    async def complete(self, request: ChatRequest) -> ChatResponse:
-        """Answer in one piece; raises the last model's `ModelError` when none can."""
+    async def complete(self, request: ChatRequest, *, on_text: OnText | None = None) -> ChatResponse:
+        """Answer in one piece; raises the last model's `ModelError` when none can.
+
+        With `on_text` the text is also handed over in pieces, as the model writes it. When a model breaks off after its
+        first piece the next one answers all the same: its text then replaces the pieces, and none of it is handed over.
+        """
+        return await self._answer(request, on_text, whole=True)
+
+    def stream(self, request: ChatRequest) -> AsyncGenerator[ChatEvent, None]:
+        """Answer in pieces. A failure before the first piece falls back unseen; after it, the error is raised.
+
+        Closing the generator early ends the call; its price is then recorded as unknown.
+        """
+
+        async def produce(emit: Callable[[ChatEvent], None]) -> None:
+            response = await self._answer(request, lambda text: emit(TextDelta(text)), whole=False)
+            emit(Completed(response))
+
+        return emitted(produce)
+
+    async def _answer(self, request: ChatRequest, on_text: OnText | None, *, whole: bool) -> ChatResponse:
+        """`whole` says that another model may answer anew after a piece was handed over."""
         attempts: list[Attempt] = []
         candidates = self._candidates(request)
         for model in candidates:
             asked = _in_its_time(request, model, candidates)
             try:
                 response = await with_retries(
-                    partial(self._attempt, model, asked, attempts), self._retry, deadline=asked.deadline
+                    partial(self._attempt, model, asked, attempts, on_text), self._retry, deadline=asked.deadline
                 )
             except TransientError:
                 if model is candidates[-1]:
                     raise
+            except _BrokenOffError as broken:
+                if not whole or model is candidates[-1]:
+                    raise broken.error from broken.error.__cause__
+                on_text = None
             else:
                 return replace(response, attempts=tuple(attempts))
         raise AssertionError("a plan names at least one model")
-
-    async def stream(self, request: ChatRequest) -> AsyncIterator[ChatEvent]:
-        """Answer in pieces. A failure before the first piece falls back unseen; after it, the error is raised."""
-        attempts: list[Attempt] = []
-        candidates = self._candidates(request)
-        begun = False
-        for model in candidates:
-            try:
-                async for event in self._attempt_stream(model, _in_its_time(request, model, candidates), attempts):
-                    begun = begun or isinstance(event, TextDelta)
-                    yield event
-            except TransientError:
-                if begun or model is candidates[-1]:
-                    raise
-            else:
-                return
 
     def _candidates(self, request: ChatRequest) -> list[ChatModel]:
         plan = self._policy.plan(request)
@@ -78,28 +89,43 @@ class Router:
         for model in self.models.values():
             await model.close()
 
-    async def _attempt(self, model: ChatModel, request: ChatRequest, attempts: list[Attempt]) -> ChatResponse:
+    async def _attempt(
+        self, model: ChatModel, request: ChatRequest, attempts: list[Attempt], on_text: OnText | None
+    ) -> ChatResponse:
         _check_deadline(model, request)
-        with _recorded(model, attempts), self._meter.call("chat", model.name, request.tags) as reading:
-            response = await model.complete(request)
-            _read(response, reading)
+        reading: Reading | None = None
+        try:
+            with _recorded(model, attempts), self._meter.call("chat", model.name, request.tags) as reading:
+                answering = model.complete(request) if on_text is None else _spoken(model, request, reading, on_text)
+                response = await answering
+                _read(response, reading)
+        except TransientError as error:
+            if reading is not None and reading.began:
+                raise _BrokenOffError(error) from error
+            raise
         return replace(response, cost=reading.cost)
 
-    async def _attempt_stream(
-        self, model: ChatModel, request: ChatRequest, attempts: list[Attempt]
-    ) -> AsyncIterator[ChatEvent]:
-        _check_deadline(model, request)
-        response: ChatResponse | None = None
-        with _recorded(model, attempts), self._meter.call("chat", model.name, request.tags) as reading:
-            async for event in model.stream(request):
-                if isinstance(event, Completed):
-                    response = event.response
-                    _read(response, reading)
-                else:
-                    reading.began = True
-                    yield event
-        if response is not None:
-            yield Completed(replace(response, cost=reading.cost, attempts=tuple(attempts)))
+
+class _BrokenOffError(Exception):
+    """A model failed after pieces of its answer were handed over; the same call must not be tried again."""
+
+    def __init__(self, error: TransientError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+async def _spoken(model: ChatModel, request: ChatRequest, reading: Reading, on_text: OnText) -> ChatResponse:
+    """The model's answer, each piece of it handed over when it comes."""
+    response: ChatResponse | None = None
+    async for event in model.stream(request):
+        if isinstance(event, Completed):
+            response = event.response
+        else:
+            reading.began = True
+            on_text(event.text)
+    if response is None:
+        raise InvalidResponseError(f"{model.name} ended its stream without completing its answer.", model=model.name)
+    return response
 
 
 @contextmanager

@@ -7,11 +7,11 @@ import contextvars
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 
 import pytest
 
-from plumbline.aio import LoopThread
+from plumbline.aio import LoopThread, emitted
 from plumbline.errors import InputError
 
 place: contextvars.ContextVar[str] = contextvars.ContextVar("place", default="nowhere")
@@ -114,7 +114,7 @@ def test_a_call_from_the_loops_own_thread_is_refused_and_does_not_hang(loop: Loo
 
 def test_a_forked_child_starts_a_loop_of_its_own() -> None:
     script = (
-        "import os, signal; from plumbline.aio import LoopThread\n"
+        "import os, signal; from plumbline.aio import LoopThread, emitted\n"
         "async def answer(): return 42\n"
         "loop = LoopThread(); loop.run(answer())\n"
         "child = os.fork()\n"
@@ -131,3 +131,77 @@ def test_can_be_used_again_after_close(loop: LoopThread) -> None:
     loop.close()
     loop.close()
     assert loop.run(double(2)) == 4
+
+
+def counting(ended: list[str], *, fails: bool = False) -> AsyncGenerator[int, None]:
+    """Emits 0, 1, 2 and then waits for ever, or fails; `ended` tells how it ended."""
+
+    async def produce(emit: Callable[[int], None]) -> None:
+        place.set("inside")
+        try:
+            for number in range(3):
+                emit(number)
+                await asyncio.sleep(0)
+            if fails:
+                raise ValueError("three is too much")
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            ended.append("cancelled")
+            raise
+
+    return emitted(produce)
+
+
+async def test_what_is_emitted_comes_before_the_error() -> None:
+    place.set("outside")
+    items = counting([], fails=True)
+    assert [await anext(items) for _ in range(3)] == [0, 1, 2]
+    assert place.get() == "outside", "the producer's context is its own"
+    with pytest.raises(ValueError, match="three is too much"):
+        await anext(items)
+
+
+async def test_closing_a_stream_early_in_another_task_ends_the_work() -> None:
+    ended: list[str] = []
+    items = counting(ended)
+    assert await anext(items) == 0
+    await asyncio.create_task(close(items))
+    assert ended == ["cancelled"]
+    assert [item async for item in items] == []
+
+
+async def close(items: AsyncGenerator[int, None]) -> None:
+    await items.aclose()
+
+
+async def test_a_cancelled_reader_ends_the_work() -> None:
+    ended: list[str] = []
+
+    async def read() -> None:
+        async for _ in counting(ended):
+            pass
+
+    reader = asyncio.create_task(read())
+    await asyncio.sleep(0.01)
+    reader.cancel()
+    await asyncio.gather(reader, return_exceptions=True)
+    assert ended == ["cancelled"]
+
+
+async def test_a_reader_who_forgets_to_close_leaves_no_work_behind() -> None:
+    ended: list[str] = []
+    async for _ in counting(ended):
+        break
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert ended == ["cancelled"]
+
+
+def test_an_async_generator_is_read_from_plain_code(loop: LoopThread) -> None:
+    ended: list[str] = []
+    with pytest.raises(ValueError, match="three"):
+        list(loop.iterate(counting(ended, fails=True)))
+    items = loop.iterate(counting(ended))
+    assert [next(items), next(items)] == [0, 1]
+    items.close()
+    assert ended == ["cancelled"]

@@ -77,7 +77,7 @@ def test_ask_as_json(rag: Shell, docs: Path) -> None:
     assert len(answer["trace_id"]) == 32
     citation = answer["citations"][0]
     assert set(citation) == {
-        "document", "page", "section", "start", "end", "answer_start", "answer_end", "quote", "verdict",
+        "document", "document_id", "page", "section", "start", "end", "answer_start", "answer_end", "quote", "verdict",
     }  # fmt: skip
     assert answer["text"][citation["answer_start"] : citation["answer_end"]] == citation["quote"]
     text = (docs / citation["document"]).read_text(encoding="utf-8")
@@ -88,7 +88,7 @@ def test_search_as_json(rag: Shell, docs: Path) -> None:
     rag("ingest", docs)
     hits = rag.json("search", "gift cards", "--top-k", 2)
     assert len(hits) == 2
-    assert set(hits[0]) == {"document", "page", "section", "start", "end", "text", "score"}
+    assert set(hits[0]) == {"document", "document_id", "page", "section", "start", "end", "text", "score"}
     assert hits[0]["document"] == "returns.md"
     assert hits[0]["text"] == (docs / "returns.md").read_text(encoding="utf-8")[hits[0]["start"] : hits[0]["end"]]
     assert hits[0]["score"] >= hits[1]["score"]

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from decimal import Decimal
 
 import pytest
+from opentelemetry import trace
 
 from plumbline.trace import read_trace
 from routing.chat import ChatEvent, ChatRequest, ChatResponse, Completed, Message, Tags, TextDelta, Usage
-from routing.errors import AuthenticationError, ConnectionFailedError, DeadlineError, ModelError, OverloadedError
+from routing.errors import (
+    AuthenticationError,
+    ConnectionFailedError,
+    DeadlineError,
+    InvalidResponseError,
+    ModelError,
+    OverloadedError,
+)
 from routing.meter import Meter
 from routing.policy import Plan
 from routing.router import Router
@@ -93,9 +102,9 @@ async def test_a_policy_chooses_by_the_request_and_its_reason_is_traced(meter: M
         assert (await made.complete(REQUEST)).text == "small"
         assert (await made.complete(ChatRequest((Message("user", "x" * 30),)))).text == "large"
     meter.tracing.flush()
-    trace = read_trace(meter.tracing.writer._engine, f"{span.get_span_context().trace_id:032x}")
-    assert trace[0].attributes["plumbline.route.reason"] == "length"
-    assert trace[0].attributes["plumbline.route.models"] == ["scripted/large"]
+    spans = read_trace(meter.tracing.writer._engine, f"{span.get_span_context().trace_id:032x}")
+    assert spans[0].attributes["plumbline.route.reason"] == "length"
+    assert spans[0].attributes["plumbline.route.models"] == ["scripted/large"]
 
 
 async def collect(events: AsyncIterator[ChatEvent]) -> tuple[str, ChatResponse]:
@@ -121,7 +130,7 @@ async def test_a_stream_that_fails_before_its_first_piece_falls_back_unseen(mete
     fallback = ScriptedChatModel("From the fallback.", name="scripted/fallback")
     text, response = await collect(router(meter, down(), fallback=fallback).stream(REQUEST))
     assert text == response.text == "From the fallback."
-    assert [a.model for a in response.attempts] == ["openai/priced", "scripted/fallback"]
+    assert [a.model for a in response.attempts] == ["openai/priced"] * 3 + ["scripted/fallback"]
 
 
 async def test_a_stream_that_breaks_later_is_never_spliced(meter: Meter) -> None:
@@ -138,6 +147,61 @@ async def test_a_stream_that_breaks_later_is_never_spliced(meter: Meter) -> None
         await anext(events)
     assert fallback.requests == []
     assert meter.ledger.totals().unpriced == 1, "the half that came was billed, and nobody knows at what"
+
+
+class Hanging(ScriptedChatModel):
+    """Says one piece, then hangs."""
+
+    async def stream(self, request: ChatRequest) -> AsyncIterator[ChatEvent]:
+        yield TextDelta("Half an ")
+        await asyncio.Event().wait()
+
+
+async def test_a_stream_that_nobody_reads_on_is_recorded_and_leaves_the_readers_span_alone(meter: Meter) -> None:
+    events = Router([Hanging("x", name="openai/priced")], meter=meter, retry=QUICK).stream(REQUEST)
+    with meter.tracing.span("reader") as span:
+        assert await anext(events) == TextDelta("Half an ")
+        assert trace.get_current_span() is span
+        await asyncio.create_task(close(events))
+        assert trace.get_current_span() is span
+    (row,) = meter.ledger.of_trace(f"{span.get_span_context().trace_id:032x}")
+    assert (row.cost, row.error) == (None, "CancelledError"), "the provider may have charged for it"
+    meter.tracing.flush()
+    _, call = read_trace(meter.tracing.writer._engine, f"{span.get_span_context().trace_id:032x}")
+    assert (call.name, call.error) == ("chat openai/priced", "cancelled")
+
+
+async def close(events: AsyncGenerator[ChatEvent, None]) -> None:
+    await events.aclose()
+
+
+async def test_a_whole_answer_replaces_the_pieces_of_a_model_that_broke_off(meter: Meter) -> None:
+    class Breaking(ScriptedChatModel):
+        async def stream(self, request: ChatRequest) -> AsyncIterator[ChatEvent]:
+            yield TextDelta("Half an ")
+            raise down()
+
+    fallback = ScriptedChatModel("Other text.", name="scripted/fallback")
+    pieces: list[str] = []
+    made = Router([Breaking("x", name="openai/priced"), fallback], meter=meter, retry=QUICK)
+    response = await made.complete(REQUEST, on_text=pieces.append)
+    assert (response.text, pieces) == ("Other text.", ["Half an "])
+    assert [(a.model, a.error is None) for a in response.attempts] == [
+        ("openai/priced", False),
+        ("scripted/fallback", True),
+    ]
+    alone = Router([Breaking("x", name="openai/priced")], meter=meter, retry=QUICK)
+    with pytest.raises(ConnectionFailedError):
+        await alone.complete(REQUEST, on_text=pieces.append)
+
+
+async def test_a_model_that_never_completes_its_stream_is_at_fault(meter: Meter) -> None:
+    class Endless(ScriptedChatModel):
+        async def stream(self, request: ChatRequest) -> AsyncIterator[ChatEvent]:
+            yield TextDelta("And")
+
+    with pytest.raises(InvalidResponseError, match="without completing"):
+        await collect(Router([Endless("x", name="openai/priced")], meter=meter, retry=QUICK).stream(REQUEST))
 
 
 async def test_close_closes_both(meter: Meter) -> None:
