@@ -14,6 +14,7 @@ export function compose({ onAsk, onStop }) {
     if (!question || busy) return;
     field.value = "";
     grow();
+    if (matchMedia("(hover: none)").matches) field.blur(); // the keyboard of glass would cover the answer
     onAsk(question);
   };
   byId("ask").addEventListener("submit", (event) => {

@@ -86,7 +86,7 @@ async function removeDocument(node, entry, question) {
     await call(`api/documents/${encodeURIComponent(entry.document_id)}?${new URLSearchParams({ kb })}`, { method: "DELETE" });
   } catch (problem) {
     const card = problemCard(problem, button("Close", { class: "plain" }, refresh));
-    question.replaceChildren(card);
+    question.replaceWith(card);
     card.querySelector("button").focus();
     return;
   }

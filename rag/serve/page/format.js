@@ -34,8 +34,16 @@ export const verdict = (name) => VERDICTS[name] ?? name;
 // A line break that no blank line, list item or table row follows: wrapped prose.
 const WRAP = /(?<!\n)\n(?![\n\s*•|#>-]|\d+[.)])/g;
 
-/** The text without the line breaks of wrapped prose, each turned into a space, so that offsets stay right. */
-export const unwrapped = (text) => text.replaceAll("\r", " ").replace(WRAP, " ");
+/**
+ * A document's text with the line breaks of wrapped prose turned into spaces, of the same length. Breaks after lines that
+ * are short for this text stay: headings, rows of tables, ends of paragraphs.
+ */
+export function reflowed(text) {
+  const flat = text.replaceAll("\r", " ");
+  const lengths = flat.split("\n").map((line) => line.length).filter(Boolean).sort((one, other) => one - other);
+  const full = 0.8 * (lengths[Math.floor(0.9 * (lengths.length - 1))] ?? 0);
+  return flat.replace(WRAP, (found, at) => (at - (flat.lastIndexOf("\n", at - 1) + 1) >= full ? " " : found));
+}
 
 /** At most `longest` characters, on one line. */
 export function short(text, longest) {

@@ -1,8 +1,9 @@
 // The sheet with the text of a source around the span that was quoted, which is marked and scrolled into view.
 
 import { json } from "./api.js";
+import { keepMarked } from "./cites.js";
 import { byId, el } from "./dom.js";
-import { count, place, plural, unwrapped, verdict } from "./format.js";
+import { count, place, plural, reflowed, verdict } from "./format.js";
 import { Sheet } from "./sheet.js";
 import { problemCard } from "./turn.js";
 
@@ -10,7 +11,7 @@ const AROUND = 1200; // characters on either side; what the API gives by itself
 const WIDEN = 4;
 
 const sheet = new Sheet("source", { beside: true });
-let entries = [];
+let list = { kind: "", kb: "", entries: [] };
 let at = 0;
 let around = AROUND;
 let loading = null;
@@ -24,28 +25,28 @@ byId("source-more").addEventListener("click", () => {
 sheet.dialog.addEventListener("close", () => sheet.open || markOpen(null));
 
 /**
- * Open entry `number` of a list of sources of one answer: citations or hits, each with `kind` ("Source 1") and `kb`.
+ * Open one of the sources of an answer. `sources`: `kind` ("Source", "Evidence"), `kb`, and `entries`: citations or hits,
+ * each with `nodes`, what on the page stands for it, and, if it carries words of the answer, `carried()`.
  */
-export function openSource(list, number, opener) {
-  entries = list;
+export function openSource(sources, number, opener) {
+  list = sources;
   sheet.show(opener);
-  markOpen(opener);
   go(number);
 }
 
-/** Close it, say because another knowledge base was chosen. */
-export const closeSource = () => sheet.open && sheet.close();
-
-function markOpen(opener) {
+function markOpen(entry) {
   for (const marked of document.querySelectorAll("[aria-current]")) marked.removeAttribute("aria-current");
-  opener?.setAttribute("aria-current", "true");
+  for (const node of entry?.nodes ?? []) node.setAttribute("aria-current", "true");
+  keepMarked(entry?.carried?.() ?? []);
 }
 
 function go(number) {
+  const { kind, entries } = list;
   at = Math.min(Math.max(number, 0), entries.length - 1);
   around = AROUND;
   const entry = entries[at];
-  byId("source-kind").textContent = entry.kind;
+  markOpen(entry);
+  byId("source-kind").textContent = `${kind} ${at + 1}`;
   byId("source-name").textContent = entry.document;
   byId("source-place").textContent = [place(entry), entry.end > entry.start ? `characters ${count(entry.start)} to ${count(entry.end)}` : ""].filter(Boolean).join(" · ");
   const label = byId("source-verdict");
@@ -62,14 +63,14 @@ function go(number) {
 async function load() {
   loading?.abort();
   const mine = (loading = new AbortController());
-  const entry = entries[at];
+  const entry = list.entries[at];
   byId("source-more").hidden = true;
   if (entry.verdict === "not_found" || !entry.document_id) {
     show(el("p", { class: "note", text: "The model named this source, but it is not among the evidence that it was given. There is no passage to show." }));
     return;
   }
   const query = new URLSearchParams({ start: entry.start, end: entry.end, around });
-  if (entry.kb) query.set("kb", entry.kb);
+  if (list.kb) query.set("kb", list.kb);
   const text = byId("source-text");
   text.setAttribute("aria-busy", "true");
   try {
@@ -84,7 +85,7 @@ async function load() {
 }
 
 function showPassage(entry, { before, quote, after, characters }) {
-  const whole = unwrapped(before + quote + after); // as long as what was stored, so that lengths still cut it
+  const whole = reflowed(before + quote + after); // as long as what is stored, so that lengths still cut it
   const [from, to] = [before.length, before.length + quote.length];
   const mark = el("mark", { text: whole.slice(from, to), data: { verdict: entry.verdict ?? "" } });
   // Without context before it the quote begins the document; then nothing is left out there.

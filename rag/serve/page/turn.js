@@ -1,6 +1,6 @@
 // One question and what became of it: searching, an unchecked draft that streams in, the checked answer, or why none.
 
-import { hiddenWhileStreaming, setWithChips } from "./cites.js";
+import { hiddenWhileStreaming, setWithChips, sourceList } from "./cites.js";
 import { button, el, icon } from "./dom.js";
 import { facts } from "./facts.js";
 import { place, plural, short } from "./format.js";
@@ -9,7 +9,7 @@ import { setter } from "./prose.js";
 
 const LONGEST_EXCERPT = 260;
 
-/** The part of the page for one question. `openSource(entries, number, opener)` shows a source; `retry()` asks again. */
+/** The part of the page for one question. `openSource(list, number, opener)` shows a source; `retry()` asks again. */
 export class Turn {
   constructor({ question, kb, openSource, retry }) {
     this.kb = kb;
@@ -63,11 +63,10 @@ export class Turn {
   answer(answer) {
     this.#end(answer.refused ? "refused" : "answered");
     this.say(answer.refused ? "Not answered by the documents" : "");
-    const entries = answer.citations.map((citation, number) => ({ ...citation, kind: `Source ${number + 1}`, kb: this.kb }));
-    const open = (number, opener) => this.openSource(entries, number, opener);
-    const sources = setWithChips(this.set, answer, this.documents, open);
+    const open = (number, opener) => this.openSource({ kind: "Source", kb: this.kb, entries }, number, opener);
+    const entries = setWithChips(this.set, answer, this.documents, open);
     if (answer.degraded) this.after.append(el("p", { class: "degraded" }, el("strong", { text: "A fallback answered. " }), el("bdi", { text: answer.degraded })));
-    if (entries.length) this.after.append(sources());
+    if (entries.length) this.after.append(sourceList(entries));
     this.#appendEvidence(answer.refused);
     this.after.append(facts(answer));
   }
@@ -102,17 +101,24 @@ export class Turn {
 
   #appendEvidence(refused) {
     if (!this.evidence?.length) return;
-    const entries = this.evidence.map((hit, number) => ({ ...hit, kind: `Evidence ${number + 1}`, kb: this.kb }));
-    const rows = entries.map((hit, number) => {
-      const open = (event) => this.openSource(entries, number, event.currentTarget);
-      const head = el("span", { class: "source-head" }, el("bdi", { class: "source-document", text: hit.document }), " ", el("bdi", { class: "source-place", text: place(hit) }));
-      const score = el("span", { class: "score", text: hit.score.toFixed(3), title: "Score: comparable within this list only" });
-      const excerpt = el("span", { class: "source-quote", dir: "auto", text: short(hit.text, LONGEST_EXCERPT) });
-      return el("li", {}, el("button", { type: "button", class: "source-row", on: { click: open } }, el("span", { class: "source-number", text: String(number + 1) }), head, score, excerpt));
-    });
+    const open = (number, opener) => this.openSource({ kind: "Evidence", kb: this.kb, entries }, number, opener);
+    const entries = this.evidence.map((hit, number) => ({ ...hit, nodes: [evidenceRow(hit, number, open)] }));
     const name = refused ? "What came closest" : "Evidence the model was given";
-    this.after.append(el("details", { class: "evidence" }, el("summary", {}, name, " ", el("span", { class: "number", text: plural(rows.length, "passage") })), el("ol", { class: "sources" }, rows)));
+    const summary = el("summary", {}, name, el("span", { class: "number", text: plural(entries.length, "passage") }));
+    const rows = entries.map(({ nodes: [row] }) => el("li", {}, row));
+    this.after.append(el("details", { class: "evidence" }, summary, el("ol", { class: "sources" }, rows)));
   }
+}
+
+function evidenceRow(hit, number, open) {
+  return el(
+    "button",
+    { type: "button", class: "source-row", on: { click: (event) => open(number, event.currentTarget) } },
+    el("span", { class: "source-number", text: String(number + 1) }),
+    el("span", { class: "source-head" }, el("bdi", { class: "source-document", text: hit.document }), el("bdi", { class: "source-place", text: place(hit) })),
+    el("span", { class: "score", text: hit.score.toFixed(3), title: "Score: comparable within this list only" }),
+    el("span", { class: "source-quote", dir: "auto", text: short(hit.text, LONGEST_EXCERPT) }),
+  );
 }
 
 /** A problem as the server tells it: what, exactly what, what to do. */
