@@ -57,14 +57,16 @@ class Budget:
         self._lock = threading.Lock()
         self._journal = None if journal is None else Journal(journal)
         self._calls: dict[int, Decimal] = {}
+        self._spent = Decimal(0)
+        self._last = 0
         for entry in self._journal.entries if self._journal else ():
-            self._calls[int(entry["call"])] = Decimal(entry["dollars"])
+            self._count(int(entry["call"]), Decimal(entry["dollars"]))
 
     @property
     def spent(self) -> Decimal:
         """Dollars spent, calls without a known bill at the most they can cost."""
         with self._lock:
-            return sum(self._calls.values(), Decimal(0))
+            return self._spent
 
     @contextmanager
     def call(self, model: str, at_most: Decimal) -> Iterator[Receipt]:
@@ -91,15 +93,14 @@ class Budget:
 
     def _reserve(self, model: str, at_most: Decimal) -> int:
         with self._lock:
-            spent = sum(self._calls.values(), Decimal(0))
-            if at_most and spent + at_most > self.limit:
+            if at_most and self._spent + at_most > self.limit:
                 raise BudgetSpentError(
                     f"The next call of {model} can cost up to ${at_most:.6f}, and of the budget of "
-                    f"${self.limit} only ${self.limit - spent:.6f} is left.",
+                    f"${self.limit} only ${self.limit - self._spent:.6f} is left.",
                     model=model,
                     hint="Raise the budget to go on, or lower generation.max_tokens.",
                 )
-            number = len(self._calls) + 1
+            number = self._last + 1
             self._write(number, at_most)
             return number
 
@@ -110,7 +111,12 @@ class Budget:
     def _write(self, number: int, dollars: Decimal) -> None:
         if self._journal is not None and (dollars or self._calls.get(number)):
             self._journal.append({"call": number, "dollars": str(dollars)})
+        self._count(number, dollars)
+
+    def _count(self, number: int, dollars: Decimal) -> None:
+        self._spent += dollars - self._calls.get(number, Decimal(0))
         self._calls[number] = dollars
+        self._last = max(self._last, number)
 
 
 def most_of_chat(price: Price, request: ChatRequest, max_output: int) -> Decimal:

@@ -60,7 +60,7 @@ def read_log(path: Path, *, limit: int | None, per_minute: float, seed: int) -> 
 def _query(row: Mapping[str, Any], place: str, line: int) -> Query:
     for key in row:
         if key not in (*KEYS, *_OF_DATASETS):
-            near = difflib.get_close_matches(key, KEYS, n=1)
+            near = difflib.get_close_matches(key, KEYS, n=1, cutoff=0.45)
             hint = (
                 f"Did you mean '{near[0]}'?" if near else f"Known: {', '.join(KEYS)}. Anything else goes under 'tags'."
             )

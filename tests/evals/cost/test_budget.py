@@ -103,12 +103,14 @@ async def test_embeddings_count_too() -> None:
 async def test_spending_survives_the_process_and_so_does_a_call_without_a_bill(tmp_path: Path) -> None:
     path = tmp_path / "budget.jsonl"
     first = Budget(Decimal(1), journal=path)
+    with first.call("extractive/default", Decimal(0)) as receipt:
+        receipt.cost = Decimal(0)
     await behind(first, ANSWER).complete(ASKED)
     with pytest.raises(DeadlineError):
         await behind(first, DeadlineError("late", model=NAME)).complete(ASKED)
     first.close()
     with path.open("ab") as file:
-        file.write(b'{"call": 3, "dol')  # the process died while it wrote, before the call went out
+        file.write(b'{"call": 4, "dol')  # the process died while it wrote, before the call went out
     again = Budget(Decimal(1), journal=path)
     assert again.spent == first.spent == DUE + MOST
     await behind(again, ANSWER).complete(ASKED)
