@@ -50,8 +50,9 @@ def bca_bounds(
     if widened:
         z = float(np.sqrt(g / (g - 1)) * special.stdtrit(g - 1, 0.5 + level / 2))
     shares = [_share(bias + side, bias, acceleration) for side in (-z, z)]
-    low, high = np.quantile(distribution, [float(special.ndtr(share)) for share in shares])
     # Between two infinite values numpy interpolates NaN.
+    with np.errstate(invalid="ignore"):
+        low, high = np.quantile(distribution, [float(special.ndtr(share)) for share in shares])
     return float(low), float(np.inf if np.isnan(high) else high)
 
 
