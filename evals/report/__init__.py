@@ -1,0 +1,1 @@
+"""How results look: plots and self-contained pages."""
