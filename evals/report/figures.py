@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from plumbline.extras import require
 
@@ -42,14 +42,11 @@ def as_svg(figure: Figure) -> str:
     import matplotlib as mpl
 
     written = io.StringIO()
-    options: dict[str, Any] = {"svg.fonttype": "none", "svg.hashsalt": "plumbline", "font.family": "sans-serif"}
-    with mpl.rc_context(options):
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "plumbline", "font.family": "sans-serif"}):
         figure.savefig(written, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     svg = written.getvalue()
     svg = svg[svg.index("<svg") :]
-    return re.sub(
-        r'(<svg\b[^>]*?) height="[^"]*"', r"\1", re.sub(r'(<svg\b[^>]*?) width="[^"]*"', r"\1", svg, count=1), count=1
-    )
+    return re.sub(r'(?<=\s)(?:width|height)="[^"]*pt" ?', "", svg, count=2)
 
 
 def write_png(figure: Figure, path: Path) -> None:
