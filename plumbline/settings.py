@@ -60,13 +60,7 @@ def read_settings(
     layers = list(_file_layers(config))
     layers.append(_environment_layer(environ or {}))
     layers.append(_override_layer(overrides or {}))
-    merged: dict[str, Any] = {}
-    for layer in layers:
-        _merge(merged, layer.values)
-    try:
-        settings = tree.model_validate(merged)
-    except ValidationError as error:
-        raise _explain(error, tree, layers) from error
+    settings = _validated(tree, layers)
     for key, check in (checks or {}).items():
         value = attrgetter(key)(settings)
         try:
@@ -78,15 +72,16 @@ def read_settings(
     return settings
 
 
-def read_settings_file(tree: type[S], path: str | Path) -> S:
-    """One YAML file by itself, without defaults and environment, checked like `read_settings`; raises `ConfigError`."""
-    if not Path(path).is_file():
+def read_settings_file(tree: type[S], path: str | Path | None, *, overrides: Mapping[str, Any] | None = None) -> S:
+    """One YAML file by itself (`None`: none), without defaults and environment, under `overrides` by dotted keys.
+
+    Checked and explained as by `read_settings`; raises `ConfigError`.
+    """
+    if path is not None and not Path(path).is_file():
         raise ConfigError(f"There is no file {path}.", source=str(path))
-    layer = _parse(str(path), Path(path).read_text(encoding="utf-8"))
-    try:
-        return tree.model_validate(layer.values)
-    except ValidationError as error:
-        raise _explain(error, tree, [layer]) from error
+    layers = [] if path is None else [_parse(str(path), Path(path).read_text(encoding="utf-8"))]
+    layers.append(_override_layer(overrides or {}))
+    return _validated(tree, layers)
 
 
 def packaged_configs() -> list[str]:
@@ -198,6 +193,16 @@ def _put(values: dict[str, Any], key: str, value: Any) -> None:
     for parent in parents:
         values = values.setdefault(parent, {})
     values[last] = value
+
+
+def _validated(tree: type[S], layers: list[Layer]) -> S:
+    merged: dict[str, Any] = {}
+    for layer in layers:
+        _merge(merged, layer.values)
+    try:
+        return tree.model_validate(merged)
+    except ValidationError as error:
+        raise _explain(error, tree, layers) from error
 
 
 def _merge(into: dict[str, Any], values: Mapping[str, Any]) -> None:
