@@ -115,12 +115,21 @@ def load_dataset(path: str | Path) -> Dataset:
     missing `id` is the line's number. Raises `InputError` for anything else.
     """
     path = Path(path)
-    examples = [row.example(number) for number, row in read_rows(path, ExampleRow)]
+    examples = [row.example(number) for number, row in read_typed(path, ExampleRow)]
     return checked(path.name.removesuffix(".gz").removesuffix(".jsonl"), examples, source=str(path))
 
 
-def read_rows(path: Path, kind: type[Row]) -> Iterator[tuple[int, Row]]:
-    """Line number and checked row of each line that is not blank; raises `InputError` naming line and key."""
+def read_typed(path: Path, kind: type[Row]) -> Iterator[tuple[int, Row]]:
+    """Line number and checked row of each line of a JSONL file; raises `InputError` naming line and key."""
+    for number, values in read_rows(path):
+        try:
+            yield number, kind.model_validate(values)
+        except ValidationError as error:
+            raise _explained(error, kind, f"{path.name}:{number}") from error
+
+
+def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Line number and object of each line of a JSONL file that is not blank; raises `InputError` naming the line."""
     for number, line in _lines(path):
         place = f"{path.name}:{number}"
         try:
@@ -131,10 +140,7 @@ def read_rows(path: Path, kind: type[Row]) -> Iterator[tuple[int, Row]]:
             ) from error
         if not isinstance(values, dict):
             raise InputError(f"{place}: this line is a {type(values).__name__}, not an object.")
-        try:
-            yield number, kind.model_validate(values)
-        except ValidationError as error:
-            raise _explained(error, kind, place) from error
+        yield number, values
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:

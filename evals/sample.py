@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from evals.dataset import Dataset, load_dataset, read_rows
+from evals.dataset import Dataset
+from evals.rows import load_dataset, read_rows
 from plumbline.errors import InputError
 
 _DATA = Path(__file__).parent / "data"

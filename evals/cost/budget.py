@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
-from evals.cost.journal import Journal
+from evals.journal import Journal
 from routing.chat import ChatRequest
 from routing.cost.prices import PER_MILLION, Price
 from routing.errors import (

@@ -11,7 +11,7 @@ from typing import Any
 
 from evals.cost.chance import chance
 from evals.cost.workload import Query, Workload, ordered, plain
-from evals.dataset import read_rows
+from evals.rows import read_rows
 from plumbline.errors import InputError
 
 KEYS = ("id", "question", "answers", "answerable", "group", "at")

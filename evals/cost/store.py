@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from decimal import Decimal
 from pathlib import Path
 
-from evals.cost.journal import Journal
 from evals.cost.row import Row, from_entry, to_entry
+from evals.journal import Journal
 from plumbline.errors import CorruptStateError, InputError
 
 FILE = "rows.jsonl"

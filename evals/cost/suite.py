@@ -21,7 +21,7 @@ from evals.cost.profiles import Profile, profile
 from evals.cost.settings import DEFAULT_CONFIGS, DEFAULT_QUERIES, ConfigEntry, SuiteSettings
 from evals.cost.simulated import Clock, SimulatedModel
 from evals.cost.workload import Workload, plain
-from evals.dataset import load_dataset
+from evals.rows import load_dataset
 from evals.sample import read_paraphrases, sample_corpus, sample_paraphrases, sample_questions
 from plumbline.errors import ConfigError, InputError
 from plumbline.prompts import load_prompt

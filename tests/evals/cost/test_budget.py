@@ -19,7 +19,7 @@ from routing.cost.prices import Price, PriceTable, shipped_prices
 from routing.errors import DeadlineError, OverloadedError
 from routing.testing.chat import REQUEST, check_chat_model
 from routing.testing.embedder import check_embedder
-from routing.testing.fakes import FakeEmbedder, ScriptedChatModel
+from routing.testing.fakes import FakeEmbedder, Reply, ScriptedChatModel
 
 NAME = "openai/gpt-4.1-mini"
 PRICE = Price(Decimal(1), Decimal(4))
@@ -30,8 +30,8 @@ MOST = most_of_chat(PRICE, ASKED, 100)
 DUE = PRICE.of(ANSWER.usage)
 
 
-def behind(budget: Budget, *replies: object) -> BudgetedChatModel:
-    return BudgetedChatModel(ScriptedChatModel(*replies, name=NAME), Purse(budget, PRICES))  # type: ignore[arg-type]
+def behind(budget: Budget, *replies: Reply) -> BudgetedChatModel:
+    return BudgetedChatModel(ScriptedChatModel(*replies, name=NAME), Purse(budget, PRICES))
 
 
 async def test_keeps_the_contracts_of_what_it_wraps() -> None:
@@ -42,13 +42,14 @@ async def test_keeps_the_contracts_of_what_it_wraps() -> None:
 
 async def test_counts_what_calls_cost_and_refuses_the_one_that_could_go_over() -> None:
     budget = Budget(MOST + DUE)
-    model = behind(budget, ANSWER)
+    scripted = ScriptedChatModel(ANSWER, name=NAME)
+    model = BudgetedChatModel(scripted, Purse(budget, PRICES))
     await model.complete(ASKED)
     await model.complete(ASKED)
     assert budget.spent == 2 * DUE
     with pytest.raises(BudgetSpentError, match=r"up to \$0\.\d+.*only \$0\.\d+ is left"):
         await model.complete(ASKED)
-    assert len(model._model.requests) == 2  # type: ignore[attr-defined]
+    assert len(scripted.requests) == 2
     assert budget.spent == 2 * DUE
 
 
