@@ -156,7 +156,9 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def _explained(error: ValidationError, kind: type[BaseModel], place: str) -> InputError:
-    first = error.errors(include_url=False)[0]
+    problems = error.errors(include_url=False)
+    # A key that is none says more than the key that is missing because of it.
+    first = next((problem for problem in problems if problem["type"] == "extra_forbidden"), problems[0])
     key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"]).lstrip(".")
     if first["type"] == "extra_forbidden":
         known = list(SpanRow.model_fields if key.startswith("spans[") else kind.model_fields)

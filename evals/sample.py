@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pydantic import BaseModel, ConfigDict
+
 from evals.dataset import Dataset
-from evals.rows import load_dataset, read_rows
+from evals.rows import Text, load_dataset, read_typed
 from plumbline.errors import InputError
 
 _DATA = Path(__file__).parent / "data"
@@ -41,20 +43,25 @@ def sample_paraphrases() -> dict[str, tuple[str, ...]]:
     return read_paraphrases(_DATA / "paraphrases.jsonl")
 
 
+class ParaphraseRow(BaseModel):
+    """Other ways to ask the question with this id."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: Text
+    paraphrases: list[Text]
+
+
 def read_paraphrases(path: str | Path) -> dict[str, tuple[str, ...]]:
-    """Paraphrases by the id of their question, from JSONL: `{"id": …, "paraphrases": ["…"]}`.
+    """Paraphrases by the id of their question, from JSONL with a `ParaphraseRow` a line.
 
     Raises `InputError` naming the line and the key for anything else.
     """
     found: dict[str, tuple[str, ...]] = {}
-    for line, row in read_rows(Path(path)):
-        place = f"{Path(path).name}:{line}"
-        name, texts = row.get("id"), row.get("paraphrases")
-        if not isinstance(name, str) or not name:
-            raise InputError(f"{place}: 'id' is missing or no text.")
-        if name in found:
-            raise InputError(f"{place}: the id '{name}' comes twice.", hint="Put all its paraphrases on one line.")
-        if not isinstance(texts, list) or not all(isinstance(text, str) and text.strip() for text in texts):
-            raise InputError(f"{place}: 'paraphrases' is not a list of texts.")
-        found[name] = tuple(texts)
+    for line, row in read_typed(Path(path), ParaphraseRow):
+        if row.id in found:
+            raise InputError(
+                f"{Path(path).name}:{line}: the id '{row.id}' comes twice.", hint="Put all its paraphrases on one line."
+            )
+        found[row.id] = tuple(row.paraphrases)
     return found

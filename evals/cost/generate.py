@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from evals.cost.chance import chance
+from evals.cost.log import known_answers
 from evals.cost.workload import Query, Workload, ordered
 from evals.dataset import Dataset, Example
 from plumbline.errors import InputError
@@ -53,11 +54,10 @@ def generate(
 
 
 def _query(name: str, example: Example, other: str | None, at: float) -> Query:
-    unknown = example.answerable is None and not example.answers
     return Query(
         id=name,
         question=other or example.question,
-        answers=None if unknown else example.answers,
+        answers=known_answers(example),
         group=example.id,
         at=at,
         paraphrase_of=example.id if other else None,

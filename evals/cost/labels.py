@@ -51,5 +51,5 @@ def _moved(label: Any, offset: tuple[str, int]) -> Any:
 def _harm(box: Any, inside: Any, covered: Any, taken: Sequence[Any]) -> float:
     outside = not (inside.x0 <= box.x0 and box.x1 <= inside.x1 and inside.y0 <= box.y0 and box.y1 <= inside.y1)
     overlaps = sum(box.overlaps(other) for other in taken)
-    hidden: float = box.padded(2).count_contains(covered)
-    return hidden + _NEVER * (overlaps + outside)
+    hidden = box.padded(2).count_contains(covered)
+    return float(hidden + _NEVER * (overlaps + outside))

@@ -7,21 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 from evals.cost.labels import place_labels
 from evals.cost.output import ConfigOutput, CostOutput, IntervalOutput
+from evals.report.figures import INK, SERIES, new_figure
 from plumbline.text.printable import printable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 WIDTH, HEIGHT = 8.0, 4.8  # inches
-BEST, OTHER = "#2a78d6", "#8b8a85"  # both are seen on white and on black
 WIDEST_RATIO = 30
 """Where prices differ by more than this, the axis is logarithmic."""
 
 
 def cost_quality(result: CostOutput) -> Figure | None:
     """The figure, or `None` when no configuration has both a known price and judged answers."""
-    from evals.report.figures import new_figure
-
     points = [
         (config, price, right)
         for config in result.configs
@@ -29,18 +27,15 @@ def cost_quality(result: CostOutput) -> Figure | None:
     ]
     if not points:
         return None
-    figure: Figure
     figure, axes = new_figure(WIDTH, HEIGHT)
     _axes(axes, [price.estimate for _, price, _ in points])
     front = sorted((price.estimate, right.estimate) for config, price, right in points if config.pareto)
-    axes.plot(*zip(*front, strict=True), color=BEST, linewidth=1.5, linestyle=(0, (4, 3)), zorder=1)
+    axes.plot(*zip(*front, strict=True), color=SERIES[0], linewidth=1.5, linestyle=(0, (4, 3)), zorder=1)
     for config, price, right in points:
         _point(axes, config, price, right)
     if any(config.simulated for config, _, _ in points):
-        axes.plot(
-            [], [], "o", markerfacecolor="none", markeredgewidth=2, color=OTHER, label="simulated, quality assumed"
-        )
-        axes.legend(loc="lower right", frameon=False)
+        axes.plot([], [], "o", markerfacecolor="none", markeredgewidth=2, color=INK, label="simulated, quality assumed")
+        axes.legend(loc="lower right", frameon=False, labelcolor=INK, fontsize=9)
     lines = [
         ((price.estimate, low), (price.estimate, high)) for _, price, right in points for low, high in [_ends(right)]
     ]
@@ -66,7 +61,7 @@ def _axes(axes: Any, prices: list[float]) -> None:
 
 
 def _point(axes: Any, config: ConfigOutput, price: IntervalOutput, right: IntervalOutput) -> None:
-    colour = BEST if config.pareto else OTHER
+    colour = SERIES[0] if config.pareto else INK
     axes.errorbar(
         price.estimate,
         right.estimate,
@@ -90,6 +85,7 @@ def _label(axes: Any, config: ConfigOutput, price: IntervalOutput, right: Interv
         xytext=(9, 7),
         textcoords="offset points",
         fontsize=10,
+        color=INK,
         zorder=3,
         annotation_clip=False,
     )

@@ -12,6 +12,8 @@ from evals.cost import show
 from evals.cost.output import CostOutput
 from evals.cost.plot import cost_quality
 from evals.cost.row import Row
+from evals.report.figures import as_svg, write_png
+from evals.report.page import render
 from plumbline.database import storage_errors
 
 COLUMNS = (
@@ -36,9 +38,6 @@ def write_report(result: CostOutput, rows: Sequence[Row], folder: Path) -> list[
 
 def write_pictures(result: CostOutput, folder: Path) -> list[Path]:
     """Write cost.png and cost.html; raises `MissingExtraError` without the extra `eval`."""
-    from evals.report.figures import as_svg, write_png
-    from evals.report.page import render
-
     figure = cost_quality(result)
     page, png = folder / "cost.html", folder / "cost.png"
     with storage_errors(folder):
