@@ -79,6 +79,17 @@ class LoopThread:
             finished.wait(SETTLE_SECONDS)
             raise
 
+    async def arun(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """As `run`, awaited from another loop; a cancelled caller cancels the work and waits for it."""
+        self._forget_parent()
+        future, finished = self._submit(coroutine)
+        try:
+            return await asyncio.wrap_future(future)
+        except asyncio.CancelledError:
+            future.cancel()
+            await asyncio.to_thread(finished.wait, SETTLE_SECONDS)
+            raise
+
     def iterate(self, items: AsyncGenerator[T, None]) -> Generator[T, None, None]:
         """The items of an async generator, each made on the loop when it is asked for; closing it closes that one."""
         try:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from rag.index.catalogue import Totals
     from rag.index.filters import Filter
     from rag.ingest.report import IngestReport, OnProgress
+    from rag.ingest.sync import Ingestor
     from routing.chat import ChatModel
     from routing.cost.ledger import LedgerTotals
     from routing.vectors import Embedder
@@ -177,22 +178,25 @@ class RAG(Lifetime):
         Raises `InputError` when there is nothing to ingest, `StateError` when storing
         fails, `ModelError` when embedding does; everything stored by then stays.
         """
-        from rag.config import embedding_facts
-        from rag.ingest.sync import Ingestor
-
-        parts = self.parts
-        ingestor = Ingestor(
-            parts.catalogue,
-            parts.store,
-            parts.embedder,
-            parts.chunker,
-            parts.settings.loading,
-            parts.home.tracing,
-            facts={**embedding_facts(parts.embedder.embedder), "chunking": parts.chunker.name},
-        )
-        return await ingestor.run(
+        return await _ingestor(self.parts).run(
             Path(target), afresh=afresh, keep_missing=keep_missing, allow_empty=allow_empty, on_progress=on_progress
         )
+
+    def remove(self, document_id: str) -> bool:
+        """Remove a document; see `aremove`."""
+        _ = self.parts
+        return self._loop.run(self.aremove(document_id))
+
+    async def aremove(self, document_id: str) -> bool:
+        """Remove a document from the knowledge base, or return false when there is none with this id.
+
+        Its file is left alone, so that the next ingestion of its folder brings it back while the file is there.
+        """
+        parts = self.parts
+        row = parts.catalogue.about(document_id)
+        if row is not None:
+            await _ingestor(parts).remove(row["source"])
+        return row is not None
 
     def document(self, document_id: str) -> Document | None:
         """A stored document with its text, pages and sections, or `None`; citations and hits name its id."""
@@ -244,6 +248,21 @@ class RAG(Lifetime):
                 f"The knowledge base in {self._parts.path} is closed.", hint="Open it again: RAG.open(path)."
             )
         return self._parts
+
+
+def _ingestor(parts: Parts) -> Ingestor:
+    from rag.config import embedding_facts
+    from rag.ingest.sync import Ingestor
+
+    return Ingestor(
+        parts.catalogue,
+        parts.store,
+        parts.embedder,
+        parts.chunker,
+        parts.settings.loading,
+        parts.home.tracing,
+        facts={**embedding_facts(parts.embedder.embedder), "chunking": parts.chunker.name},
+    )
 
 
 def _let_go(parts: Parts, loop: LoopThread) -> None:

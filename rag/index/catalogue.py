@@ -196,6 +196,25 @@ class Catalogue:
             )
             return [dict(row) for row in connection.execute(query).mappings()]
 
+    def about(self, document_id: str) -> dict[str, Any] | None:
+        """What `documents` tells of one document, or `None`."""
+        from sqlalchemy import select
+
+        d = tables.documents()
+        query = select(d.c.id, d.c.name, d.c.source, d.c.media_type, d.c.characters, d.c.indexed)
+        with storage_errors(self._path), self._engine.connect() as connection:
+            row = connection.execute(query.where(d.c.id == document_id)).mappings().first()
+            return None if row is None else dict(row)
+
+    def page_counts(self) -> dict[str, int]:
+        """How many pages each document has that has any."""
+        from sqlalchemy import func, select
+
+        p = tables.pages()
+        with storage_errors(self._path), self._engine.connect() as connection:
+            rows = connection.execute(select(p.c.document_id, func.count()).group_by(p.c.document_id))
+            return {row[0]: row[1] for row in rows}
+
     def chunks(self, chunk_ids: Sequence[str]) -> dict[str, tuple[Chunk, str]]:
         """The chunks with these ids that exist, each with its document's name."""
         from sqlalchemy import select

@@ -127,6 +127,11 @@ class Ingestor:
         await self._settle_removals()
         return len(waiting)
 
+    async def remove(self, source: str) -> None:
+        """Remove what the file `source` gave; the file itself is left alone."""
+        await asyncio.to_thread(self._catalogue.remove_file, source)
+        await self._settle_removals()
+
     async def _ingest_all(
         self, files: Sequence[_File], known: Mapping[str, FileRecord], root: str, *, afresh: bool
     ) -> AsyncGenerator[Progress, None]:

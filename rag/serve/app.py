@@ -7,16 +7,16 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from plumbline.errors import PlumblineError
-from rag.serve import assets, native, ops
-from rag.serve.errors import BadRequestBodyError, FieldError, InvalidFieldError, NotFoundError, RequestError
+from rag.serve import assets, documents, native, ops
+from rag.serve.errors import (
+    BadRequestBodyError,
+    FieldError,
+    InvalidFieldError,
+    MethodNotAllowedError,
+    NotFoundError,
+)
 from rag.serve.gate import Gate
 from rag.serve.host import Host
-
-
-class MethodNotAllowedError(RequestError):
-    """Raised for a method that a route does not know."""
-
-    status = 405
 
 
 def create_app(host: Host) -> FastAPI:
@@ -31,7 +31,7 @@ def create_app(host: Host) -> FastAPI:
     app.add_middleware(Gate, host=host)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http_error)
-    for router in (ops.routes(host), native.routes(host), assets.routes()):
+    for router in (ops.routes(host), native.routes(host), documents.routes(host), assets.routes()):
         app.include_router(router)
     return app
 

@@ -57,23 +57,21 @@ def serve(
     from rag.serve.app import create_app
     from rag.serve.guard import is_loopback
     from rag.serve.host import Host
-    from rag.serve.server import require_free, start_logging
+    from rag.serve.server import claimed, start_logging
     from rag.serve.server import serve as run
 
-    require_free(host, port)
-    opened = Host.open(
-        kb, config=config, model=model, home=home, settings=parse_settings(settings or []), loopback=is_loopback(host)
-    )
-
-    async def main() -> None:
+    async def main(opened: Host) -> None:
         try:
+            _require_ready(opened, host, no_auth=no_auth)
             await run(opened, create_app(opened), host, port, on_listening=lambda: _greet(opened, host, port))
         finally:
             await opened.aclose()
 
-    _require_keys(opened, host, no_auth=no_auth)
-    start_logging(requests=log)
-    asyncio.run(main())
+    chosen = parse_settings(settings or [])
+    with claimed(host, port):
+        opened = Host.open(kb, config=config, model=model, home=home, settings=chosen, loopback=is_loopback(host))
+        start_logging(requests=log)
+        asyncio.run(main(opened))
 
 
 def add(
@@ -127,12 +125,15 @@ def _ring(home: Path | None) -> KeyRing:
     return KeyRing(home_folder(home) / HOME_FILE)
 
 
-def _require_keys(host: Host, address: str, *, no_auth: bool) -> None:
+def _require_ready(host: Host, address: str, *, no_auth: bool) -> None:
+    """Raise what would go wrong at the first request: no keys where some are needed, a model that cannot be made."""
     if not (host.loopback or no_auth or host.keys.any()):
         raise ConfigError(
             f"Other machines reach {address}, and there is no API key.",
             hint="Make one: rag keys add NAME. Or say that everybody may ask: --no-auth.",
         )
+    for base in host.bases.values():
+        base.require_model()
 
 
 def _greet(host: Host, address: str, port: int) -> None:

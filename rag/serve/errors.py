@@ -102,6 +102,18 @@ class SlowRequestError(RequestError):
     status = 408
 
 
+class MethodNotAllowedError(RequestError):
+    """Raised for a method that a route does not know."""
+
+    status = 405
+
+
+class ClientGoneError(RequestError):
+    """Raised when the client closes the connection before its answer; the status, which is nginx's, is only logged."""
+
+    status = 499
+
+
 class BusyError(RequestError):
     """Raised when as many requests run as the settings allow, or when the server is stopping."""
 

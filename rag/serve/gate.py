@@ -125,7 +125,10 @@ class _Exchange:
         if message["type"] == "http.response.start":
             self._status = message["status"]
             message["headers"] = [*message["headers"], (b"x-request-id", self._id.encode()), *_SECURITY]
-            if self._timeout is not None and (b"content-type", b"text/event-stream") in message["headers"]:
+            streams = any(
+                name == b"content-type" and value.startswith(b"text/event-stream") for name, value in message["headers"]
+            )
+            if streams and self._timeout is not None:
                 self._timeout.reschedule(None)  # a stream watches the time itself, and says so in an event
         await self._send(message)
 

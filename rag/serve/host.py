@@ -3,25 +3,35 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from plumbline.errors import InputError
-from rag.config import HOME_FILE, Home, build_meter, open_home, read_rag_settings
+from rag.config import HOME_FILE, Home, Parts, build_meter, open_home, read_rag_settings
+from rag.events import Answered, AnswerEvent
 from rag.knowledge import RAG
 from rag.serve.errors import FieldError, NotFoundError
+from rag.serve.ingestions import Ingestions
 from rag.serve.keys import KeyRing
 from rag.serve.limits import Traffic
 from rag.serve.metrics import Metrics
+from rag.serve.uploads import Uploads
 from rag.settings import RagSettings
+from rag.types import Answer
+from routing.chat import ChatRequest, Evidence, Message
 from routing.models.catalog import DEFAULT_CATALOG, Catalog
 from routing.router import Router
 
 if TYPE_CHECKING:
     from routing.chat import ChatModel
     from routing.vectors import Embedder
+
+
+IN_PROCESS = "extractive/"
+WARM_UP = "What is in these documents?"
 
 
 @dataclass(slots=True)
@@ -39,6 +49,7 @@ class Host:
     keys: KeyRing
     traffic: Traffic
     metrics: Metrics
+    ingestions: Ingestions
     environ: Mapping[str, str]
     catalog: Catalog = DEFAULT_CATALOG
     loopback: bool = True
@@ -91,7 +102,23 @@ class Host:
             opened_home.close()
             raise
         traffic = Traffic(read.serve.max_concurrent)
-        return cls(bases, next(iter(bases)), opened_home, read, keys, traffic, Metrics(), environ, loopback=loopback)
+        metrics = Metrics(
+            opened_home.ledger,
+            in_flight=lambda: len(traffic.running),
+            dropped_spans=lambda: sum(base.parts.home.tracing.writer.dropped for base in bases.values()),
+        )
+        return cls(
+            bases,
+            next(iter(bases)),
+            opened_home,
+            read,
+            keys,
+            traffic,
+            metrics,
+            Ingestions(metrics.ingested),
+            environ,
+            loopback=loopback,
+        )
 
     @property
     def state(self) -> Literal["starting", "ready", "stopping"]:
@@ -101,12 +128,19 @@ class Host:
         return "ready" if self.warm else "starting"
 
     async def warm_up(self) -> None:
-        """Load every index and make every router, so that the first question waits for neither."""
-        for base in self.bases.values():
+        """Load every index and make every router, so that the first question waits for neither.
+
+        Uploads that an earlier server stored and did not ingest are ingested then, beside the first requests.
+        """
+        for name, base in self.bases.items():
             parts = base.parts
+            uploads = Uploads.of(parts.path)
+            uploads.clean()
+            if uploads.any() or parts.catalogue.files(str(uploads.folder.resolve())):
+                self.ingestions.start(name, base)
             base.require_model()
             if await parts.store.count():
-                await parts.retriever.search("warm", top_k=1)
+                await _answer_once(parts)
         self.warm = True
 
     def base(self, name: str | None) -> RAG:
@@ -118,6 +152,23 @@ class Host:
                 message, hint=f"There are: {', '.join(self.bases)}.", errors=[FieldError("kb", message)]
             )
         return found
+
+    async def ask(self, name: str | None, question: str, tenant: str | None) -> Answer:
+        """Answer from a knowledge base, and count the answer; raises as `base` and `RAG.aask`."""
+        answer = await self.base(name).aask(question, tenant=tenant)
+        self.metrics.answered(answer)
+        return answer
+
+    def stream(self, name: str | None, question: str, tenant: str | None) -> AsyncGenerator[AnswerEvent, None]:
+        """As `ask`, as it is worked out; what is wrong with the question is raised at once."""
+        return self._counted(self.base(name).astream(question, tenant=tenant))
+
+    async def _counted(self, events: AsyncGenerator[AnswerEvent, None]) -> AsyncGenerator[AnswerEvent, None]:
+        async with aclosing(events):
+            async for event in events:
+                if isinstance(event, Answered):
+                    self.metrics.answered(event.answer)
+                yield event
 
     @property
     def models(self) -> list[str]:
@@ -141,13 +192,23 @@ class Host:
         return self._gateways[name]
 
     async def aclose(self) -> None:
-        """Close everything that was opened."""
+        """Close everything that was opened; what still runs is stopped."""
+        await self.ingestions.aclose()
         for router in self._gateways.values():
             await router.close()
         for base in self.bases.values():
             await base.aclose()
         self.keys.close()
         self.home.close()
+
+
+async def _answer_once(parts: Parts) -> None:
+    """Search, and let models of this process answer, unpriced and unrecorded; those of others cost money."""
+    hits = await parts.retriever.search(WARM_UP, top_k=1)
+    evidence = tuple(Evidence(hit.chunk.text, hit.document) for hit in hits)
+    for name, model in parts.router.models.items():
+        if name.startswith(IN_PROCESS) and evidence:
+            await model.complete(ChatRequest((Message("user", WARM_UP),), question=WARM_UP, evidence=evidence))
 
 
 def name_of(folder: str | Path) -> str:

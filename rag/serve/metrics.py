@@ -1,31 +1,86 @@
-"""Prometheus metrics of the endpoint, in a registry of their own."""
+"""Prometheus metrics of the endpoint, in a registry of their own.
+
+Tokens and dollars are read from the ledger when they are asked for, so that they are the ledger's; they count from the
+start of the server.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
 from plumbline.extras import require
+from rag.types import Answer
+from routing.cost.ledger import Ledger, LedgerEntry
+
+_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
 
 
 class Metrics:
-    """Counts and times; `text` is what `/metrics` answers."""
+    """Counts and times. `in_flight` and `dropped_spans` are asked when `/metrics` is."""
 
     content_type = "text/plain; version=0.0.4; charset=utf-8"
 
-    def __init__(self) -> None:
-        client = require("prometheus_client", "serve")
-        self._client = client
-        self.registry = client.CollectorRegistry()
-        self._requests = client.Counter(
-            "plumbline_requests", "Requests answered.", ["method", "route", "status"], registry=self.registry
-        )
+    def __init__(self, ledger: Ledger, *, in_flight: Callable[[], int], dropped_spans: Callable[[], int]) -> None:
+        self._client = client = require("prometheus_client", "serve")
+        self._registry = registry = client.CollectorRegistry()
+        self._ledger = ledger
+        self._read_to = ledger.last_id()
+
+        def counter(name: str, text: str, labels: tuple[str, ...] = ()) -> Any:
+            return client.Counter(f"plumbline_{name}", text, labels, registry=registry)
+
+        self._requests = counter("requests", "Requests answered.", ("method", "route", "status"))
+        self._answers = counter("answers", "Questions answered, refusals included.")
+        self._refusals = counter("refusals", "Questions that the documents do not answer.")
+        self._degraded = counter("degraded_answers", "Answers of the fallback.")
+        self._ingestions = counter("ingestions", "Ingestions that ended.", ("state",))
+        self._calls = counter("model_calls", "Calls to models.", ("kind", "model", "outcome"))
+        self._tokens = counter("model_tokens", "Tokens of calls to models.", ("model", "direction"))
+        self._dollars = counter("model_dollars", "US dollars of calls whose price is known.", ("model",))
+        self._unpriced = counter("model_unpriced_calls", "Calls whose price is not known.", ("model",))
         self._seconds = client.Histogram(
-            "plumbline_request_seconds", "Time to the end of the answer.", ["route"], registry=self.registry
+            "plumbline_request_seconds",
+            "Time to the end of the answer.",
+            ["route"],
+            buckets=_BUCKETS,
+            registry=registry,
         )
+        gauge = client.Gauge("plumbline_requests_in_flight", "Requests that are worked on.", registry=registry)
+        gauge.set_function(in_flight)
+        gauge = client.Gauge("plumbline_dropped_spans", "Spans of traces that could not be kept.", registry=registry)
+        gauge.set_function(dropped_spans)
 
     def request(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count an answered request."""
         self._requests.labels(method, route, str(status)).inc()
         self._seconds.labels(route).observe(seconds)
 
+    def answered(self, answer: Answer) -> None:
+        """Count an answer."""
+        self._answers.inc()
+        if answer.refused:
+            self._refusals.inc()
+        if answer.degraded is not None:
+            self._degraded.inc()
+
+    def ingested(self, state: str) -> None:
+        """Count an ingestion that ended."""
+        self._ingestions.labels(state).inc()
+
     def text(self) -> bytes:
-        """The exposition format."""
-        return bytes(self._client.generate_latest(self.registry))
+        """What `/metrics` answers, in Prometheus' text format."""
+        for number, entry in self._ledger.after(self._read_to):
+            self._read_to = number
+            self._count(entry)
+        return bytes(self._client.generate_latest(self._registry))
+
+    def _count(self, entry: LedgerEntry) -> None:
+        usage = entry.usage
+        self._calls.labels(entry.kind, entry.model, "error" if entry.error else "ok").inc()
+        self._tokens.labels(entry.model, "input").inc(usage.input_tokens)
+        self._tokens.labels(entry.model, "output").inc(usage.output_tokens)
+        if entry.cost is None:
+            self._unpriced.labels(entry.model).inc()
+        self._dollars.labels(entry.model).inc(float(entry.cost or Decimal(0)))

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Annotated
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from rag.events import AnswerEvent, Retrieved, Started
 from rag.output import AskOutput, HitOutput, Output
 from rag.serve.host import Host
+from rag.serve.sse import EventStream, attended, event, problem_event
+from rag.types import Answer
+from routing.chat import TextDelta
 
 
 class AskInput(BaseModel):
@@ -87,9 +94,13 @@ def routes(host: Host) -> APIRouter:
     async def ask(request: Request, body: AskInput) -> Response:
         """Answer a question, in one piece or as server-sent events."""
         name = host.default if body.kb is None else body.kb
-        base = host.base(name)
-        answer = await base.aask(body.question, tenant=request.state.tenant)
-        return _json(ServedAnswer(kb=name, **dict(AskOutput.of(answer))))
+        tenant = request.state.tenant
+        if body.stream or "text/event-stream" in request.headers.get("accept", ""):
+            request_id = request.state.request_id
+            events = _events(name, host.stream(name, body.question, tenant))
+            return EventStream(events, host=host, on_error=lambda problem: problem_event(problem, request_id))
+        answer = await attended(request, host.ask(name, body.question, tenant))
+        return _json(_served(name, answer))
 
     @router.post("/search", response_model=HitsOutput)
     async def search(body: SearchInput) -> Response:
@@ -98,6 +109,25 @@ def routes(host: Host) -> APIRouter:
         return _json(HitsOutput(hits=[HitOutput.of(hit) for hit in hits]))
 
     return router
+
+
+async def _events(name: str, events: AsyncGenerator[AnswerEvent, None]) -> AsyncGenerator[bytes, None]:
+    """The events of a question in their form on the wire."""
+    async with aclosing(events):
+        async for happened in events:
+            if isinstance(happened, TextDelta):
+                yield event("delta", json.dumps({"text": happened.text}, ensure_ascii=False))
+            elif isinstance(happened, Started):
+                started = {"trace_id": happened.trace_id, "kb": name, "question": happened.question}
+                yield event("started", json.dumps(started, ensure_ascii=False))
+            elif isinstance(happened, Retrieved):
+                yield event("hits", HitsOutput(hits=[HitOutput.of(hit) for hit in happened.hits]).model_dump_json())
+            else:
+                yield event("answer", _served(name, happened.answer).model_dump_json())
+
+
+def _served(name: str, answer: Answer) -> ServedAnswer:
+    return ServedAnswer(kb=name, **dict(AskOutput.of(answer)))
 
 
 def _json(output: Output) -> Response:

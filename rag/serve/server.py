@@ -1,18 +1,19 @@
 """Runs the application in this process: binds the port, warms up, and drains when it is told to stop.
 
-granian, embedded: HTTP is parsed outside Python, the routes run on this process's one event loop. On Linux it opens
-its port in a way that lets several processes share it, so a port that is taken is looked for before.
+granian, embedded: HTTP is parsed outside Python, the routes run on this process's one event loop.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import errno
 import logging
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from plumbline.errors import InputError
@@ -22,31 +23,56 @@ from rag.serve.host import Host
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
-_log = logging.getLogger("rag.serve")
+BACKLOG = 1024
 
 
-def require_free(host: str, port: int) -> None:
-    """Raise `InputError` when the address cannot be listened at."""
+@contextmanager
+def claimed(address: str, port: int) -> Iterator[None]:
+    """Holds the port against a second server of ours; raises `InputError` when it cannot be listened at.
+
+    On Linux granian opens ports so that processes can share them (SO_REUSEPORT), and a second server would take half of
+    the first one's requests without a word. So the port is tried before, without sharing, and a name that exists once
+    in the kernel is held while the server runs.
+    """
+    _try_to_listen(address, port)
+    if sys.platform != "linux":
+        yield
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as name:
+        try:
+            name.bind(f"\0plumbline-serve-{address}-{port}")
+        except OSError as error:
+            raise _in_use(address, port) from error
+        yield
+
+
+def _try_to_listen(address: str, port: int) -> None:
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        family, kind, protocol, _, full = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind, protocol) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
+            probe.bind(full)
             probe.listen()
     except socket.gaierror as error:
-        raise InputError(f"'{host}' is no address of this machine: {error.strerror}.", hint="Choose --host.") from error
-    except (OSError, OverflowError) as error:
-        if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
-            raise InputError(
-                f"Port {port} on {host} is in use by another program.", hint=f"Choose another: --port {port + 1}"
-            ) from error
-        raise InputError(f"Cannot listen on {host}:{port}: {error}.", hint="Choose --host and --port.") from error
+        message = f"'{address}' is no address of this machine: {error.strerror}."
+        raise InputError(message, hint="Choose another with --host.") from error
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise _in_use(address, port) from error
+        message = f"Cannot listen on {address}, port {port}: {error.strerror}."
+        raise InputError(message, hint="Choose others with --host and --port.") from error
+
+
+def _in_use(address: str, port: int) -> InputError:
+    return InputError(f"Port {port} on {address} is in use.", hint=f"Choose another, for example: --port {port + 1}")
 
 
 async def serve(host: Host, app: ASGIApp, address: str, port: int, *, on_listening: Callable[[], None]) -> None:
-    """Serve until SIGTERM or SIGINT, then let what runs finish, at most `serve.drain_seconds`."""
-    embed = require("granian.server.embed", "serve")
-    constants = require("granian.constants", "serve")
+    """Serve until SIGTERM or SIGINT, then let what runs finish, at most `serve.drain_seconds`.
+
+    Raises what warming up raises.
+    """
+    embed, constants = require("granian.server.embed", "serve"), require("granian.constants", "serve")
     server = embed.Server(
         app,
         address=address,
@@ -54,41 +80,42 @@ async def serve(host: Host, app: ASGIApp, address: str, port: int, *, on_listeni
         interface=constants.Interfaces.ASGINL,
         websockets=False,
         log_enabled=False,
-        backlog=1024,
+        backlog=BACKLOG,
     )
-    loop = asyncio.get_running_loop()
-    stopping = asyncio.Event()
+    stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
-    async with _warming(host):
-        running = asyncio.create_task(server.serve())
-        on_listening()
-        stop = asyncio.create_task(stopping.wait())
-        await asyncio.wait({running, stop}, return_when=asyncio.FIRST_COMPLETED)
-        stop.cancel()
-        host.traffic.draining = True
-        server.stop()
-        cut_off = loop.call_later(host.settings.serve.drain_seconds, host.traffic.cut_off)
-        try:
-            await running
-        finally:
-            cut_off.cancel()
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    running, warming = asyncio.create_task(server.serve()), asyncio.create_task(host.warm_up())
+    warming.add_done_callback(lambda done: stopped.set() if not done.cancelled() and done.exception() else None)
+    running.add_done_callback(lambda done: stopped.set())
+    on_listening()
+    await stopped.wait()
+    await _drain(host, server.stop, running)
+    warming.cancel()
+    for outcome in await asyncio.gather(running, warming, return_exceptions=True):
+        if isinstance(outcome, Exception):
+            raise outcome
 
 
-@contextlib.asynccontextmanager
-async def _warming(host: Host) -> AsyncIterator[None]:
-    task = asyncio.create_task(host.warm_up())
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+async def _drain(host: Host, stop: Callable[[], None], running: asyncio.Task[None]) -> None:
+    """Take no more requests; let those that run, and ingestions, end, until the time for it is over."""
+    seconds = host.settings.serve.drain_seconds
+    began = time.monotonic()
+    host.traffic.draining = True
+    stop()
+    cut_off = asyncio.get_running_loop().call_later(seconds, host.traffic.cut_off)
+    await asyncio.wait({running})
+    cut_off.cancel()
+    finishing = asyncio.create_task(host.ingestions.finish())
+    await asyncio.wait({finishing}, timeout=max(0.0, seconds - (time.monotonic() - began)))
+    finishing.cancel()
 
 
 def start_logging(*, requests: bool) -> None:
     """Log to standard error: failures always, a line for each request on demand."""
+    log = logging.getLogger("rag.serve")
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    _log.addHandler(handler)
-    _log.setLevel(logging.INFO if requests else logging.WARNING)
-    _log.propagate = False
+    log.addHandler(handler)
+    log.setLevel(logging.INFO if requests else logging.WARNING)
+    log.propagate = False

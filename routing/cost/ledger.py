@@ -6,6 +6,7 @@ budgets read.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -92,6 +93,21 @@ class Ledger:
         with self._engine.connect() as connection:
             rows = connection.execute(select(ledger).where(ledger.c.trace_id == trace_id).order_by(ledger.c.id))
             return [_from_row(row._mapping) for row in rows]
+
+    def last_id(self) -> int:
+        """The number of the newest row, 0 when there is none; `after` goes on from there."""
+        with self._engine.connect() as connection:
+            return int(connection.exec_driver_sql("SELECT coalesce(max(id), 0) FROM ledger").scalar() or 0)
+
+    def after(self, last_id: int) -> Iterator[tuple[int, LedgerEntry]]:
+        """The entries written after the row `last_id`, oldest first, each with its number."""
+        from sqlalchemy import select
+
+        ledger = _ledger_table()
+        query = select(ledger).where(ledger.c.id > last_id).order_by(ledger.c.id)
+        with self._engine.connect() as connection:
+            for row in connection.execute(query).yield_per(1000).mappings():
+                yield row["id"], _from_row(row)
 
     def totals(self) -> LedgerTotals:
         """Everything ever spent: calls, tokens, known cost, and how many calls have no known price."""

@@ -1,0 +1,162 @@
+"""The native API of documents: list, upload, delete, and the passage around a citation."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Request, Response
+
+from rag.knowledge import RAG
+from rag.output import DocumentOutput, IngestOutput, Output
+from rag.serve.errors import ConflictError, FieldError, InvalidFieldError, NotFoundError
+from rag.serve.host import Host
+from rag.serve.multipart import receive_files
+from rag.serve.passage import passage_of
+from rag.serve.uploads import Uploads
+
+KB = Annotated[str | None, Query(description="A knowledge base's name; without it, the default one.")]
+
+
+class ServedDocument(DocumentOutput):
+    """A document; `pages` is null where its format has none."""
+
+    pages: int | None
+
+
+class DocumentsOutput(Output):
+    """The documents of a knowledge base, by name."""
+
+    documents: list[ServedDocument]
+
+
+class StartedOutput(Output):
+    """The ingestion that an upload started."""
+
+    ingestion: str
+
+
+class IngestionOutput(Output):
+    """How far an ingestion is; `problem` is one of RFC 9457."""
+
+    id: str
+    state: Literal["queued", "running", "done", "failed"]
+    report: IngestOutput | None
+    problem: dict[str, object] | None
+
+
+class PassageOutput(Output):
+    """`quote` is the document's text[start:end], with what stands around it."""
+
+    document: str
+    document_id: str
+    page: int | None
+    section: str | None
+    before: str
+    quote: str
+    after: str
+    start: int
+    end: int
+    characters: int
+
+
+def routes(host: Host) -> APIRouter:
+    """The routes under `/api/` that deal with documents."""
+    router = APIRouter(prefix="/api", tags=["documents"])
+
+    @router.get("/documents")
+    async def documents(kb: KB = None) -> DocumentsOutput:
+        """The documents of a knowledge base."""
+        catalogue = host.base(kb).parts.catalogue
+        pages = catalogue.page_counts()
+        return DocumentsOutput(
+            documents=[
+                ServedDocument(**dict(DocumentOutput.of(row)), pages=pages.get(row["id"]))
+                for row in catalogue.documents()
+            ]
+        )
+
+    @router.post("/documents", status_code=202, response_model=StartedOutput)
+    async def upload(request: Request, kb: KB = None) -> StartedOutput:
+        """Store files (multipart, field `files`) and begin to ingest them."""
+        base, name = host.base(kb), host.default if kb is None else kb
+        host.ingestions.require_room()
+        uploads = Uploads.of(base.parts.path)
+        content_type = request.headers.get("content-type", "")
+        limits = host.settings.serve
+        loading = base.parts.settings.loading
+        files = await receive_files(
+            request.receive, content_type, uploads, limits, max_file_bytes=loading.max_file_bytes
+        )
+        return StartedOutput(ingestion=await host.ingestions.store(name, base, files))
+
+    @router.get("/ingestions/{ingestion_id}")
+    async def ingestion(ingestion_id: str) -> IngestionOutput:
+        """How far an ingestion is."""
+        found = host.ingestions.get(ingestion_id)
+        return IngestionOutput(
+            id=found.id,
+            state=found.state,
+            report=IngestOutput.of(found.report) if found.report else None,
+            problem=found.problem.document(found.id) if found.problem else None,
+        )
+
+    @router.delete("/documents/{document_id}", status_code=204)
+    async def delete(document_id: str, kb: KB = None) -> Response:
+        """Remove a document; an uploaded one's file too."""
+        name = host.default if kb is None else kb
+        base = host.base(kb)
+        async with host.ingestions.lock(name):
+            source = Path(_row(base, document_id)["source"])
+            await asyncio.to_thread(_remove_file, source, Uploads.of(base.parts.path))
+            await base.aremove(document_id)
+        return Response(status_code=204)
+
+    @router.get("/documents/{document_id}/passage")
+    async def passage(
+        document_id: str,
+        start: Annotated[int, Query(ge=0)],
+        end: Annotated[int, Query(ge=0)],
+        around: Annotated[int, Query(ge=0, le=20_000)] = 1200,
+        kb: KB = None,
+    ) -> PassageOutput:
+        """A piece of a document with what stands around it; offsets count Unicode code points."""
+        base = host.base(kb)
+        row = _row(base, document_id)
+        if not start <= end <= row["characters"]:
+            message = f"There is no passage {start} to {end}: '{row['name']}' has {row['characters']} characters."
+            raise InvalidFieldError(message, errors=[FieldError("end", message)])
+        found = passage_of(base.parts.catalogue, document_id, start, end, around)
+        return PassageOutput(
+            document=row["name"],
+            document_id=document_id,
+            page=found.page,
+            section=found.section,
+            before=found.before,
+            quote=found.quote,
+            after=found.after,
+            start=start,
+            end=end,
+            characters=row["characters"],
+        )
+
+    return router
+
+
+def _remove_file(source: Path, uploads: Uploads) -> None:
+    """Remove an uploaded file; raises `ConflictError` for one that was not uploaded and is still there."""
+    if uploads.holds(source):
+        source.unlink(missing_ok=True)
+    elif source.exists():
+        raise ConflictError(
+            f"'{source}' lies in a folder that is ingested from the shell, which would bring it back.",
+            hint="Remove the file, then delete the document or ingest the folder again.",
+        )
+
+
+def _row(base: RAG, document_id: str) -> dict[str, Any]:
+    row = base.parts.catalogue.about(document_id)
+    if row is None:
+        raise NotFoundError(f"There is no document '{document_id}' in this knowledge base.")
+    return row

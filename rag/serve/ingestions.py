@@ -1,0 +1,119 @@
+"""Ingestions that the endpoint starts: one at a time for each knowledge base, off the loop that answers questions."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+from uuid import uuid4
+
+from plumbline.aio import LoopThread
+from plumbline.errors import PlumblineError
+from rag.ingest.report import IngestReport
+from rag.knowledge import RAG
+from rag.serve import problems
+from rag.serve.errors import BusyError, NotFoundError
+from rag.serve.problems import Problem
+from rag.serve.uploads import Growing, Uploads
+
+State = Literal["queued", "running", "done", "failed"]
+KEPT = 1000
+LONGEST_QUEUE = 100
+_log = logging.getLogger("rag.serve")
+
+
+@dataclass(slots=True)
+class Ingestion:
+    """One ingestion; `report` once it is done, `problem` once it failed."""
+
+    id: str
+    kb: str
+    state: State = "queued"
+    report: IngestReport | None = None
+    problem: Problem | None = None
+
+
+@dataclass(slots=True)
+class Ingestions:
+    """Runs them. The states of the last `KEPT` are remembered."""
+
+    on_end: Callable[[State], None]
+    _known: OrderedDict[str, Ingestion] = field(default_factory=OrderedDict)
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _locks: dict[str, asyncio.Lock] = field(default_factory=dict)
+    _thread: LoopThread = field(default_factory=LoopThread)
+
+    def get(self, ingestion_id: str) -> Ingestion:
+        """One that was started here; raises `NotFoundError`."""
+        found = self._known.get(ingestion_id)
+        if found is None:
+            raise NotFoundError(
+                f"There is no ingestion '{ingestion_id}'.",
+                hint=f"The last {KEPT} are remembered, until the server stops; the documents stay.",
+            )
+        return found
+
+    def require_room(self) -> None:
+        """Raise `BusyError` when too many wait already."""
+        if len(self._tasks) >= LONGEST_QUEUE:
+            raise BusyError(f"{LONGEST_QUEUE} ingestions wait already.", headers={"retry-after": "10"})
+
+    async def store(self, kb: str, base: RAG, files: list[Growing]) -> str:
+        """Keep uploaded files and begin to ingest them; the ingestion's id."""
+        async with self.lock(kb):
+            paths = await asyncio.to_thread(Uploads.of(base.parts.path).keep, files)
+        return self.start(kb, base, paths).id
+
+    def start(self, kb: str, base: RAG, files: list[Path] | None = None) -> Ingestion:
+        """Ingest the uploads of a knowledge base; the report tells of `files` (`None`: of all that changed)."""
+        ingestion = Ingestion(uuid4().hex, kb)
+        self._known[ingestion.id] = ingestion
+        while len(self._known) > KEPT:
+            self._known.popitem(last=False)
+        task = asyncio.create_task(self._run(ingestion, base, files))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return ingestion
+
+    def lock(self, kb: str) -> asyncio.Lock:
+        """Held while the uploads of a knowledge base are ingested or removed."""
+        return self._locks.setdefault(kb, asyncio.Lock())
+
+    async def finish(self) -> None:
+        """Wait for what was started."""
+        while self._tasks:
+            await asyncio.wait(set(self._tasks))
+
+    async def aclose(self) -> None:
+        """Stop what still runs; files that are not ingested yet are at the next start."""
+        for task in tuple(self._tasks):
+            task.cancel()
+        await self.finish()
+        await asyncio.to_thread(self._thread.close)
+
+    async def _run(self, ingestion: Ingestion, base: RAG, files: list[Path] | None) -> None:
+        async with self.lock(ingestion.kb):
+            ingestion.state = "running"
+            folder = Uploads.of(base.parts.path).folder
+            try:
+                report = await self._thread.arun(base.aingest(folder, allow_empty=True))
+            except PlumblineError as error:
+                ingestion.problem = Problem.of(error)
+            except Exception:  # noqa: BLE001 (whatever happened, the next ingestion must run; it is logged)
+                _log.exception("ingestion %s into %s failed", ingestion.id, ingestion.kb)
+                ingestion.problem = problems.internal(ingestion.id)
+            else:
+                ingestion.report = _about(report, files)
+        ingestion.state = "failed" if ingestion.report is None else "done"
+        self.on_end(ingestion.state)
+
+
+def _about(report: IngestReport, files: list[Path] | None) -> IngestReport:
+    if files is None:
+        return replace(report, files=tuple(file for file in report.files if file.outcome != "unchanged"))
+    wanted = {str(path.resolve()) for path in files}
+    return replace(report, files=tuple(file for file in report.files if file.source in wanted))
