@@ -6,6 +6,7 @@ In a clone they are `examples/corpus` and `examples/questions.jsonl`; an install
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
@@ -35,7 +36,7 @@ def sample_corpus() -> Path:
 
 def sample_questions() -> Dataset:
     """The sample's labelled questions; those without an answer should be refused."""
-    return load_dataset(sample_folder() / "questions.jsonl")
+    return replace(load_dataset(sample_folder() / "questions.jsonl"), name="the sample")
 
 
 def sample_paraphrases() -> dict[str, tuple[str, ...]]:

@@ -17,7 +17,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+PROJECT = PYPROJECT["project"]
+COPIES: dict[str, str] = PYPROJECT["tool"]["hatch"]["build"]["targets"]["wheel"].get("force-include", {})
 USE = """
 import json, plumbline, prompts
 from pathlib import Path
@@ -64,10 +66,18 @@ def test_wheel_holds_the_packages_and_their_data(wheel: Path) -> None:
     }
     folders = ("plumbline", "routing", "rag", "evals", "prompts", "configs")
     ours = {str(path.relative_to(ROOT)) for folder in folders for path in (ROOT / folder).rglob("*") if path.is_file()}
+    ours |= {name for source, target in COPIES.items() for name in copied(ROOT / source, target)}
     assert {name for name in ours if "__pycache__" not in name} == {name for name in held if ".dist-info/" not in name}
     assert {f"{package}/py.typed" for package in ("plumbline", "routing", "rag", "evals")} <= held
     licences = {name.split("/")[-1] for name in held if ".dist-info/licenses/" in name}
     assert licences == {"LICENSE", "NOTICE"}
+
+
+def copied(source: Path, target: str) -> set[str]:
+    """The names that the wheel gives to a file or folder which is copied into a package."""
+    if source.is_file():
+        return {target}
+    return {f"{target}/{path.relative_to(source)}" for path in source.rglob("*") if path.is_file()}
 
 
 def test_metadata(wheel: Path) -> None:

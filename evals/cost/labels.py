@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 Point = tuple[float, float]
 _OFFSETS = tuple(product(("left", "right"), (7, -16, 22, -31, 37, -46, 52, -61)))  # side, points up
 _AWAY = 9  # points to the side
-_STEPS = 60
+_STEPS = 300
 _NEVER = 1000  # weighs more than any number of covered points
 
 
@@ -34,7 +34,7 @@ def place_labels(figure: Figure, labels: Sequence[Any], lines: Sequence[tuple[Po
     taken: list[Any] = []
     for label in labels:
         harms = [
-            (_harm(_moved(label, offset), axes.bbox, covered, taken) + abs(offset[1]) / 10, offset)
+            (_harm(_moved(label, offset), axes.bbox, covered, taken) + abs(offset[1]) / 8, offset)
             for offset in _OFFSETS
         ]
         taken.append(_moved(label, min(harms, key=lambda harm: harm[0])[1]))

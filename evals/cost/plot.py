@@ -57,7 +57,7 @@ def _axes(axes: Any, prices: list[float]) -> None:
     axes.yaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
     axes.set_ylim(-0.03, 1.08)
     axes.set_yticks([0, 0.2, 0.4, 0.6, 0.8, 1.0])
-    axes.margins(x=0.14)
+    axes.margins(x=0.18)
 
 
 def _point(axes: Any, config: ConfigOutput, price: IntervalOutput, right: IntervalOutput) -> None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-INK = "#5b6470"  # reads on white and on near-black alike
+INK = "#5b6470"  # of text; in a page it becomes the colour of the text around the figure
 FAINT = "#9aa3ad55"
 SERIES = ("#3b6fb6", "#c2701f", "#3d8f5f", "#a2478c", "#7a6ad8", "#8b7d1f", "#1f8b8b", "#b64a4a")
 
@@ -38,14 +38,17 @@ def new_figure(width: float, height: float) -> tuple[Figure, Axes]:
 
 
 def as_svg(figure: Figure) -> str:
-    """The figure as an `<svg>` element to stand in a page: transparent, as wide as its column, text as text."""
+    """The figure as an `<svg>` element to stand in a page: transparent, as wide as its column, text as text.
+
+    What is drawn in `INK` takes the colour of the text around it, so that it can be read in the dark as well.
+    """
     import matplotlib as mpl
 
     written = io.StringIO()
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "plumbline", "font.family": "sans-serif"}):
         figure.savefig(written, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     svg = written.getvalue()
-    svg = svg[svg.index("<svg") :]
+    svg = svg[svg.index("<svg") :].replace(INK, "currentColor")
     return re.sub(r'(?<=\s)(?:width|height)="[^"]*pt" ?', "", svg, count=2)
 
 
