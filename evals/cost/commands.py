@@ -13,6 +13,7 @@ import typer
 
 from plumbline.cli import EXIT_INTERRUPTED
 from plumbline.errors import ConfigError, InputError
+from plumbline.extras import require
 
 if TYPE_CHECKING:
     from evals.cost.replay import OnRow
@@ -60,6 +61,8 @@ def cost(
     from evals.cost.report import write_report
     from evals.cost.suite import make_suite
 
+    for module in ("scipy", "matplotlib", "jinja2"):
+        require(module, "eval")  # now, and not after everything was paid for
     flags = {"log": log, "docs": docs, "queries": queries, "budget": _dollars(budget), "seed": seed}
     settings, folder = _settings(suite, flags, config, allow_unpriced=allow_unpriced)
     ready = make_suite(settings, folder)

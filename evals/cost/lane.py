@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 from evals.cost.budget import Budget, BudgetSpentError
 from evals.cost.budgeted import Purse
 from evals.cost.catalog import bench_catalog
+from evals.cost.configs import Config
 from evals.cost.row import CacheState, Row
 from evals.cost.simulated import Clock
 from evals.cost.stages import account
-from evals.cost.suite import Config, Suite, simulated
+from evals.cost.suite import Suite, simulated
 from evals.cost.workload import Query
 from evals.metrics.correctness import answer_correct
 from plumbline.trace import current_ids, read_trace

@@ -26,7 +26,7 @@ COLUMNS = (
 def write_report(result: CostOutput, rows: Sequence[Row], folder: Path) -> list[Path]:
     """Write the files into `folder` and return their paths; raises `StorageError`, `MissingExtraError`.
 
-    `cost.json` and `cost.csv` need no extra and are written first. There is no picture when nothing can be drawn.
+    There is no picture when nothing can be drawn.
     """
     written = [folder / "cost.json", folder / "cost.csv"]
     with storage_errors(folder):

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from evals.cost.configs import Config
 from evals.cost.replay import Run
 from evals.cost.row import Row, StageCost
-from evals.cost.suite import Config
 from evals.stats import Interval, bootstrap_mean, bootstrap_ratio
 from routing.cost.prices import total_cost
 

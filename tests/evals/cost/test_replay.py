@@ -12,7 +12,7 @@ from evals.cost.row import Row
 from plumbline.errors import ConfigError, CorruptStateError, InputError
 from rag.config import open_home
 from routing.chat import Usage
-from routing.errors import AuthenticationError
+from routing.errors import AuthenticationError, MissingKeyError
 from routing.testing.server import FakeProvider, Fault
 from routing.testing.wire import Script
 
@@ -198,6 +198,12 @@ def test_what_cannot_work_is_an_error_before_anything_is_asked(
 ) -> None:
     with pytest.raises(ConfigError, match=message):
         suite(configs, **settings)
+
+
+def test_a_missing_key_is_an_error_before_anything_is_asked(suite: MakeSuite) -> None:
+    pytest.importorskip("openai")
+    with pytest.raises(MissingKeyError, match="OPENAI_API_KEY"):
+        suite({"quoting": {}, **REAL}, budget=1)
 
 
 def test_missing_documents_are_an_error(suite: MakeSuite) -> None:
