@@ -3,7 +3,9 @@
 
 const OPEN = /\[\s*sources?\s*:\s*/giy;
 const ANOTHER = /\s*(?:sources?\s*:\s*)?/iy;
-const BEGUN = /\[\s*(?:s(?:o(?:u(?:r(?:c(?:e(?:s?\s*(?::[\s\S]*)?)?)?)?)?)?)?)?$/i;
+const BEGUN = /\[\s*(?:s(?:o(?:u(?:r(?:c(?:e(?:s?\s*)?)?)?)?)?)?)?$|\[\s*sources?\s*:(?:[^[\]]|\[[^[\]]*\])*(?:\[[^[\]]*)?$/i;
+const LONGEST_BEGUN = 400;
+const LONGEST = 4000; // names are at most 255 long; without a bound, brackets that never close would be slow
 
 /** Spans `{start, end}` of the markers, in UTF-16 units; `names` are the documents that may be cited. */
 export function findMarkers(text, names) {
@@ -25,16 +27,17 @@ export function findMarkers(text, names) {
 
 /** The text without a marker that has begun at its end and is still being streamed. */
 export function withoutBegunMarker(text) {
-  const open = text.lastIndexOf("[");
-  if (open === -1 || text.length - open > 400 || text.indexOf("]", open) !== -1) return text;
-  return BEGUN.test(text.slice(open)) ? text.slice(0, open).trimEnd() : text;
+  const tail = text.slice(-LONGEST_BEGUN);
+  const begun = BEGUN.exec(tail);
+  return begun ? text.slice(0, text.length - tail.length + begun.index).trimEnd() : text;
 }
 
 /** Where the marker ends whose sources begin at `at`, or -1. A name may hold brackets and semicolons of its own. */
 function closing(text, comparable, at, names) {
   let depth = 0;
   let place = skipName(comparable, at, names);
-  for (; place < text.length; place++) {
+  const stop = Math.min(text.length, at + LONGEST);
+  for (; place < stop; place++) {
     const sign = text[place];
     if (sign === "[") depth++;
     else if (sign === "]" && depth-- === 0) return place + 1;

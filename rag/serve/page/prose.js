@@ -73,10 +73,10 @@ export function setter(into) {
 }
 
 const SET = {
-  paragraph: (block, ink, until) => ink.flow(el("p", { dir: "auto" }), block.lines, until),
-  heading: (block, ink, until) => ink.flow(el("p", { class: "heading", dir: "auto" }), block.lines, until),
+  paragraph: (block, ink, until) => ink.flow(el("p"), block.lines, until),
+  heading: (block, ink, until) => ink.flow(el("p", { class: "heading" }), block.lines, until),
   item: (block, ink, until) => {
-    const words = ink.flow(el("div", { class: "words", dir: "auto" }), block.lines, until);
+    const words = ink.flow(el("div", { class: "words" }), block.lines, until);
     return el("div", { class: "item", data: { depth: block.depth } }, el("span", { class: "sign", text: block.sign }), words);
   },
   code: (block, ink, until) => {
@@ -92,7 +92,7 @@ const SET = {
   table: (block, ink, until) => {
     const rows = block.lines.map((line, number) => {
       const cells = cellsOf(ink.source, line).map((cell) => {
-        const node = el(number === 0 && block.lines.length > 1 ? "th" : "td", { dir: "auto" });
+        const node = el(number === 0 && block.lines.length > 1 ? "th" : "td");
         return ink.flow(node, [cell], cell.end + 1);
       });
       if (cells.length) ink.insertUpTo(line.end + 1, cells.at(-1));
@@ -134,6 +134,7 @@ class Ink {
       this.text(into, at, end);
     });
     this.insertUpTo(until, into);
+    into.dir = "auto"; // last: the browser looks for a letter with a direction at every change below it
     return into;
   }
 
@@ -179,10 +180,8 @@ class Ink {
     for (const { start: from, node } of this.pieces) {
       const [first, last] = [Math.max(start, from), Math.min(end, from + node.length)];
       if (first >= last) continue;
-      const range = document.createRange();
-      range.setStart(node, first - from);
-      range.setEnd(node, last - from);
-      found.push(range);
+      // Static: every change of the document would have to mend a live one, and there may be thousands.
+      found.push(new StaticRange({ startContainer: node, startOffset: first - from, endContainer: node, endOffset: last - from }));
     }
     return found;
   }
