@@ -36,11 +36,12 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A function the model may call; `parameters` is a JSON schema."""
+    """A function the model may call; `parameters` is a JSON schema, which `strict` asks the provider to enforce."""
 
     name: str
     description: str
     parameters: Mapping[str, Any]
+    strict: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,7 @@ class ChatRequest:
     `question` and `evidence` repeat as data what the messages say as text, so that the extractive model and
     provider-native citations need not parse a prompt. `deadline` is the moment on the clock `time.monotonic()`, in
     seconds, after which the answer is worthless; `response_schema` is a JSON schema the text must satisfy.
+    `tool_choice` says whether the model may call one of the `tools` ("auto"), must ("required"), or must call this one.
     """
 
     messages: tuple[Message, ...]
@@ -106,6 +108,7 @@ class ChatRequest:
     evidence: tuple[Evidence, ...] = ()
     response_schema: Mapping[str, Any] | None = None
     tools: tuple[Tool, ...] = ()
+    tool_choice: Literal["auto", "required"] | Tool = "auto"
     deadline: float | None = None
     tags: Tags = Tags()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from plumbline.extras import require
 from routing.chat import (
@@ -124,6 +124,7 @@ class AnthropicChatModel:
             "system": system or None,
             "stop_sequences": list(request.options.stop) or None,
             "tools": [_tool(tool) for tool in request.tools] or None,
+            "tool_choice": _choice(request.tool_choice),
             "output_config": self._output(request.response_schema) or None,
         }
         return {
@@ -288,4 +289,11 @@ def _clients(base_url: str, api_key: str, timeout: float) -> ClientPool[AsyncAnt
 
 
 def _tool(tool: Tool) -> dict[str, Any]:
-    return {"name": tool.name, "description": tool.description, "input_schema": dict(tool.parameters)}
+    described = {"name": tool.name, "description": tool.description, "input_schema": dict(tool.parameters)}
+    return described | ({"strict": True} if tool.strict else {})
+
+
+def _choice(choice: Literal["auto", "required"] | Tool) -> dict[str, str] | None:
+    if isinstance(choice, Tool):
+        return {"type": "tool", "name": choice.name}
+    return None if choice == "auto" else {"type": "any"}  # "auto" is the default

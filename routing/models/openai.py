@@ -6,7 +6,7 @@ import re
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from plumbline.extras import require
 from routing.chat import (
@@ -17,6 +17,7 @@ from routing.chat import (
     FinishReason,
     Message,
     TextDelta,
+    Tool,
     ToolCall,
     Usage,
 )
@@ -136,7 +137,8 @@ class OpenAIChatModel:
             limit: _at_most(options.max_tokens, self._facts.max_output),
             "seed": options.seed,
             "stop": list(options.stop) or None,
-            "tools": [_tool(tool.name, tool.description, tool.parameters) for tool in request.tools] or None,
+            "tools": [_tool(tool) for tool in request.tools] or None,
+            "tool_choice": _choice(request.tool_choice),
             "response_format": None if request.response_schema is None else _format(request.response_schema),
             "reasoning_effort": self._effort,
         }
@@ -284,8 +286,15 @@ def _message(message: Message) -> dict[str, Any]:
     return sent
 
 
-def _tool(name: str, description: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
-    return {"type": "function", "function": {"name": name, "description": description, "parameters": dict(parameters)}}
+def _tool(tool: Tool) -> dict[str, Any]:
+    function = {"name": tool.name, "description": tool.description, "parameters": dict(tool.parameters)}
+    return {"type": "function", "function": function | ({"strict": True} if tool.strict else {})}
+
+
+def _choice(choice: Literal["auto", "required"] | Tool) -> str | dict[str, Any] | None:
+    if isinstance(choice, Tool):
+        return {"type": "function", "function": {"name": choice.name}}
+    return None if choice == "auto" else choice  # "auto" is the default
 
 
 def _format(schema: Mapping[str, Any]) -> dict[str, Any]:

@@ -143,6 +143,17 @@ async def test_what_is_sent(model: AnthropicChatModel, server: FakeProvider) -> 
     assert server.requests[-1].path == "/v1/messages"
 
 
+async def test_tools_may_be_strict_and_have_to_be_called(model: AnthropicChatModel, server: FakeProvider) -> None:
+    look = Tool("look", "Looks.", {"type": "object", "properties": {}}, strict=True)
+    await model.complete(replace(REQUEST, tools=(look,)))
+    assert server.requests[-1].body["tools"][0]["strict"] is True
+    assert "tool_choice" not in server.requests[-1].body
+    await model.complete(replace(REQUEST, tools=(look,), tool_choice="required"))
+    assert server.requests[-1].body["tool_choice"] == {"type": "any"}
+    await model.complete(replace(REQUEST, tools=(look,), tool_choice=look))
+    assert server.requests[-1].body["tool_choice"] == {"type": "tool", "name": "look"}
+
+
 async def test_facts_and_effort(server: FakeProvider) -> None:
     adapter = AnthropicChatModel("c", api_key="k", base_url=server.url, facts=ModelFacts(max_output=10), effort="low")
     await adapter.complete(replace(REQUEST, options=ChatOptions(max_tokens=5000)))

@@ -150,6 +150,17 @@ async def test_what_is_sent(model: OpenAIChatModel, server: FakeProvider) -> Non
     assert server.requests[-1].headers["authorization"] == "Bearer sk-test"
 
 
+async def test_tools_may_be_strict_and_have_to_be_called(model: OpenAIChatModel, server: FakeProvider) -> None:
+    look = Tool("look", "Looks.", {"type": "object", "properties": {}}, strict=True)
+    await model.complete(replace(REQUEST, tools=(look,)))
+    assert server.requests[-1].body["tools"][0]["function"]["strict"] is True
+    assert "tool_choice" not in server.requests[-1].body
+    await model.complete(replace(REQUEST, tools=(look,), tool_choice="required"))
+    assert server.requests[-1].body["tool_choice"] == "required"
+    await model.complete(replace(REQUEST, tools=(look,), tool_choice=look))
+    assert server.requests[-1].body["tool_choice"] == {"type": "function", "function": {"name": "look"}}
+
+
 async def test_a_loose_schema_is_not_called_strict(model: OpenAIChatModel, server: FakeProvider) -> None:
     await model.complete(replace(REQUEST, response_schema={"type": "object", "properties": {"a": {"type": "string"}}}))
     assert server.requests[-1].body["response_format"]["json_schema"]["strict"] is False
