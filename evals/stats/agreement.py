@@ -26,10 +26,10 @@ def kappa(
 ) -> Interval:
     """Cohen's kappa of two raters' labels for the same n items ("A Coefficient of Agreement for Nominal Scales", 1960).
 
-    1 is full agreement, 0 what chance would bring. The interval is BCa, widened. Where they agree on every item,
-    resampling sees no doubt, and the lower bound comes from Wilson's for the share of agreement, chance agreement being
-    what it is ("score"; a cluster counts as one item). Raises `InputError` for no items, different lengths, and when
-    all labels of both are the same one: then agreement by chance is certain and kappa undefined.
+    1 is full agreement, 0 what chance would bring. The interval is BCa; it needs no widening here. Where they agree on
+    every item, resampling sees no doubt, and the lower bound comes from Wilson's for the share of agreement, chance
+    agreement being what it is ("score"; a cluster counts as one item). Raises `InputError` for no items, different
+    lengths, and when all labels of both are the same one: kappa is then undefined.
     """
     same_length({"first": len(first), "second": len(second)})
     if not len(first):
@@ -48,7 +48,9 @@ def kappa(
             return np.where(chance < 1, (shares[:, -1] - chance) / (1 - chance), np.nan)
 
     agreed = both[:, -1]
-    interval = bootstrap_statistic([agreed], statistic, clusters=clusters, level=level, resamples=resamples, seed=seed)
+    interval = bootstrap_statistic(
+        [agreed], statistic, clusters=clusters, level=level, resamples=resamples, seed=seed, method="bca"
+    )
     if not agreed.all():
         return interval
     chance = float(one.mean(axis=0) @ two.mean(axis=0))

@@ -4,8 +4,8 @@ Rows from one source stand and fall together, so that treating them as independe
 whole sources are resampled (Davison & Hinkley, *Bootstrap Methods and their Application*, 1997, section 3.8; Cameron,
 Gelbach & Miller 2008). How an interval is made:
 
-    auto     0/1 values and values of known bounds: "score" (evals.stats.score). All else: "t", and "bca-t" where the
-             data cannot support it (a few rare values among equal ones)
+    auto     independent 0/1 values and values of known bounds: "score" (evals.stats.score). All else: "t"; where the
+             data cannot support it (a few rare values among equal ones), "score" if it can be, else "bca-t"
     t        bootstrap-t, on residuals (evals.stats.studentised); Student's t below 5 units
     bca-t    BCa with percentiles widened as Student's t is (evals.stats.bca)
     bca      BCa as Efron has it
@@ -52,24 +52,27 @@ def bootstrap_mean(
     """The mean of `values`, float[n]; `clusters` gives the n labels of the groups that are resampled whole.
 
     `bounds`, such as (0, 1) for nDCG, are the least and the largest value there could be: with them the interval stays
-    inside and is narrower, made by the score method ("auto") or cut. Values that are all 0 or 1 have these bounds
-    anyway. The order of the rows does not matter. Raises `InputError` for no values, NaN, a value outside the bounds,
-    another number of labels.
+    inside and, where "score" applies, is narrower. Values that are all 0 or 1 have these bounds anyway. The order of
+    the rows does not matter. Raises `InputError` for no values, NaN, a value outside of the bounds, another number of
+    labels than values.
     """
     rows = column(values, "values")
     codes = None if clusters is None else cluster_codes(clusters, len(rows))
     check_resamples(resamples, level)
-    binary = _binary(rows)
     if bounds is not None:
         _check_bounds(rows, bounds)
+    binary = _binary(rows) and bounds in {None, (0, 1)}
+    units = Units.of(rows, np.ones(len(rows)), codes)
     if method != "auto" or (bounds is None and not binary):
-        units = Units.of(rows, np.ones(len(rows)), codes)
         return _cut(_interval(units, codes, len(rows), level, resamples, seed, method), bounds)
     low, high = bounds or (0.0, 1.0)
-    units = Units.of((rows - low) / (high - low), np.ones(len(rows)), codes)
-    shares = bounded_mean_bounds(units, level, len(rows) if binary and (low, high) == (0, 1) else None)
-    ends = [low + share * (high - low) for share in shares]
-    return Interval(float(rows.mean()), ends[0], ends[1], level, len(rows), "score", _count(codes))
+    by, ends = "t", None if len(units) == len(rows) else _studentised(units, level, resamples, seed)
+    if ends is None:
+        scaled = Units((units.numerators - low * units.denominators) / (high - low), units.denominators)
+        shares = bounded_mean_bounds(scaled, level, len(rows) if binary else None)
+        by, ends = "score", (low + shares[0] * (high - low), low + shares[1] * (high - low))
+    interval = Interval(units.estimate, ends[0], ends[1], level, len(rows), by, _count(codes))
+    return _cut(interval, (low, high))
 
 
 def bootstrap_ratio(
@@ -122,9 +125,11 @@ def paired_difference(
     differences = one - two
     units = Units.of(differences, np.ones(len(one)), codes)
     if method == "auto" and _binary(one) and _binary(two):
-        gains, losses = int(np.count_nonzero(differences > 0)), int(np.count_nonzero(differences < 0))
-        low, high = paired_share_bounds(gains, losses, units, level)
-        return Interval(float(differences.mean()), low, high, level, len(one), "score", _count(codes))
+        by, ends = "t", None if len(units) == len(one) else _studentised(units, level, resamples, seed)
+        if ends is None:
+            gains, losses = int(np.count_nonzero(differences > 0)), int(np.count_nonzero(differences < 0))
+            by, ends = "score", paired_share_bounds(gains, losses, units, level)
+        return _cut(Interval(units.estimate, ends[0], ends[1], level, len(one), by, _count(codes)), (-1, 1))
     interval = _interval(units, codes, len(one), level, resamples, seed, method)
     if interval.method == "constant" and 0.5 ** (len(units) - 1) > 1 - level + 1e-12:
         return replace(interval, low=min(interval.low, 0.0), high=max(interval.high, 0.0))
@@ -141,19 +146,29 @@ def _interval(
 
     if len(units) == 1:
         return made("one unit", (-inf, inf))
-    residuals = units.residuals
-    if np.abs(residuals).max() <= 1e-12 * np.abs(units.numerators).max():
+    if _constant(units):
         return made("constant", (units.estimate, units.estimate))
     if method in {"auto", "t"}:
         if len(units) < FEWEST:
             return made("student", student_bounds(units, level))
-        bounds = studentised_bounds(units, level, resamples, np.random.default_rng(seed))
+        bounds = _studentised(units, level, resamples, seed)
         if bounds is not None:
             return made("t", bounds)
         method = "bca-t"
     distribution = resampled_ratios(units, resamples, np.random.default_rng(seed))
     widened = method == "bca-t"
     return made(method, bca_bounds(units.estimate, distribution, units.without_each(), level, widened=widened))
+
+
+def _studentised(units: Units, level: float, resamples: int, seed: int) -> tuple[float, float] | None:
+    if len(units) < FEWEST or _constant(units):
+        return None
+    return studentised_bounds(units, level, resamples, np.random.default_rng(seed))
+
+
+def _constant(units: Units) -> bool:
+    """Whether nothing varies but by rounding."""
+    return bool(np.abs(units.residuals).max() <= 1e-12 * np.abs(units.numerators).max())
 
 
 def _count(codes: Indices | None) -> int | None:

@@ -7,7 +7,7 @@ function raises `InputError` for a power or alpha outside of (0, 1), a design ef
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import asin, ceil, pi, sin, sqrt
+from math import asin, ceil, isnan, pi, sin, sqrt
 from statistics import NormalDist
 
 from evals.stats.columns import check_level
@@ -121,8 +121,9 @@ def _t_power(effect: float, n: float, alpha: float) -> float:
     special = require("scipy.special", "eval")
     critical = special.stdtrit(n - 1, 1 - alpha / 2)
     shift = effect * sqrt(n)
-    tails = 1 - special.nctdtr(n - 1, shift, critical) + special.nctdtr(n - 1, shift, -critical)
-    return float(tails)
+    missed, wrong_side = (float(special.nctdtr(n - 1, shift, bound)) for bound in (critical, -critical))
+    # Far out in a tail scipy's value is NaN; what it would be is too small to count.
+    return 1 - (0 if isnan(missed) else missed) + (0 if isnan(wrong_side) else wrong_side)
 
 
 def _z_power(shift: float, alpha: float) -> float:

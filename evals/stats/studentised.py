@@ -6,6 +6,11 @@ tails are, and on which side, which serves skewed values better than any reading
 the remedy of Cameron, Gelbach & Miller ("Bootstrap-Based Improvements for Inference with Clustered Errors", Review of
 Economics and Statistics 2008) for there being few.
 
+How far such bounds lean to one side rests on the skewness of the sample, which few units estimate badly: an outlier of
+a symmetric population then pulls the interval away from the truth. Hall's symmetric interval ("On Symmetric Bootstrap
+Confidence Intervals", JRSS B 1988) never leans. The quantiles used here lie half-way between the two, which in
+`benchmarks/coverage.py` comes nearest to the level over symmetric and skewed populations alike.
+
 A ratio is handled as Fieller did ("Some Problems in Interval Estimation", JRSS B 1954): at the true ratio x the
 residuals numerator - x * denominator have mean 0, and every x is kept at which their studentised mean is not extreme.
 No resample is ever divided by its denominator.
@@ -37,8 +42,10 @@ def studentised_bounds(
     if np.count_nonzero(np.isinf(statistics)) > (1 - level) / 20 * resamples:
         return None
     outside = int((resamples + 1) * (1 - level) / 2 + 1e-9)
-    ordered = np.sort(statistics)
-    low, high = _invert(units, float(ordered[resamples - outside])), _invert(units, float(ordered[outside - 1]))
+    leaning = np.sort(statistics)[[resamples - outside, outside - 1]]
+    straight = np.sort(np.abs(statistics))[resamples - 2 * outside]
+    quantiles = (leaning + np.array([straight, -straight])) / 2
+    low, high = (_invert(units, float(quantile)) for quantile in quantiles)
     return (low, high) if isfinite(low) and isfinite(high) else None
 
 
