@@ -7,7 +7,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from plumbline.errors import PlumblineError
-from rag.serve import assets, documents, native, ops
+from rag.serve import assets, documents, native, openai_api, ops
 from rag.serve.errors import (
     BadRequestBodyError,
     FieldError,
@@ -31,7 +31,8 @@ def create_app(host: Host) -> FastAPI:
     app.add_middleware(Gate, host=host)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http_error)
-    for router in (ops.routes(host), native.routes(host), documents.routes(host), assets.routes()):
+    rooms = (ops.routes(host), native.routes(host), documents.routes(host), openai_api.routes(host), assets.routes())
+    for router in rooms:
         app.include_router(router)
     return app
 

@@ -1,0 +1,92 @@
+"""A chat completion of a knowledge base: the answer to the last message of the user, its evidence beside it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from rag.events import Answered, Started
+from rag.output import AskOutput
+from rag.serve.host import Host
+from rag.serve.openai_convert import question, without_effect
+from rag.serve.openai_gateway import completion_id
+from rag.serve.openai_request import ChatBody
+from rag.serve.openai_wire import Chunks, framed
+from rag.types import Answer
+from routing.chat import TextDelta
+
+PREFIX = "kb/"
+"""What the names of models that are knowledge bases begin with."""
+_AGAIN = "\n\n"  # between the pieces of a model that broke off and the answer of the one that took over
+
+
+@dataclass(frozen=True, slots=True)
+class KnowledgeQuestion:
+    """One question to the knowledge base that `body.model` names."""
+
+    host: Host
+    body: ChatBody
+    question: str
+    tenant: str | None
+
+    @classmethod
+    def of(cls, body: ChatBody, host: Host, tenant: str | None) -> KnowledgeQuestion:
+        """From a body; raises what is wrong with it."""
+        return cls(host, body, question(body), tenant)
+
+    @property
+    def base(self) -> str:
+        """The name of the knowledge base."""
+        return self.body.model.removeprefix(PREFIX)
+
+    async def complete(self) -> tuple[dict[str, Any], Decimal | None]:
+        """The completion and its cost; raises as `RAG.aask`."""
+        answer = await self.host.ask(self.base, self.question, self.tenant)
+        document = framed(
+            {"role": "assistant", "content": answer.text, "refusal": None},
+            name=completion_id(answer.trace_id),
+            created=int(time.time()),
+            model=self.body.model,
+            finish="stop",
+            usage=answer.usage,
+        )
+        return {**document, "plumbline": self._extension(answer, 0)}, answer.cost
+
+    async def events(self) -> AsyncGenerator[bytes, None]:
+        """The chunks; raises as `RAG.astream`, before the first chunk if it fails before the first piece of text."""
+        said: list[str] = []
+        trace_id = ""
+        chunks: Chunks | None = None
+        async with aclosing(self.host.stream(self.base, self.question, self.tenant)) as events:
+            async for happened in events:
+                if isinstance(happened, Started):
+                    trace_id = happened.trace_id
+                elif isinstance(happened, TextDelta | Answered):
+                    begin = b""
+                    if chunks is None:
+                        chunks = self._chunks(trace_id)
+                        begin = chunks.begin()
+                    if isinstance(happened, TextDelta):
+                        said.append(happened.text)
+                        yield begin + chunks.text(happened.text)
+                    else:
+                        yield begin + self._end(chunks, happened.answer, "".join(said))
+
+    def _chunks(self, trace_id: str) -> Chunks:
+        return Chunks(completion_id(trace_id), int(time.time()), self.body.model, self.body.include_usage)
+
+    def _end(self, chunks: Chunks, answer: Answer, said: str) -> bytes:
+        """What is left of the answer; the whole of it where another model had to begin anew."""
+        start = 0 if answer.text.startswith(said) else len(said) + len(_AGAIN)
+        rest = _AGAIN + answer.text if start else answer.text[len(said) :]
+        end = chunks.finish("stop", answer.usage, self._extension(answer, start))
+        return (chunks.text(rest) if rest else b"") + end
+
+    def _extension(self, answer: Answer, start: int) -> dict[str, Any]:
+        """`text_start` is where in the content the answer's text begins, to which citations count."""
+        output = AskOutput.of(answer).model_dump(mode="json", exclude={"text"})
+        return {"kb": self.base, **output, "text_start": start, "ignored": without_effect(self.body)}
