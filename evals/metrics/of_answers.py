@@ -1,0 +1,122 @@
+"""Metrics of an outcome's answer, by the contract."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from evals.dataset import Example
+from evals.metrics import citations, text
+from evals.metrics.citations import GoldEvidence
+from evals.metrics.contract import FunctionMetric, Score
+from evals.metrics.correctness import answer_correct
+from evals.metrics.numeric import numeric_match
+from evals.metrics.pages import page_hit
+from evals.metrics.refusal import is_refusal
+from evals.outcome import Outcome
+from rag.answer.markers import without_markers
+from rag.types import Answer
+
+
+def answer_metrics() -> list[FunctionMetric]:
+    """All of them, in the order of the documentation."""
+    return [
+        FunctionMetric(
+            "correct", "Judged right against the gold answers; of unanswerable questions, refused", _correct
+        ),
+        FunctionMetric("exact_match", "The normalised answer equals a gold answer", _by_text(text.exact_match)),
+        FunctionMetric("token_f1", "Token F1 with the gold answer that fits best", _by_text(text.token_f1)),
+        FunctionMetric("token_recall", "Share of the gold answer's tokens in the answer", _by_text(text.token_recall)),
+        FunctionMetric("alias_recall", "The answer contains a gold answer whole", _by_text(text.alias_recall)),
+        FunctionMetric("numeric_match", "The answer states the gold answer's quantities", _numeric),
+        FunctionMetric("refused_rightly", "Refused when unanswerable, answered when answerable", _refused_rightly),
+        FunctionMetric("citation_precision", "Share of citations that are gold evidence", _citation_precision),
+        FunctionMetric("citation_recall", "Share of the gold evidence that is cited", _citation_recall),
+        FunctionMetric("supported_claims", "Share of claims with a citation that supports them", _supported),
+        FunctionMetric("page_cited", "A labelled page is among those cited", _page_cited),
+        FunctionMetric("confidence", "What the system says about itself; better only where calibrated", _confidence),
+    ]
+
+
+def refused(answer: Answer) -> bool:
+    """Whether the system says that it refuses, or its words do."""
+    return answer.refused or is_refusal(answer.text)
+
+
+def gold_evidence(example: Example) -> GoldEvidence:
+    """The example's labels."""
+    spans = [(span.document, span.start, span.end) for span in example.spans]
+    return GoldEvidence(spans, example.pages, example.documents)
+
+
+def _language(example: Example) -> str | None:
+    return example.tags.get("language")
+
+
+def _correct(example: Example, outcome: Outcome) -> float | None:
+    if outcome.answer is None:
+        return None
+    if example.answers:
+        if outcome.answer.refused:
+            return 0.0
+        language = _language(example) or "en"
+        verdict = answer_correct(example.question, outcome.answer.text, example.answers, language)
+        return float(verdict.label == "correct")
+    return None if example.answerable is not False else float(refused(outcome.answer))
+
+
+def _by_text(function: Callable[[str, Sequence[str], str | None], float | None]) -> Score:
+    def score(example: Example, outcome: Outcome) -> float | None:
+        if outcome.answer is None:
+            return None
+        return function(without_markers(outcome.answer.text), example.answers, _language(example))
+
+    return score
+
+
+def _numeric(example: Example, outcome: Outcome) -> float | None:
+    if outcome.answer is None:
+        return None
+    said = without_markers(outcome.answer.text)
+    return _float(numeric_match(said, example.answers, example.question, _language(example) or "en"))
+
+
+def _refused_rightly(example: Example, outcome: Outcome) -> float | None:
+    if outcome.answer is None or example.answerable is None:
+        return None
+    return float(refused(outcome.answer) is not example.answerable)
+
+
+def _citation_precision(example: Example, outcome: Outcome) -> float | None:
+    answer = _given(outcome)
+    return None if answer is None else citations.citation_precision(answer.citations, gold_evidence(example))
+
+
+def _citation_recall(example: Example, outcome: Outcome) -> float | None:
+    answer = _given(outcome)
+    return None if answer is None else citations.citation_recall(answer.citations, gold_evidence(example))
+
+
+def _supported(_: Example, outcome: Outcome) -> float | None:
+    answer = _given(outcome)
+    return None if answer is None else citations.supported_claims(answer)
+
+
+def _page_cited(example: Example, outcome: Outcome) -> float | None:
+    answer = _given(outcome)
+    if answer is None:
+        return None
+    cited = [(citation.document, citation.page) for citation in answer.citations if citation.verdict != "not_found"]
+    return _float(page_hit(cited, example.pages))
+
+
+def _confidence(_: Example, outcome: Outcome) -> float | None:
+    return None if outcome.answer is None else outcome.answer.confidence
+
+
+def _given(outcome: Outcome) -> Answer | None:
+    """The answer, if it answers: a refusal has nothing to cite."""
+    return None if outcome.answer is None or refused(outcome.answer) else outcome.answer
+
+
+def _float(value: bool | None) -> float | None:
+    return None if value is None else float(value)
