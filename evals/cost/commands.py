@@ -75,15 +75,15 @@ def cost(
         typer.secho("Interrupted. The rows by now are stored; run the same command again to go on.", err=True)
         raise typer.Exit(EXIT_INTERRUPTED) from None
     result = CostOutput.of(run)
+    written = write_report(result, run.rows, out)
     if as_json:
-        write_report(result, run.rows, out)
         typer.echo(result.model_dump_json(indent=2))
         return
     from evals.cost import show
 
     console = _console()
     show.report(console, result)
-    for path in write_report(result, run.rows, out):
+    for path in written:
         console.print(str(path), style="dim", markup=False)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -136,10 +135,3 @@ def _cache_state(answer: Answer | None, *, cached: bool) -> CacheState:
     if answer is not None and answer.cached:
         return "answer"
     return "prefix" if cached else "none"
-
-
-async def close_all(lanes: list[Lane]) -> None:
-    """Close every lane, whatever happens to one."""
-    for lane in lanes:
-        with suppress(OSError):
-            await lane.close()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
 from evals.cost.budget import Budget, BudgetSpentError
-from evals.cost.lane import Lane, close_all, open_lane
+from evals.cost.lane import Lane, open_lane
 from evals.cost.row import Row
 from evals.cost.store import FILE, Rows
 from evals.cost.suite import Suite
@@ -46,13 +47,6 @@ class Run:
         return tuple(row for row in self.rows if asked[row.query] == len(self.suite.configs))
 
 
-@dataclass(slots=True)
-class _Progress:
-    done: int
-    total: int
-    notes: list[str] = field(default_factory=list)
-
-
 async def replay(
     suite: Suite, folder: Path, *, environ: Mapping[str, str] | None = None, on_row: OnRow = lambda *_: None
 ) -> Run:
@@ -64,15 +58,18 @@ async def replay(
     """
     rows = Rows(folder, suite.fingerprint())
     budget = Budget(suite.budget, journal=folder / WORK / "budget.jsonl")
-    reused = len(rows.all)
-    progress = _Progress(reused, len(suite.workload.queries) * len(suite.configs))
+    reused = len(rows)
     stopped = None
     try:
-        if not rows.complete((config.name for config in suite.configs), (query.id for query in suite.workload.queries)):
-            stopped = await _run(suite, folder / WORK, rows, budget, environ, progress, on_row)
-        return Run(
-            suite, _in_order(suite, rows), reused, budget.spent, dict(rows.ingest_costs), stopped, tuple(progress.notes)
-        )
+        if reused < len(suite.workload.queries) * len(suite.configs):
+            async with AsyncExitStack() as stack:
+                try:
+                    lanes = await _lanes(stack, suite, folder / WORK, rows, budget, environ)
+                    await _ask(suite, lanes, rows, on_row)
+                except BudgetSpentError as error:
+                    stopped = _stopped(error, budget)
+        found = _in_order(suite, rows)
+        return Run(suite, found, reused, budget.spent, dict(rows.ingest_costs), stopped, tuple(rows.notes))
     finally:
         rows.close()
         budget.close()
@@ -86,51 +83,48 @@ def start_over(folder: Path) -> None:
             shutil.rmtree(folder / WORK)
 
 
-async def _run(
+async def _lanes(
+    stack: AsyncExitStack,
     suite: Suite,
     work: Path,
     rows: Rows,
     budget: Budget,
     environ: Mapping[str, str] | None,
-    progress: _Progress,
-    on_row: OnRow,
-) -> str | None:
-    """Ask what is missing; why it ended early, if it did."""
-    lanes: list[Lane] = []
-    try:
-        for config in suite.configs:
-            lanes.append(open_lane(config, suite, work, budget, environ))
-            await _fill(lanes[-1], suite, rows, progress)
-        for query in suite.workload.queries:
-            for lane in lanes:
-                there = rows.has(lane.config.name, query.id)
-                if there and lane.config.profile is None:
-                    continue
-                row = await lane.ask(query)
-                if there:
-                    continue  # asked only so that the simulated cache holds what it held
-                rows.add(row)
-                progress.done += 1
-                on_row(progress.done, progress.total)
-    except BudgetSpentError as error:
-        if budget.spent == 0:
-            raise ConfigError(
-                f"The budget does not reach for a single call: {error.message}", key="budget", hint=error.hint
-            ) from error
-        return str(error)
-    finally:
-        await close_all(lanes)
-    return None
+) -> list[Lane]:
+    """The configurations with their knowledge bases filled; `stack` closes them."""
+    lanes = []
+    for config in suite.configs:
+        lane = open_lane(config, suite, work, budget, environ)
+        stack.push_async_callback(lane.close)
+        lanes.append(lane)
+        report = await lane.fill(suite.docs)
+        for file in report.files:
+            if file.outcome == "failed":
+                rows.add_note(f"{file.name} could not be read: {file.reason}")
+        if report.count("added") + report.count("updated"):
+            rows.add_ingest(config.name, report.cost)
+    return lanes
 
 
-async def _fill(lane: Lane, suite: Suite, rows: Rows, progress: _Progress) -> None:
-    report = await lane.fill(suite.docs)
-    for file in report.files:
-        note = f"{file.name} could not be read: {file.reason}"
-        if file.outcome == "failed" and note not in progress.notes:
-            progress.notes.append(note)
-    if report.count("added") + report.count("updated"):
-        rows.add_ingest(lane.config.name, report.cost)
+async def _ask(suite: Suite, lanes: Sequence[Lane], rows: Rows, on_row: OnRow) -> None:
+    """Ask what is missing, query by query, so that whatever ends the run leaves all configurations equally far."""
+    total = len(suite.workload.queries) * len(lanes)
+    for query in suite.workload.queries:
+        for lane in lanes:
+            if not rows.has(lane.config.name, query.id):
+                rows.add(await lane.ask(query))
+                on_row(len(rows), total)
+            elif lane.config.profile is not None:
+                await lane.ask(query)  # again, for nothing, so that the simulated cache holds what it held
+
+
+def _stopped(error: BudgetSpentError, budget: Budget) -> str:
+    """Why the run ended early; raises `ConfigError` when nothing could be bought at all."""
+    if budget.spent == 0:
+        raise ConfigError(
+            f"The budget does not reach for a single call: {error.message}", key="budget", hint=error.hint
+        ) from error
+    return str(error)
 
 
 def _in_order(suite: Suite, rows: Rows) -> tuple[Row, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from decimal import Decimal
 from pathlib import Path
 
@@ -23,6 +22,7 @@ class Rows:
         self._journal = Journal(folder / FILE)
         self._rows: dict[tuple[str, str], Row] = {}
         self.ingest_costs: dict[str, Decimal | None] = {}
+        self.notes: list[str] = []
         try:
             self._read(folder, fingerprint)
         except BaseException:
@@ -36,14 +36,12 @@ class Rows:
         """The rows in the order in which they were made."""
         return tuple(self._rows.values())
 
+    def __len__(self) -> int:
+        return len(self._rows)
+
     def has(self, config: str, query: str) -> bool:
         """Whether the row of this query under this configuration is there."""
         return (config, query) in self._rows
-
-    def complete(self, configs: Iterable[str], queries: Iterable[str]) -> bool:
-        """Whether every row is there."""
-        names = list(configs)
-        return all(self.has(config, query) for query in queries for config in names)
 
     def add(self, row: Row) -> None:
         """Store a row, for good."""
@@ -55,6 +53,12 @@ class Rows:
         self._journal.append({"ingest": config, "cost": None if cost is None else str(cost)})
         self.ingest_costs[config] = cost
 
+    def add_note(self, note: str) -> None:
+        """Store what the reader must know, once."""
+        if note not in self.notes:
+            self._journal.append({"note": note})
+            self.notes.append(note)
+
     def close(self) -> None:
         """Close the journal."""
         self._journal.close()
@@ -64,6 +68,8 @@ class Rows:
             try:
                 if number == 1:
                     self._check(folder, entry["suite"], fingerprint)
+                elif "note" in entry:
+                    self.notes.append(str(entry["note"]))
                 elif "ingest" in entry:
                     self.ingest_costs[entry["ingest"]] = None if entry["cost"] is None else Decimal(entry["cost"])
                 else:

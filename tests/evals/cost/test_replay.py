@@ -100,6 +100,14 @@ async def test_a_damaged_row_is_an_error_and_nothing_is_removed(suite: MakeSuite
     assert path.read_bytes() == before
 
 
+async def test_a_file_that_cannot_be_read_is_noted_for_good(suite: MakeSuite, folder: Path, tmp_path: Path) -> None:
+    (folder / "docs" / "broken.pdf").write_bytes(b"%PDF-1.4 nothing else")
+    for _ in range(2):
+        run = await replay(suite({"quoting": {}}, queries=2), tmp_path / "out", environ={})
+        (note,) = run.notes
+        assert note.startswith("broken.pdf could not be read: ")
+
+
 async def test_a_model_without_a_price_has_an_unknown_cost(suite: MakeSuite, tmp_path: Path) -> None:
     run = await replay(suite({"own": {"simulate": "vllm-8b"}}, queries=2), tmp_path / "out", environ={})
     assert [row.cost for row in run.rows] == [None, None]
