@@ -130,7 +130,7 @@ def read_typed(path: Path, kind: type[Row]) -> Iterator[tuple[int, Row]]:
 
 def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Line number and object of each line of a JSONL file that is not blank; raises `InputError` naming the line."""
-    for number, line in _lines(path):
+    for number, line in read_lines(path):
         place = f"{path.name}:{number}"
         try:
             values = json.loads(line)
@@ -143,7 +143,8 @@ def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         yield number, values
 
 
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
+def read_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Number and text of each line of a UTF-8 file (.gz, too) that is not blank; raises `InputError` naming it."""
     if not path.is_file():
         raise InputError(f"There is no file {path}.")
     try:

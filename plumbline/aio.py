@@ -174,6 +174,15 @@ async def emitted(produce: Callable[[Callable[[T], None]], Coroutine[Any, Any, N
             task.exception()  # it was raised above, or nobody wants it any more
 
 
+def run_here(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run one coroutine to the end on a loop of its own, also where a loop already runs (a notebook, pytest)."""
+    loop = LoopThread()
+    try:
+        return loop.run(coroutine)
+    finally:
+        loop.close()
+
+
 def _serve(loop: asyncio.AbstractEventLoop) -> None:
     asyncio.set_event_loop(loop)
     try:

@@ -1,0 +1,108 @@
+"""BEIR's layout: `corpus.jsonl`, `queries.jsonl`, `qrels/SPLIT.tsv`, each perhaps gzipped.
+
+Source: Thakur et al., "BEIR: A Heterogeneous Benchmark for Zero-shot Evaluation of Information Retrieval Models"
+(2021). Files may also lie side by side with the split in their names: `queries.SPLIT.jsonl`, `qrels.SPLIT.tsv`.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections import defaultdict
+from pathlib import Path
+from urllib.parse import quote
+
+from pydantic import BaseModel, Field
+
+from evals.dataset import Dataset, Example, checked
+from evals.formats.folder import corpus_folder
+from evals.rows import read_lines, read_typed
+from plumbline.errors import InputError
+
+HEADINGS = ("query-id", "corpus-id", "score")
+
+
+class _Entry(BaseModel):
+    id: str = Field(alias="_id")
+    text: str
+    title: str = ""
+
+
+def load_beir(folder: Path, unpacked: Path, split: str | None = None) -> tuple[Dataset, Path]:
+    """The queries that have judgements, with their grades, and the corpus as a folder below `unpacked`.
+
+    `split` names the qrels; it may be left out where there is one. Each document is a file, ID.txt. Raises
+    `InputError` naming file and line for what is not of this layout.
+    """
+    if not folder.is_dir():
+        raise InputError(f"There is no folder {folder}.")
+    split = split or _only_split(folder)
+    qrels = _qrels(_first(folder, f"qrels/{split}.tsv", f"qrels.{split}.tsv"))
+    texts = _corpus(_first(folder, "corpus.jsonl", "corpus.jsonl.gz"))
+    queries = _first(folder, *(f"queries{part}.jsonl{end}" for part in (f".{split}", "") for end in ("", ".gz")))
+    asked = {entry.id: entry.text for _, entry in read_typed(queries, _Entry)}
+    unknown = next((query for query in qrels if query not in asked), None)
+    if unknown is not None:
+        raise InputError(f"The qrels judge the query '{unknown}', which {queries.name} does not hold.")
+    examples = []
+    for query, judged in qrels.items():
+        grades = {document_name(document): grade for document, grade in judged.items()}
+        missing = next((name for name, grade in grades.items() if grade > 0 and name not in texts), None)
+        if missing is not None:
+            raise InputError(
+                f"The qrels judge the document '{missing.removesuffix('.txt')}', which is not in the corpus."
+            )
+        relevant = tuple(name for name, grade in grades.items() if grade > 0)
+        examples.append(Example(query, asked[query], documents=relevant, group=query, grades=grades))
+    return checked(f"{folder.name}, {split}", examples, source=str(folder)), corpus_folder(texts, unpacked)
+
+
+def document_name(document: str) -> str:
+    """The file of a document: its id, with what a file name cannot hold percent-encoded."""
+    return f"{quote(document, safe=' ()[]+,=@')}.txt"
+
+
+def _corpus(path: Path) -> dict[str, str]:
+    texts: dict[str, str] = {}
+    for number, entry in read_typed(path, _Entry):
+        text = "\n\n".join(part for part in (entry.title.strip(), entry.text.strip()) if part)
+        name = document_name(entry.id)
+        if name in texts:
+            raise InputError(f"{path.name}:{number}: the id '{entry.id}' comes twice.")
+        if text:  # nothing can be found in a document without a word
+            texts[name] = text
+    if not texts:
+        raise InputError(f"{path} holds no document.")
+    return texts
+
+
+def _qrels(path: Path) -> dict[str, dict[str, int]]:
+    qrels: defaultdict[str, dict[str, int]] = defaultdict(dict)
+    for number, line in read_lines(path):
+        fields = next(csv.reader([line], delimiter="\t"))
+        if number == 1 and tuple(fields) == HEADINGS:
+            continue
+        if len(fields) != len(HEADINGS) or not fields[2].strip().lstrip("-").isdigit():
+            raise InputError(
+                f"{path.name}:{number}: '{line.strip()}' is not of the form {', '.join(HEADINGS)}, with tabs between."
+            )
+        qrels[fields[0]][fields[1]] = int(fields[2])
+    return dict(qrels)
+
+
+def _only_split(folder: Path) -> str:
+    splits = {path.stem for path in folder.glob("qrels/*.tsv")}
+    splits |= {path.name.split(".")[1] for path in folder.glob("qrels.*.tsv")}
+    if len(splits) == 1:
+        return splits.pop()
+    if splits:
+        raise InputError(f"{folder} has qrels of several splits.", hint=f"Name one: --split {min(splits)} …")
+    raise InputError(f"{folder} has no qrels.", hint="BEIR's layout: corpus.jsonl, queries.jsonl, qrels/test.tsv.")
+
+
+def _first(folder: Path, *names: str) -> Path:
+    found = next((folder / name for name in names if (folder / name).is_file()), None)
+    if found is None:
+        raise InputError(
+            f"{folder} holds no {names[0]}.", hint="BEIR's layout: corpus.jsonl, queries.jsonl, qrels/test.tsv."
+        )
+    return found

@@ -1,0 +1,187 @@
+"""The result of a suite as data: what `rag eval --json` prints and `result.json` holds, and whether the gate holds.
+
+Fields are added, never renamed or removed within a major version (docs/evals.md).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from evals.metrics.contract import Metric
+from evals.run import Run
+from evals.scoring import Difference, Score, Scores, Verdict, score_all, verdict_of
+from evals.stats import Interval
+from rag.output import Output
+
+NOTHING_TO_COMPARE = "nothing to compare with"
+
+
+class IntervalOutput(Output):
+    """An estimate with its 95 % interval; `clusters` is how many groups were resampled, `method` how."""
+
+    estimate: float
+    low: float | None
+    high: float | None
+    method: str
+    clusters: int | None
+
+    @classmethod
+    def of(cls, interval: Interval) -> IntervalOutput:
+        """From an interval; an infinite end becomes `null`."""
+        return cls(
+            estimate=interval.estimate,
+            low=_finite(interval.low),
+            high=_finite(interval.high),
+            method=interval.method,
+            clusters=interval.clusters,
+        )
+
+
+class ScoreOutput(Output):
+    """A metric of a configuration over `rows` of the `of` rows it was asked; `failed` of all of them failed."""
+
+    config: str
+    metric: str
+    unit: str
+    higher_is_better: bool
+    interval: IntervalOutput | None
+    rows: int
+    of: int
+    failed: int
+
+
+class DifferenceOutput(Output):
+    """A configuration minus the baseline, on the rows that both have."""
+
+    config: str
+    baseline: str
+    metric: str
+    interval: IntervalOutput
+    p_value: float
+    adjusted_p_value: float
+    detectable: float | None
+    verdict: Verdict
+
+
+class GateOutput(Output):
+    """Whether the primary metric of every configuration holds against the baseline; `reasons` says where not."""
+
+    passed: bool
+    reasons: list[str]
+
+
+class EvalOutput(Output):
+    """A whole result."""
+
+    experiment: str
+    suite: str
+    started: str
+    primary: str
+    baseline: str
+    aliases: dict[str, str]
+    questions: int
+    seed: int
+    data: str
+    corpus: str
+    configs: dict[str, str]
+    versions: dict[str, str]
+    scores: list[ScoreOutput]
+    differences: list[DifferenceOutput]
+    gate: GateOutput
+    verdict: str
+    degraded: int
+    notes: list[str]
+    folder: str
+
+
+def result_of(run: Run) -> tuple[EvalOutput, Scores]:
+    """Score a run and say what it shows."""
+    suite, experiment = run.suite, run.experiment
+    names = [config.name for config in suite.configs]
+    scores = score_all(run.dataset, experiment.outcomes, names, suite.metrics, suite.baseline, seed=suite.seed)
+    metrics = {metric.name: metric for metric in suite.metrics}
+    fingerprint = experiment.manifest.fingerprint
+    primary = [difference for difference in scores.differences if difference.metric == suite.primary]
+    own = [difference for difference in primary if difference.config in suite.own]
+    output = EvalOutput(
+        experiment=experiment.manifest.id,
+        suite=suite.name,
+        started=experiment.manifest.started,
+        primary=suite.primary,
+        baseline=suite.baseline,
+        aliases=dict(suite.aliases),
+        questions=len(run.dataset.examples),
+        seed=suite.seed,
+        data=fingerprint["data"],
+        corpus=fingerprint["corpus"],
+        configs=dict(fingerprint["configs"]),
+        versions=dict(fingerprint["versions"]),
+        scores=[score_output(score, metrics[score.metric]) for score in scores.scores],
+        differences=[difference_output(difference) for difference in scores.differences],
+        gate=gate(own, higher_is_better=metrics[suite.primary].higher_is_better, margin=suite.margin),
+        verdict=_verdict(own, suite.primary),
+        degraded=sum(bool(outcome.answer and outcome.answer.degraded) for outcome in experiment.outcomes.values()),
+        notes=list(run.notes),
+        folder=str(experiment.folder),
+    )
+    return output, scores
+
+
+def gate(differences: Sequence[Difference], *, higher_is_better: bool, margin: float) -> GateOutput:
+    """The gate holds unless a difference on the primary metric is worse than the margin, beyond chance."""
+    reasons = [
+        f"{found.config} is worse than {found.baseline} on {found.metric}: "
+        f"{found.interval.estimate:+.3f} [{found.interval.low:+.3f}, {found.interval.high:+.3f}]"
+        for found in differences
+        if verdict_of(found.interval, higher_is_better=higher_is_better, margin=margin) == "worse"
+    ]
+    return GateOutput(passed=not reasons, reasons=reasons)
+
+
+def score_output(score: Score, metric: Metric) -> ScoreOutput:
+    """A score as data."""
+    return ScoreOutput(
+        config=score.config,
+        metric=score.metric,
+        unit=metric.unit,
+        higher_is_better=metric.higher_is_better,
+        interval=None if score.interval is None else IntervalOutput.of(score.interval),
+        rows=score.rows,
+        of=score.of,
+        failed=score.failed,
+    )
+
+
+def difference_output(found: Difference) -> DifferenceOutput:
+    """A difference as data."""
+    return DifferenceOutput(
+        config=found.config,
+        baseline=found.baseline,
+        metric=found.metric,
+        interval=IntervalOutput.of(found.interval),
+        p_value=found.p_value,
+        adjusted_p_value=found.adjusted,
+        detectable=found.detectable,
+        verdict=found.verdict,
+    )
+
+
+def _verdict(differences: Sequence[Difference], primary: str) -> str:
+    """One sentence on each configuration of the suite's own."""
+    if not differences:
+        return NOTHING_TO_COMPARE
+    return (
+        "; ".join(
+            f"{found.config}: {found.verdict} than {found.baseline}"
+            if found.verdict != "no difference shown"
+            else f"{found.config}: no difference to {found.baseline} shown"
+            + (f" ({found.detectable:.3g} would be seen in 8 of 10 cases)" if found.detectable else "")
+            for found in differences
+        )
+        + f", on {primary}"
+    )
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

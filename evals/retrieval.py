@@ -1,0 +1,49 @@
+"""`rag eval retrieval`: any configuration's search on a data set in BEIR's layout, beside BM25 and vectors alone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from evals.corpus import evals_folder
+from evals.formats.beir import load_beir
+from evals.run import OnRow
+from evals.searching import SearchOutput, measure_search
+from rag.config import home_folder
+
+DEFAULT_METRICS = ("ndcg@10", "recall@10", "recall@100", "mrr", "map")
+DEPTH = 100
+
+
+def evaluate_retrieval(
+    folder: str | Path,
+    *,
+    split: str | None = None,
+    metrics: Sequence[str] | None = None,
+    limit: int | None = None,
+    config: str | Path | None = None,
+    settings: Mapping[str, Any] | None = None,
+    home: str | Path | None = None,
+    on_row: OnRow | None = None,
+) -> SearchOutput:
+    """Rank the documents of `folder` for its queries and score the rankings; a document counts at its best chunk.
+
+    `split` names the qrels, `config` and `settings` what is measured. Raises `InputError` for a folder that is not of
+    BEIR's layout, `ConfigError`, `ModelError` of the embedder, `StateError`.
+    """
+    chosen = tuple(metrics or DEFAULT_METRICS)
+    dataset, corpus = load_beir(Path(folder), evals_folder(home_folder(home)), split)
+    depths = [int(match[1]) for name in chosen if (match := re.search(r"@(\d+)$", name))]
+    return measure_search(
+        dataset.limited(limit),
+        [corpus],
+        key=corpus,
+        metrics=chosen,
+        top_k=max(DEPTH, *depths) if depths else DEPTH,
+        config=config,
+        settings=settings,
+        home=home,
+        on_row=on_row,
+    )

@@ -1,0 +1,97 @@
+"""Runs a suite: every configuration answers every question once, and what is there already is not asked again."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from evals.corpus import ingested, knowledge_base, located_in
+from evals.dataset import Dataset, Example
+from evals.experiment import Experiment, begin, unfinished
+from evals.outcome import Outcome
+from evals.suite import Suite
+from plumbline.errors import PlumblineError
+from rag import RAG
+from rag.config import build
+from routing.errors import AuthenticationError, ModelNotFoundError
+
+OnRow = Callable[[int, int], None]
+"""Called with how many rows are done and how many there are."""
+
+OnOutcome = Callable[[Example, Outcome], None]
+
+HOPELESS = (AuthenticationError, ModelNotFoundError)
+"""Errors that every further row would meet, too: the run stops, and what is done stays."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A suite that was run: `dataset` has its gold spans found, `notes` are files that could not be read."""
+
+    suite: Suite
+    dataset: Dataset
+    experiment: Experiment
+    notes: tuple[str, ...]
+
+
+async def run_suite(suite: Suite, out: Path, *, home: Path, afresh: bool = False, on_row: OnRow | None = None) -> Run:
+    """Ask whatever has not been asked yet; an unfinished experiment of the same fingerprint is gone on with.
+
+    Rows that failed are tried again then. One row's error is that row's outcome; a wrong key or an unknown model ends
+    the run. Raises `InputError` for labels that the corpus does not bear out, `ModelError`, `StateError`.
+    """
+    fingerprint = suite.fingerprint()
+    experiment = (None if afresh else unfinished(out, fingerprint)) or begin(out, suite.name, fingerprint)
+    total = len(suite.configs) * len(suite.dataset.examples)
+    done = {key for key, outcome in experiment.outcomes.items() if not outcome.failed}
+    try:
+        dataset, notes = suite.dataset, dict[str, None]()
+        for config in suite.configs:
+
+            def keep(example: Example, outcome: Outcome, config: str = config.name) -> None:
+                experiment.add((config, example.id), outcome)
+                done.add((config, example.id))
+                if on_row is not None:
+                    on_row(len(done), total)
+
+            path = knowledge_base(suite.corpus, config.settings, home)
+            async with RAG(build(path, config.settings, home=home)) as kb:
+                kb.require_model()
+                notes.update(dict.fromkeys(await ingested(kb, suite.corpus)))
+                dataset = located_in(kb, suite.dataset)
+                waiting = [example for example in dataset.examples if (config.name, example.id) not in done]
+                await ask_all(kb, waiting, keep, suite.concurrency)
+    finally:
+        experiment.close()
+    return Run(suite, dataset, experiment, tuple(notes))
+
+
+async def ask_all(kb: RAG, examples: Sequence[Example], keep: OnOutcome, concurrency: int) -> None:
+    """Ask every question, `concurrency` at a time, and hand each outcome to `keep`."""
+    slots = asyncio.Semaphore(concurrency)
+
+    async def one(example: Example) -> None:
+        async with slots:
+            keep(example, await outcome_of(kb, example))
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            for example in examples:
+                group.create_task(one(example))
+    except* (PlumblineError, OSError) as errors:
+        raise errors.exceptions[0] from None
+
+
+async def outcome_of(kb: RAG, example: Example) -> Outcome:
+    """Ask one question. What goes wrong is the row's outcome, unless every other row would meet it, too."""
+    started = time.perf_counter()
+    try:
+        answer = await kb.aask(example.question)
+    except HOPELESS:
+        raise
+    except Exception as error:  # noqa: BLE001 (a fault of one row, be it in a user's own model, must not lose the run)
+        return Outcome(None, error=f"{type(error).__name__}: {error}", seconds=time.perf_counter() - started)
+    return Outcome(replace(answer, hits=()), answer.hits, seconds=time.perf_counter() - started)

@@ -1,0 +1,141 @@
+"""How results look in a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from evals.result import DifferenceOutput, EvalOutput, IntervalOutput, ScoreOutput
+from evals.searching import SearchOutput
+from plumbline.text.printable import printable
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+_STYLE = {"better": "green", "worse": "red"}
+
+
+def result(console: Console, output: EvalOutput) -> None:
+    """Print scores, differences, verdict and gate."""
+    from rich.text import Text
+
+    configs = list(output.configs)
+    title = f"{output.experiment}  {output.suite}: {output.questions:,} questions, {len(configs)} configurations"
+    console.print(Text(printable(title), style="bold"))
+    console.print()
+    console.print(scores_table(output.scores, configs, output.primary))
+    console.print()
+    if output.differences:
+        console.print(differences_table(output.differences))
+        console.print()
+    for line in remarks(output):
+        console.print(Text(printable(line), style="dim"))
+    console.print(Text.assemble(("verdict  ", "bold"), printable(output.verdict)))
+    for reason in output.gate.reasons:
+        console.print(Text.assemble(("gate     ", "bold red"), printable(reason)))
+
+
+def search_result(console: Console, output: SearchOutput) -> None:
+    """Print what was found in each way of searching."""
+    from rich.text import Text
+
+    facts = f"{output.queries:,} queries, {output.documents:,} documents, {output.chunks:,} chunks, {output.embedder}"
+    console.print(Text.assemble((printable(output.name), "bold"), "  ", facts))
+    console.print()
+    console.print(scores_table(output.scores, list(dict.fromkeys(score.config for score in output.scores))))
+    console.print()
+    console.print(differences_table(output.differences))
+    for note in output.notes:
+        console.print(Text(f"not read: {printable(note)}", style="yellow"))
+
+
+def scores_table(scores: Sequence[ScoreOutput], configs: Sequence[str], primary: str | None = None) -> Table:
+    """Metrics down, configurations across; each cell an estimate, its interval, and its rows where they are not all."""
+    table = _table("metric", *configs)
+    by_metric: dict[str, list[ScoreOutput]] = {}
+    for score in scores:
+        by_metric.setdefault(score.metric, []).append(score)
+    for metric, row in by_metric.items():
+        name = metric + (f" ({row[0].unit})" if row[0].unit else "") + (" *" if metric == primary else "")
+        table.add_row(name, *[_cell(score) for score in row])
+    failed = [next(score.failed for score in scores if score.config == config) for config in configs]
+    of = scores[0].of if scores else 0
+    if of:
+        table.add_row("answered", *[f"{of - count:,} of {of:,}" for count in failed], style="dim")
+    return table
+
+
+def differences_table(differences: Iterable[DifferenceOutput]) -> Table:
+    """A row for each configuration and metric: the difference to the baseline, its p-value, what it shows."""
+    table = _table("against the baseline", "metric", "difference", "p", "p (Holm)", "shows")
+    for found in differences:
+        table.add_row(
+            printable(f"{found.config} − {found.baseline}"),
+            found.metric,
+            signed(found.interval),
+            p_value(found.p_value),
+            p_value(found.adjusted_p_value),
+            found.verdict,
+            style=_STYLE.get(found.verdict, ""),
+        )
+    return table
+
+
+def remarks(output: EvalOutput) -> list[str]:
+    """What a reader of the scores has to know."""
+    lines = [f"{name} is the same as {same}" for name, same in output.aliases.items()]
+    lines += [f"not read: {note}" for note in output.notes]
+    if output.degraded:
+        lines.append(f"{output.degraded:,} answers came from a fallback")
+    clusters = {score.interval.clusters for score in output.scores if score.interval is not None} - {None}
+    groups = f", resampled by {max(map(int, filter(None, clusters))):,} groups" if clusters else ""
+    lines.append(f"Intervals: 95 %{groups}. A failed row counts as 0. * primary metric. {output.folder}")
+    return lines
+
+
+def interval(found: IntervalOutput | None) -> str:
+    """An estimate and its interval, with digits that mean something."""
+    if found is None:
+        return "–"
+    low, high = ("∞" if end is None else number(end) for end in (found.low, found.high))
+    return f"{number(found.estimate)} [{low}, {high}]"
+
+
+def signed(found: IntervalOutput) -> str:
+    """A difference and its interval."""
+    low, high = ("∞" if end is None else number(end, sign=True) for end in (found.low, found.high))
+    return f"{number(found.estimate, sign=True)} [{low}, {high}]"
+
+
+def number(value: float, *, sign: bool = False) -> str:
+    """Three decimals, more for small numbers, none for large ones: .949, 0.0000123 as 1.23e-05, 1,234."""
+    plus = "+" if sign else ""
+    size = abs(value)
+    if size >= 1000:
+        return f"{value:{plus},.0f}"
+    if size >= 10:
+        return f"{value:{plus}.1f}"
+    if size and size < 0.0005:
+        return f"{value:{plus}.2g}"
+    return f"{value:{plus}.3f}"
+
+
+def p_value(value: float) -> str:
+    """A p-value; never 0."""
+    return f"{value:.3f}" if value >= 0.001 else "<.001"
+
+
+def _cell(score: ScoreOutput) -> str:
+    text = interval(score.interval)
+    return text if score.rows == score.of or score.interval is None else f"{text} n={score.rows:,}"
+
+
+def _table(first: str, *rest: str) -> Table:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column(first, overflow="fold")
+    for heading in rest:
+        table.add_column(printable(heading), overflow="fold")
+    return table

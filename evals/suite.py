@@ -1,0 +1,170 @@
+"""A suite ready to run: its file read, its data loaded, every configuration checked, all of it hashed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, requires, version
+from pathlib import Path
+from re import match
+from typing import Any
+
+from evals.corpus import evals_folder, hash_files
+from evals.dataset import Dataset
+from evals.formats.squad import load_squad
+from evals.metrics.contract import Metric
+from evals.metrics.registry import find_metric
+from evals.rows import load_dataset
+from evals.settings import BASELINES, ConfigEntry, EvalSettings
+from plumbline.errors import InputError
+from plumbline.prompts import load_prompt
+from plumbline.settings import read_settings_file
+from rag.config import NO_FALLBACK, read_rag_settings
+from rag.settings import RagSettings
+
+FALLBACK = "routing.fallback"
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """A configuration under a name. Models of evals have no fallback unless their configuration names one."""
+
+    name: str
+    settings: RagSettings
+
+    @property
+    def hash(self) -> str:
+        """Changes with any setting and any word of its prompts."""
+        answer = self.settings.answer
+        prompts = [load_prompt(name).body for name in (answer.system_prompt, answer.question_prompt)]
+        return _hash([self.settings.model_dump(mode="json"), prompts])
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """What is asked of whom and how it is judged.
+
+    `own` are the configurations of the suite's file, `aliases` maps an added baseline to the one of them it equals.
+    """
+
+    name: str
+    dataset: Dataset
+    corpus: Path
+    configs: tuple[Config, ...]
+    own: tuple[str, ...]
+    metrics: tuple[Metric, ...]
+    primary: str
+    baseline: str
+    aliases: Mapping[str, str]
+    margin: float
+    seed: int
+    concurrency: int
+
+    def fingerprint(self) -> dict[str, Any]:
+        """What decides the outcomes: hashes of data, corpus and configurations (with prompts), seed, versions."""
+        return {
+            "data": self.dataset.hash,
+            "corpus": hash_files(self.corpus),
+            "configs": {config.name: config.hash for config in self.configs},
+            "seed": self.seed,
+            "versions": package_versions(),
+        }
+
+
+def load_suite(
+    path: str | Path,
+    *,
+    home: Path,
+    overrides: Mapping[str, Any] | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Suite:
+    """Read the suite at `path`; `overrides` maps dotted keys of the suite to values and wins.
+
+    Raises `ConfigError` or `InputError`, before anything is asked.
+    """
+    path = Path(path)
+    settings = read_settings_file(EvalSettings, path, overrides=overrides)
+    folder = path.parent
+    dataset, corpus = _data(settings, folder, home)
+    configs, aliases = _configs(settings, folder, os.environ if environ is None else environ)
+    named = settings.baseline or next(iter(settings.configs if len(settings.configs) > 1 else BASELINES))
+    return Suite(
+        name=path.stem if settings.name == "suite" else settings.name,
+        dataset=dataset.limited(settings.limit),
+        corpus=corpus,
+        configs=configs,
+        own=tuple(settings.configs),
+        metrics=tuple(find_metric(name) for name in settings.metrics),
+        primary=settings.primary,
+        baseline=aliases.get(named, named),
+        aliases=aliases,
+        margin=settings.gate.margin,
+        seed=settings.seed,
+        concurrency=settings.concurrency,
+    )
+
+
+def package_versions() -> dict[str, str]:
+    """Versions of Python, of Plumbline and of the packages it can use that are installed."""
+    versions = {"python": platform.python_version(), "plumbline": version("plumbline")}
+    for line in requires("plumbline") or []:
+        name = match(r"[A-Za-z0-9._-]+", line)
+        if name is None or 'extra == "dev"' in line:
+            continue
+        try:
+            versions[name[0]] = version(name[0])
+        except PackageNotFoundError:
+            continue
+    return dict(sorted(versions.items()))
+
+
+def _data(settings: EvalSettings, folder: Path, home: Path) -> tuple[Dataset, Path]:
+    path = folder / settings.data.path
+    if settings.data.format == "squad":
+        dataset, corpus = load_squad(path, evals_folder(home))
+    else:
+        dataset, corpus = load_dataset(path), folder
+    if settings.corpus is not None:
+        corpus = folder / settings.corpus
+    if not corpus.exists():
+        raise InputError(f"There is no file or folder {corpus} (corpus).")
+    return dataset, corpus
+
+
+def _configs(
+    settings: EvalSettings, folder: Path, environ: Mapping[str, str]
+) -> tuple[tuple[Config, ...], dict[str, str]]:
+    """The configurations and baselines; a baseline that equals a configuration is its alias and not run twice."""
+    configs = [_config(name, entry, folder, environ) for name, entry in settings.configs.items()]
+    aliases = {}
+    for name, changes in BASELINES.items():
+        added = Config(name, read_rag_settings(environ={}, overrides={**changes, FALLBACK: NO_FALLBACK}))
+        same = next((config.name for config in configs if config.settings == added.settings), None)
+        if same is None:
+            configs.append(added)
+        else:
+            aliases[name] = same
+    return tuple(configs), aliases
+
+
+def _config(name: str, entry: ConfigEntry, folder: Path, environ: Mapping[str, str]) -> Config:
+    own_file = entry.config is not None and Path(entry.config).suffix in {".yaml", ".yml"}
+    config = folder / entry.config if own_file and entry.config else entry.config
+    settings = read_rag_settings(config, environ=environ, overrides=entry.settings)
+    default = read_rag_settings(environ={}).routing.fallback
+    if FALLBACK not in entry.settings and settings.routing.fallback == default:
+        settings = _without_fallback(settings)
+    return Config(name, settings)
+
+
+def _without_fallback(settings: RagSettings) -> RagSettings:
+    """The settings without a fallback: another model's answer would be judged as this one's."""
+    return settings.model_copy(update={"routing": settings.routing.model_copy(update={"fallback": NO_FALLBACK})})
+
+
+def _hash(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
