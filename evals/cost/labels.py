@@ -25,7 +25,7 @@ def place_labels(figure: Figure, labels: Sequence[Any], lines: Sequence[tuple[Po
         return
     import numpy as np
 
-    figure.canvas.draw()
+    figure.draw_without_rendering()  # lays everything out
     axes = labels[0].axes
     ends = np.asarray(lines, float).reshape(-1, 2, 2)
     shown = axes.transData.transform(ends.reshape(-1, 2)).reshape(-1, 2, 2)
