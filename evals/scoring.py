@@ -9,15 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypedDict
 
 from evals.dataset import Dataset, Example
 from evals.experiment import Key
 from evals.metrics.contract import Metric
 from evals.outcome import Outcome
 from evals.stats import Interval, bootstrap_mean, holm, minimum_detectable_effect, paired_difference, paired_permutation
-from rag.types import Answer
-from routing.chat import Usage
 
 SHARE = "share"
 """The unit of metrics of quality, from 0 to 1."""
@@ -102,13 +100,7 @@ def value_of(metric: Metric, example: Example, outcome: Outcome) -> float | None
     """One value. A failure counts 0 for quality, and what it took for the rest (time, tokens, dollars)."""
     if not outcome.failed or metric.unit != SHARE:
         return metric.score(example, outcome)
-    return None if metric.score(example, _silent(example)) is None else 0.0
-
-
-def _silent(example: Example) -> Outcome:
-    """What a system that says nothing did: a metric that would judge that applies to the example."""
-    answer = Answer(example.question, "", True, 0.0, (), (), (), Usage(), None, {}, "", "")
-    return Outcome(answer)
+    return 0.0 if metric.applies(example) else None
 
 
 def compared(
@@ -131,7 +123,7 @@ def compared(
     adjusted = holm([test.p_value for test in tests]) if tests else []
     differences = []
     for (config, ours, base, labels), test, corrected in zip(found, tests, adjusted, strict=True):
-        interval = paired_difference(ours, base, clusters=labels, seed=seed)
+        interval = paired_difference(ours, base, clusters=labels, seed=seed, method=_how(metric)["method"])
         verdict = verdict_of(interval, higher_is_better=metric.higher_is_better)
         detectable = _detectable([a - b for a, b in zip(ours, base, strict=True)])
         differences.append(
@@ -162,13 +154,19 @@ def _score(
     failed = sum((config, name) not in outcomes or outcomes[config, name].failed for name in names)
     interval = None
     if values:
-        interval = bootstrap_mean(
-            list(values.values()),
-            clusters=_labels(list(values), clusters),
-            seed=seed,
-            bounds=(0.0, 1.0) if metric.unit == SHARE else None,
-        )
+        labels = _labels(list(values), clusters)
+        interval = bootstrap_mean(list(values.values()), clusters=labels, seed=seed, **_how(metric))
     return Score(config, metric.name, interval, len(values), len(names), failed)
+
+
+class _How(TypedDict):
+    method: Literal["auto", "t"]
+    bounds: tuple[float, float] | None
+
+
+def _how(metric: Metric) -> _How:
+    """Shares lie between 0 and 1; seconds and dollars that happen to be 0 or 1 are no shares."""
+    return {"method": "auto", "bounds": (0.0, 1.0)} if metric.unit == SHARE else {"method": "t", "bounds": None}
 
 
 def _labels(names: Sequence[str], clusters: Mapping[str, str]) -> list[str] | None:

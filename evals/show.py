@@ -12,6 +12,7 @@ from plumbline.text.printable import printable
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
 _STYLE = {"better": "green", "worse": "red"}
 
@@ -26,8 +27,12 @@ def result(console: Console, output: EvalOutput) -> None:
     console.print()
     console.print(scores_table(output.scores, configs, output.primary))
     console.print()
-    if output.differences:
-        console.print(differences_table(output.differences))
+    shown = [found for found in output.differences if found.metric == output.primary or found.verdict in _STYLE]
+    if shown:
+        console.print(differences_table(shown))
+        if len(shown) < len(output.differences):
+            rest = len(output.differences) - len(shown)
+            console.print(Text(f"{rest} more differences, none of them shown beyond chance: report.html", style="dim"))
         console.print()
     for line in remarks(output):
         console.print(Text(printable(line), style="dim"))
@@ -96,29 +101,33 @@ def remarks(output: EvalOutput) -> list[str]:
 
 def interval(found: IntervalOutput | None) -> str:
     """An estimate and its interval, with digits that mean something."""
-    if found is None:
-        return "–"
-    low, high = ("∞" if end is None else number(end) for end in (found.low, found.high))
-    return f"{number(found.estimate)} [{low}, {high}]"
+    return "–" if found is None else f"{number(found.estimate)} {ends(found)}"
+
+
+def ends(found: IntervalOutput, *, sign: bool = False) -> str:
+    """The two ends in brackets; "∞" for one that the data do not bound."""
+    low, high = ("∞" if end is None else number(end, sign=sign) for end in (found.low, found.high))
+    return f"[{low}, {high}]"
 
 
 def signed(found: IntervalOutput) -> str:
     """A difference and its interval."""
-    low, high = ("∞" if end is None else number(end, sign=True) for end in (found.low, found.high))
-    return f"{number(found.estimate, sign=True)} [{low}, {high}]"
+    return f"{number(found.estimate, sign=True)} {ends(found, sign=True)}"
 
 
 def number(value: float, *, sign: bool = False) -> str:
-    """Three decimals, more for small numbers, none for large ones: .949, 0.0000123 as 1.23e-05, 1,234."""
+    """Three decimals, more of small numbers, none of large ones: .949, 1.000, 1.2e-05, 12.3, 1,234."""
     plus = "+" if sign else ""
     size = abs(value)
+    if size == 0:
+        return "0"
     if size >= 1000:
         return f"{value:{plus},.0f}"
     if size >= 10:
         return f"{value:{plus}.1f}"
-    if size and size < 0.0005:
+    if size < 0.0005:
         return f"{value:{plus}.2g}"
-    return f"{value:{plus}.3f}"
+    return f"{value:{plus}.3f}".replace("0.", ".", 1) if size < 1 else f"{value:{plus}.3f}"
 
 
 def p_value(value: float) -> str:
@@ -126,9 +135,13 @@ def p_value(value: float) -> str:
     return f"{value:.3f}" if value >= 0.001 else "<.001"
 
 
-def _cell(score: ScoreOutput) -> str:
-    text = interval(score.interval)
-    return text if score.rows == score.of or score.interval is None else f"{text} n={score.rows:,}"
+def _cell(score: ScoreOutput) -> Text:
+    from rich.text import Text
+
+    if score.interval is None:
+        return Text("–", style="dim")
+    rows = "" if score.rows == score.of else f" n={score.rows:,}"
+    return Text.assemble(number(score.interval.estimate), ("\n" + ends(score.interval) + rows, "dim"))
 
 
 def _table(first: str, *rest: str) -> Table:
