@@ -1,17 +1,21 @@
 """The errors of requests to the endpoint; each carries the HTTP status it is answered with.
 
-RequestError                 root
-├── UnauthorizedError        401: no key, or none that is known
-├── ForbiddenError           403: asked for from another web page or under a foreign host name
-├── NotFoundError            404: no such knowledge base, document, ingestion, model or route
-├── ConflictError            409: a document whose file lies in a folder that is ingested from elsewhere
-├── BodyTooLargeError        413: more bytes or files than the settings allow
-├── UnsupportedTypeError     415: a content type, or a kind of file, that is not read
-├── BadRequestBodyError      400: what was sent is not JSON, or not multipart
-├── InvalidFieldError        422: a field is missing or wrong; `errors` names each
-├── SlowRequestError         408: an upload stood still
-├── BusyError                503: too many requests at a time, or the server is stopping
-└── RequestTimeoutError      504: not done in the time that a request may take
+    RequestError                 root
+    ├── UnauthorizedError        401: no key, or none that is known
+    ├── ForbiddenError           403: asked for from another web page or under a foreign host name
+    ├── NotFoundError            404: no such knowledge base, document, ingestion, model or route
+    ├── ConflictError            409: a document whose file lies in a folder that is ingested from elsewhere
+    ├── BodyTooLargeError        413: more bytes or files than the settings allow
+    ├── UnsupportedTypeError     415: a content type, or a kind of file, that is not read
+    ├── BadRequestBodyError      400: what was sent is not JSON, or not multipart
+    ├── InvalidFieldError        422: a field is missing or wrong; `errors` names each
+    ├── SlowRequestError         408: an upload stood still
+    ├── MethodNotAllowedError    405: a method that the route does not know
+    ├── ClientGoneError          499: the client went away; nobody reads the answer
+    ├── BusyError                503: too many requests at a time, or the server is stopping
+    └── RequestTimeoutError      504: not done in the time that a request may take
+
+Errors of the other rooms have their status in `rag.serve.problems`.
 """
 
 from __future__ import annotations

@@ -11,11 +11,10 @@ import re
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 from plumbline.errors import PlumblineError
 from rag.serve import problems
-from rag.serve.errors import BusyError, RequestTimeoutError, UnsupportedTypeError
+from rag.serve.errors import BadRequestBodyError, BusyError, ClientGoneError, RequestTimeoutError, UnsupportedTypeError
 from rag.serve.guard import GUARDED, Guard
 from rag.serve.host import Host
 from rag.serve.limits import read_body, replayed
@@ -62,10 +61,10 @@ class _Exchange:
         self._scope = scope
         self._send = send
         self._headers: Mapping[bytes, bytes] = dict(scope["headers"])
-        self._status = 0
+        self._status = 0  # until an answer begins
         self._timeout: asyncio.Timeout | None = None
         given = self._headers.get(b"x-request-id", b"").decode("latin-1")
-        self._id = given if _REQUEST_ID.fullmatch(given) else uuid4().hex
+        self._id = given if _REQUEST_ID.fullmatch(given) else f"{host.started}-{next(host.requests):x}"
         scope.setdefault("state", {})["request_id"] = self._id
         scope["state"]["tenant"] = None
 
@@ -99,27 +98,30 @@ class _Exchange:
             if method == "POST" and path == UPLOADS:
                 await app(self._scope, receive, self._forward)
                 return
+            if method in ("POST", "PUT", "PATCH"):
+                receive = await self._with_body(receive)
             try:
                 async with asyncio.timeout(limits.timeout_seconds) as self._timeout:
-                    await self._whole(app, receive)
+                    await app(self._scope, receive, self._forward)
             except TimeoutError as error:
                 if self._status:
                     raise
                 raise RequestTimeoutError(f"The request was not done within {limits.timeout_seconds:g} s.") from error
 
-    async def _whole(self, app: ASGIApp, receive: Receive) -> None:
-        """Read the body, then let the route answer."""
+    async def _with_body(self, receive: Receive) -> Receive:
+        """Read the body, before any route is asked: no route has to mind what is too large, too slow or not JSON."""
         limits = self._host.settings.serve
-        if self._scope["method"] in ("POST", "PUT", "PATCH"):
-            kind = self._headers.get(b"content-type", b"").split(b";")[0].strip().lower()
-            if kind != b"application/json":
-                shown = kind.decode("latin-1") or "no content type"
-                raise UnsupportedTypeError(f"The body must be application/json, not {shown}.")
-            body = await read_body(receive, self._headers, limit=limits.max_body_bytes, seconds=limits.timeout_seconds)
-            if body is None:
-                return
-            receive = replayed(body, receive)
-        await app(self._scope, receive, self._forward)
+        kind = self._headers.get(b"content-type", b"").split(b";")[0].strip().lower()
+        if kind != b"application/json":
+            shown = kind.decode("latin-1") or "no content type"
+            raise UnsupportedTypeError(f"The body must be application/json, not {shown}.")
+        body = await read_body(receive, self._headers, limit=limits.max_body_bytes, seconds=limits.timeout_seconds)
+        try:
+            body.decode()
+        except UnicodeDecodeError as error:
+            message = f"The body is not JSON, which is UTF-8: byte {error.start + 1} is not."
+            raise BadRequestBodyError(message) from error
+        return replayed(body, receive)
 
     async def _forward(self, message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -134,7 +136,8 @@ class _Exchange:
 
     async def _refuse(self, problem: Problem) -> None:
         """Answer with a problem; once an answer has begun it can only be broken off."""
-        if self._status:
+        if self._status or problem.status == ClientGoneError.status:
+            self._status = self._status or problem.status
             return
         body, media_type = problem.body(self._scope["path"], self._id)
         headers = [

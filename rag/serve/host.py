@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Literal
 
 from plumbline.errors import InputError
@@ -39,7 +41,7 @@ class Host:
     """Everything the routes work with. Make one with `Host.open`, close it with `aclose`.
 
     `bases` maps names to knowledge bases, `default` is the first one's name. `loopback` says that only this machine
-    reaches the server.
+    reaches the server. Ids of requests are `started` and the next of `requests`.
     """
 
     bases: Mapping[str, RAG]
@@ -54,6 +56,8 @@ class Host:
     catalog: Catalog = DEFAULT_CATALOG
     loopback: bool = True
     warm: bool = False
+    started: str = field(default_factory=lambda: token_hex(6))
+    requests: Iterator[int] = field(default_factory=lambda: count(1))
     _gateways: dict[str, Router] = field(default_factory=dict)
 
     @classmethod

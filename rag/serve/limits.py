@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from rag.serve.errors import BodyTooLargeError, BusyError, SlowRequestError
+from rag.serve.errors import BodyTooLargeError, BusyError, ClientGoneError, SlowRequestError
 
 if TYPE_CHECKING:
     from starlette.types import Message, Receive
@@ -52,11 +52,11 @@ class Traffic:
             task.cancel()
 
 
-async def read_body(receive: Receive, headers: Mapping[bytes, bytes], *, limit: int, seconds: float) -> bytes | None:
-    """The whole body, or `None` when the client is gone.
+async def read_body(receive: Receive, headers: Mapping[bytes, bytes], *, limit: int, seconds: float) -> bytes:
+    """The whole body.
 
-    Raises `BodyTooLargeError` for more than `limit` bytes, before reading them where the length is announced, and
-    `SlowRequestError` when it has not come after `seconds`.
+    Raises `BodyTooLargeError` for more than `limit` bytes, before reading them where the length is announced,
+    `SlowRequestError` when it has not come after `seconds`, `ClientGoneError` when it never will.
     """
     announced = headers.get(b"content-length", b"0")
     if announced.isdigit() and int(announced) > limit:
@@ -67,7 +67,7 @@ async def read_body(receive: Receive, headers: Mapping[bytes, bytes], *, limit: 
             while True:
                 message = await receive()
                 if message["type"] == "http.disconnect":
-                    return None
+                    raise ClientGoneError("The client went away.")
                 body += message.get("body", b"")
                 if len(body) > limit:
                     raise _too_large(limit)
