@@ -1,6 +1,6 @@
 // Puts the page together: knowledge bases, the session's questions, the sheets.
 
-import { ask, json, key, onUnauthorized, problem } from "./api.js";
+import { ask, json, onUnauthorized, problem } from "./api.js";
 import { compose, focusComposer, setBusy } from "./composer.js";
 import { waitForServer } from "./connection.js";
 import { acceptDrops, documentsOf, onDocumentsChange, openDocuments } from "./documents.js";
@@ -28,11 +28,17 @@ async function load() {
     if (!base()) chosen = state.default;
     showForget();
     showBases();
-    await showStart();
+    showStart();
   } catch (error) {
     if (error.lost || error.status === STARTING) waitForServer(load);
-    else byId("start-note").replaceChildren(problemCard(error, button("Try again", { class: "plain" }, load)));
+    else showFailure(error);
   }
+}
+
+function showFailure(error) {
+  document.body.dataset.documents = "unknown";
+  byId("start-title").textContent = "This page could not be made ready.";
+  byId("start-note").replaceChildren(problemCard(error, button("Try again", { class: "plain" }, load)));
 }
 
 function showBases() {
@@ -47,8 +53,9 @@ function showBases() {
 }
 
 /** The first view: what can be asked here, or how to bring in documents. */
-async function showStart() {
+function showStart() {
   const empty = base().documents === 0;
+  const first = document.body.dataset.documents === undefined;
   document.body.dataset.documents = empty ? "none" : "some";
   byId("start-title").textContent = empty ? "Nothing to ask yet." : "Ask, and see where the answer stands.";
   byId("start-note").textContent = empty
@@ -57,7 +64,8 @@ async function showStart() {
   byId("start-facts").textContent = empty ? "" : byId("kb-facts").textContent;
   byId("start-upload").hidden = !empty;
   byId("examples").hidden = true;
-  if (!empty && byId("thread").childNodes.length === 0) await showExamples(chosen);
+  if (first) focusComposer();
+  if (!empty && byId("thread").childNodes.length === 0) showExamples(chosen);
 }
 
 async function showExamples(kb) {
@@ -65,7 +73,7 @@ async function showExamples(kb) {
   try {
     questions = await exampleQuestions(kb, await documentsOf(kb));
   } catch (error) {
-    if (!error.status) throw error; // examples are a courtesy: a problem with them is not shown, a lost server is
+    if (error.lost) waitForServer(load); // otherwise: examples are a courtesy, what goes wrong with them is not shown
   }
   if (kb !== chosen || byId("thread").childNodes.length) return;
   byId("examples").replaceChildren(...questions.map((question) => button(question, { class: "example", dir: "auto" }, () => put(question))));
@@ -137,5 +145,4 @@ byId("kb").addEventListener("change", () => {
   load();
 });
 addEventListener("offline", () => waitForServer(load));
-await load();
-if (key.get() !== null || byId("key").hidden) focusComposer();
+load();

@@ -9,6 +9,7 @@ import { problemCard } from "./turn.js";
 
 const AROUND = 1200; // characters on either side; what the API gives by itself
 const WIDEN = 4;
+const WIDEST = 20_000; // what the API gives at most
 
 const sheet = new Sheet("source", { beside: true });
 let list = { kind: "", kb: "", entries: [] };
@@ -19,7 +20,7 @@ let loading = null;
 byId("source-previous").addEventListener("click", () => go(at - 1));
 byId("source-next").addEventListener("click", () => go(at + 1));
 byId("source-more").addEventListener("click", () => {
-  around *= WIDEN;
+  around = Math.min(around * WIDEN, WIDEST);
   load();
 });
 sheet.dialog.addEventListener("close", () => sheet.open || markOpen(null));
@@ -96,7 +97,7 @@ function showPassage(entry, { before, quote, after, characters }) {
     el("div", { class: "passage-text", dir: "auto" }, whole.slice(0, from), mark, whole.slice(to)),
     el("p", { class: "cut", text: right > 0 ? `${plural(right, "character")} after this` : "End of the document" }),
   );
-  byId("source-more").hidden = left <= 0 && right <= 0;
+  byId("source-more").hidden = around === WIDEST || (left <= 0 && right <= 0);
   const text = byId("source-text");
   const middle = mark.getBoundingClientRect().top - text.getBoundingClientRect().top + text.scrollTop;
   text.scrollTop = Math.max(0, middle - text.clientHeight / 3);

@@ -1,6 +1,6 @@
 // Sends files and follows what becomes of each.
 
-import { json } from "./api.js";
+import { json, problem as problemOf } from "./api.js";
 import { button, byId, el } from "./dom.js";
 import { plural } from "./format.js";
 import { problemCard } from "./turn.js";
@@ -20,7 +20,7 @@ export async function upload(kb, files, changed) {
     for (const file of files) form.append("files", file);
     const { ingestion } = await json(`api/documents?${new URLSearchParams({ kb })}`, { method: "POST", body: form });
     const end = await followed(ingestion, (words) => (state.textContent = words));
-    if (end.problem) card.replaceChildren(problemCard(end.problem));
+    if (end.problem) card.replaceChildren(problemCard(problemOf(end.problem)));
     else card.replaceChildren(...outcomes(end.report, names));
     card.dataset.state = end.state;
   } catch (problem) {

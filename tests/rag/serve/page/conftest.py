@@ -50,7 +50,6 @@ ANSWER = (
     "- Gift cards are sold in green envelopes [Source: returns.md].\n"
     "- Dogs are welcome [Source: pets.pdf, page 3].\n"
 )
-QUESTION = "How long is the refund window, and how long do parcels to country 40 take?"
 
 
 class Typist:
@@ -61,11 +60,18 @@ class Typist:
 
     name = "scripted/typist"
 
+    reply: str | ModelError
+    hold: int | None
+
     def __init__(self) -> None:
-        self.reply: str | ModelError = ANSWER
-        self.hold: int | None = None
         self.cancelled = threading.Event()
         self._go_on = threading.Event()
+        self.reset()
+
+    def reset(self) -> None:
+        self.reply, self.hold = ANSWER, None
+        self.cancelled.clear()
+        self._go_on.clear()
 
     def release(self) -> None:
         self._go_on.set()
@@ -80,14 +86,19 @@ class Typist:
         ended = False
         try:
             for number, word in enumerate(re.findall(r"\s*\S+\s*$|\s*\S+", response.text)):
-                while number == self.hold and not self._go_on.is_set():
-                    await asyncio.sleep(0.01)
+                if number == self.hold:
+                    await self._released()
                 yield TextDelta(word)
             ended = True
             yield Completed(response)
         finally:
             if not ended:
                 self.cancelled.set()
+
+    async def _released(self) -> None:
+        """The test releases from another thread, so that no future of this loop can be waited for."""
+        while not await asyncio.to_thread(self._go_on.wait, 0.05):
+            continue
 
     async def close(self) -> None:
         self.release()
@@ -120,6 +131,9 @@ class Kitchen:
             if files:
                 kb.ingest(docs)
         return self.folder / name
+
+    def serve_two_documents(self) -> Served:
+        return self.serve(self.knowledge_base({"returns.md": RETURNS, "shipping.md": SHIPPING}))
 
     def serve(self, *folders: Path, **settings: Any) -> Served:
         """The endpoint over these knowledge bases, until the test ends."""
@@ -185,22 +199,36 @@ def _until_it_listens(port: int) -> None:
 
 @pytest.fixture
 def kitchen(tmp_path: Path) -> Iterator[Kitchen]:
-    for extra in ("granian", "fastapi", "multipart"):
-        pytest.importorskip(extra, reason="the endpoint needs the extra `serve`")
+    _require_the_extra()
     kitchen = Kitchen(tmp_path)
     with kitchen.stack:
         yield kitchen
 
 
+@pytest.fixture(scope="module")
+def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """An endpoint for the tests of a file that change nothing in it."""
+    _require_the_extra()
+    kitchen = Kitchen(tmp_path_factory.mktemp("standing"))
+    with kitchen.stack:
+        yield kitchen.serve_two_documents()
+
+
 @pytest.fixture
-def served(kitchen: Kitchen) -> Served:
-    """Two documents, one of them long."""
-    return kitchen.serve(kitchen.knowledge_base({"returns.md": RETURNS, "shipping.md": SHIPPING}))
+def served(standing: Served) -> Served:
+    """Two documents, one of them long, and a model that has its first answer again."""
+    standing.model.reset()
+    return standing
+
+
+def _require_the_extra() -> None:
+    for package in ("granian", "fastapi", "multipart"):
+        pytest.importorskip(package, reason="the endpoint needs the extra `serve`")
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """One browser for a file of tests: while playwright's synchronous face is open, no other loop runs in its thread."""
+    """One browser for a file of tests; while playwright's synchronous face is open, its thread has no other loop."""
     playwright = pytest.importorskip("playwright.sync_api", reason="the page is tested with playwright")
     path = os.environ.get("PLUMBLINE_CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
     if path is None:
@@ -222,9 +250,7 @@ def visit(browser: Browser) -> Iterator[Opener]:
     complaints: list[str] = []
 
     def open_page(url: str, *, width: int = 1280, height: int = 800, **options: Any) -> Page:
-        context = browser.new_context(
-            viewport={"width": width, "height": height}, reduced_motion="reduce", **options
-        )
+        context = browser.new_context(viewport={"width": width, "height": height}, reduced_motion="reduce", **options)
         contexts.append(context)
         context.set_default_timeout(SECONDS * 1000)
         page = context.new_page()

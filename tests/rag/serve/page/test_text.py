@@ -20,7 +20,8 @@ SET = """async ([text, citations]) => {
   const box = document.createElement('div');
   document.body.append(box);
   const entries = setWithChips(setter(box), {text, citations}, [], () => undefined);
-  const carried = entries.map((entry) => entry.carried().map((range) => range.startContainer.data.slice(range.startOffset, range.endOffset)).join(''));
+  const words = ({startContainer, startOffset, endOffset}) => startContainer.data.slice(startOffset, endOffset);
+  const carried = entries.map((entry) => entry.carried().map(words).join(''));
   return {carried, words: box.innerText, html: box.innerHTML};
 }"""
 CALL = "async ([module, name, args]) => (await import(`/page/${module}.js`))[name](...args)"
@@ -135,12 +136,19 @@ def test_a_stream_of_pieces_sets_what_the_whole_sets(page: Page) -> None:
 
 def test_texts_that_would_be_slow(page: Page) -> None:
     """Long words, unclosed markers, many brackets: linear work, so that this ends at all."""
-    for text in ("[Source: " * 3000, "a" * 200_000, "**`[" * 30_000, "[" * 50_000, "x" * 50_000 + " " * 50_000, "|" * 50_000):
+    for text in (
+        "[Source: " * 3000,
+        "a" * 200_000,
+        "**`[" * 30_000,
+        "[" * 50_000,
+        "x" * 50_000 + " " * 50_000,
+        "|" * 50_000,
+    ):
         assert page.evaluate(SET, [text, [cited(text, text)]])["carried"]
 
 
 def test_lines_of_tables_and_headings_stay_when_prose_is_joined(page: Page) -> None:
-    prose = "This line of running text is wrapped where the page of the document was\nfull, and here it goes on to its end.\n"
+    prose = "This line of running text is wrapped where the page of the document was\nfull, and here it ends.\n"
     text = f"Prices\n{prose}Goods Price\nTents 5\nBoots 7\n\n{prose}"
     flowed = page.evaluate(CALL, ["format", "reflowed", [text]])
     assert len(flowed) == len(text)
