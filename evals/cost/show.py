@@ -128,8 +128,8 @@ def saving(measured: SavingOutput) -> str:
 
 def share(interval: IntervalOutput, *, sign: bool = False) -> str:
     """A share with its interval, in percent."""
-    low, high = (("?" if end is None else f"{end * 100:.0f}") for end in (interval.low, interval.high))
-    return f"{interval.estimate * 100:{'+' if sign else ''}.0f} % [{low}, {high}]"
+    low, high = ("?" if end is None else str(round(end * 100)) for end in (interval.low, interval.high))
+    return f"{round(interval.estimate * 100):{'+' if sign else ''}} % [{low}, {high}]"
 
 
 def money(interval: IntervalOutput | None) -> str:

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from evals.cost import show
 from evals.cost.levers import lever_lines
-from evals.cost.output import CostOutput, pareto_front
+from evals.cost.output import CostOutput, IntervalOutput, pareto_front
 from evals.cost.plot import cost_quality
 from evals.cost.replay import Run
 from evals.cost.report import write_report
@@ -246,6 +246,12 @@ def test_stages_come_from_the_trace_and_money_from_the_ledger() -> None:
 )
 def test_dollars(value: float, shown: str) -> None:
     assert show.dollars(value) == shown
+
+
+def test_shares() -> None:
+    near_nothing = IntervalOutput(estimate=-0.001, low=-0.004, high=None, level=0.95, n=9, clusters=3, method="t")
+    assert show.share(near_nothing) == "0 % [0, ?]"
+    assert show.share(near_nothing.model_copy(update={"estimate": 0.126}), sign=True) == "+13 % [0, ?]"
 
 
 def printed(result: CostOutput) -> str:
