@@ -99,7 +99,7 @@ def test_no_difference_is_no_evidence() -> None:
         paired_permutation([1.0], [2.0, 3.0])
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=20))
 def test_holm_is_that_of_statsmodels(p_values: list[float]) -> None:
     theirs = multitest.multipletests(p_values, method="holm")[1]
