@@ -2,6 +2,6 @@
 
 from evals.metrics.contract import FunctionMetric, Metric
 from evals.metrics.correctness import Verdict, answer_correct
-from evals.metrics.registry import builtin_metrics, metric_named, metrics_named
+from evals.metrics.registry import builtin_metrics, find_metric
 
-__all__ = ["FunctionMetric", "Metric", "Verdict", "answer_correct", "builtin_metrics", "metric_named", "metrics_named"]
+__all__ = ["FunctionMetric", "Metric", "Verdict", "answer_correct", "builtin_metrics", "find_metric"]

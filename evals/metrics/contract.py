@@ -33,6 +33,10 @@ class Metric(Protocol):
         """ "share" for values in [0, 1], else "seconds", "tokens", "USD"."""
         ...
 
+    def applies(self, example: Example) -> bool:
+        """Whether the example has the labels that the metric needs."""
+        ...
+
     def score(self, example: Example, outcome: Outcome) -> float | None:
         """The value, or `None` when the metric does not apply to this row: no such label, or nothing to measure.
 
@@ -42,18 +46,29 @@ class Metric(Protocol):
 
 
 Score = Callable[[Example, Outcome], float | None]
+Labelled = Callable[[Example], bool]
+
+
+def always(_: Example) -> bool:
+    """No label is needed."""
+    return True
 
 
 @dataclass(frozen=True, slots=True)
 class FunctionMetric:
-    """A metric made of a function."""
+    """A metric made of functions: `labelled` says which examples it applies to, `function` scores those."""
 
     name: str
     description: str
     function: Score
+    labelled: Labelled = always
     higher_is_better: bool = True
     unit: str = "share"
 
+    def applies(self, example: Example) -> bool:
+        """What `labelled` says."""
+        return self.labelled(example)
+
     def score(self, example: Example, outcome: Outcome) -> float | None:
-        """What the function returns."""
-        return self.function(example, outcome)
+        """What the function returns, for an example it applies to."""
+        return self.function(example, outcome) if self.labelled(example) else None

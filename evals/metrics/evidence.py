@@ -1,4 +1,4 @@
-"""What speaks for an answer being right, measured against each gold answer: the columns of the judge in `correctness`."""
+"""What speaks for an answer being right, measured against each gold answer: what `evals.metrics.correctness` weighs."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ def same_quantity(gold: Quantity, other: Quantity, question: str = "") -> bool:
 
 
 def _readings(quantity: Quantity, beside: Quantity, question: str) -> Iterator[Quantity]:
-    """What the quantity may mean: as it stands; without its unit beside one that has none; as the question asks for it."""
+    """What the quantity may mean: as it stands, without unit beside one that has none, as the question asks for it."""
     yield quantity
     meant = [quantity]
     if quantity.unit is not None and beside.unit is None:

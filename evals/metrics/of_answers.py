@@ -19,22 +19,47 @@ from rag.types import Answer
 
 def answer_metrics() -> list[FunctionMetric]:
     """All of them, in the order of the documentation."""
+    cites = "Share of citations that are gold evidence", "Share of the gold evidence that is cited"
     return [
+        FunctionMetric("correct", "Right by the gold answers; refused, if unanswerable", _correct, _judged),
+        FunctionMetric("exact_match", "The normalised answer equals a gold answer", _by(text.exact_match), _gold),
+        FunctionMetric("token_f1", "Token F1 with the gold answer that fits best", _by(text.token_f1), _gold),
         FunctionMetric(
-            "correct", "Judged right against the gold answers; of unanswerable questions, refused", _correct
+            "token_recall", "Share of the gold answer's tokens in the answer", _by(text.token_recall), _gold
         ),
-        FunctionMetric("exact_match", "The normalised answer equals a gold answer", _by_text(text.exact_match)),
-        FunctionMetric("token_f1", "Token F1 with the gold answer that fits best", _by_text(text.token_f1)),
-        FunctionMetric("token_recall", "Share of the gold answer's tokens in the answer", _by_text(text.token_recall)),
-        FunctionMetric("alias_recall", "The answer contains a gold answer whole", _by_text(text.alias_recall)),
-        FunctionMetric("numeric_match", "The answer states the gold answer's quantities", _numeric),
-        FunctionMetric("refused_rightly", "Refused when unanswerable, answered when answerable", _refused_rightly),
-        FunctionMetric("citation_precision", "Share of citations that are gold evidence", _citation_precision),
-        FunctionMetric("citation_recall", "Share of the gold evidence that is cited", _citation_recall),
+        FunctionMetric("alias_recall", "The answer contains a gold answer whole", _by(text.alias_recall), _gold),
+        FunctionMetric("numeric_match", "The answer states the gold answer's quantities", _numeric, _gold_number),
+        FunctionMetric("refused_rightly", "Refused if unanswerable, answered if answerable", _refused_rightly, _known),
+        FunctionMetric("citation_precision", cites[0], _citation_precision, _evidence),
+        FunctionMetric("citation_recall", cites[1], _citation_recall, _evidence),
         FunctionMetric("supported_claims", "Share of claims with a citation that supports them", _supported),
-        FunctionMetric("page_cited", "A labelled page is among those cited", _page_cited),
+        FunctionMetric("page_cited", "A labelled page is among those cited", _page_cited, _paged),
         FunctionMetric("confidence", "What the system says about itself; better only where calibrated", _confidence),
     ]
+
+
+def _gold(example: Example) -> bool:
+    return bool(example.answers)
+
+
+def _judged(example: Example) -> bool:
+    return bool(example.answers) or example.answerable is False
+
+
+def _gold_number(example: Example) -> bool:
+    return numeric_match("", example.answers, example.question, _language(example) or "en") is not None
+
+
+def _known(example: Example) -> bool:
+    return example.answerable is not None
+
+
+def _evidence(example: Example) -> bool:
+    return bool(gold_evidence(example))
+
+
+def _paged(example: Example) -> bool:
+    return bool(example.pages)
 
 
 def refused(answer: Answer) -> bool:
@@ -61,10 +86,10 @@ def _correct(example: Example, outcome: Outcome) -> float | None:
         language = _language(example) or "en"
         verdict = answer_correct(example.question, outcome.answer.text, example.answers, language)
         return float(verdict.label == "correct")
-    return None if example.answerable is not False else float(refused(outcome.answer))
+    return float(refused(outcome.answer))
 
 
-def _by_text(function: Callable[[str, Sequence[str], str | None], float | None]) -> Score:
+def _by(function: Callable[[str, Sequence[str], str | None], float | None]) -> Score:
     def score(example: Example, outcome: Outcome) -> float | None:
         if outcome.answer is None:
             return None
@@ -81,7 +106,7 @@ def _numeric(example: Example, outcome: Outcome) -> float | None:
 
 
 def _refused_rightly(example: Example, outcome: Outcome) -> float | None:
-    if outcome.answer is None or example.answerable is None:
+    if outcome.answer is None:
         return None
     return float(refused(outcome.answer) is not example.answerable)
 

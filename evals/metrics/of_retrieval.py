@@ -22,36 +22,40 @@ AtK = Callable[[ranking.Ranking, ranking.Qrels, int], float | None]
 def retrieval_metrics() -> list[FunctionMetric]:
     """Those without a k."""
     return [
-        FunctionMetric("mrr", "1 / rank of the first relevant document", _whole(ranking.reciprocal_rank)),
-        FunctionMetric(
-            "map", "Mean precision at the ranks of the relevant documents", _whole(ranking.average_precision)
-        ),
+        FunctionMetric("mrr", "1 / rank of the first relevant document", _whole(ranking.reciprocal_rank), _graded),
+        FunctionMetric("map", "Mean precision at the relevant documents", _whole(ranking.average_precision), _graded),
     ]
 
 
 def retrieval_metrics_at(k: int) -> list[FunctionMetric]:
     """Those of the first `k` places, named "recall@5"."""
+    graded: dict[str, tuple[str, AtK]] = {
+        "recall": (f"Share of the relevant documents among the first {k}", ranking.recall_at_k),
+        "precision": (f"Share of the first {k} documents that are relevant", ranking.precision_at_k),
+        "ndcg": (f"Graded gain of the first {k} documents over the best possible", ranking.ndcg_at_k),
+    }
+    spanned: dict[str, tuple[str, Callable[[SpanScores], float]]] = {
+        "char_recall": (f"Share of the gold spans' characters in the first {k} hits", lambda scores: scores.recall),
+        "char_precision": (f"Share of the first {k} hits' characters in gold spans", lambda scores: scores.precision),
+        "char_iou": (f"Characters shared by gold spans and the first {k} hits, over all", lambda scores: scores.iou),
+    }
     return [
-        FunctionMetric(
-            f"recall@{k}", f"Share of the relevant documents among the first {k}", _at(ranking.recall_at_k, k)
-        ),
-        FunctionMetric(
-            f"precision@{k}", f"Share of the first {k} documents that are relevant", _at(ranking.precision_at_k, k)
-        ),
-        FunctionMetric(
-            f"ndcg@{k}", f"Graded gain of the first {k} documents over the best possible", _at(ranking.ndcg_at_k, k)
-        ),
-        FunctionMetric(
-            f"char_recall@{k}", f"Share of the gold spans' characters in the first {k} hits", _spans(_recall, k)
-        ),
-        FunctionMetric(
-            f"char_precision@{k}", f"Share of the first {k} hits' characters in gold spans", _spans(_precision, k)
-        ),
-        FunctionMetric(
-            f"char_iou@{k}", f"Characters shared by gold spans and the first {k} hits, over all", _spans(_iou, k)
-        ),
-        FunctionMetric(f"page_hit@{k}", f"A labelled page is among those of the first {k} hits", _pages(k)),
+        *(FunctionMetric(f"{name}@{k}", text, _at(function, k), _graded) for name, (text, function) in graded.items()),
+        *(FunctionMetric(f"{name}@{k}", text, _spans(part, k), _spanned) for name, (text, part) in spanned.items()),
+        FunctionMetric(f"page_hit@{k}", f"A labelled page is among those of the first {k} hits", _pages(k), _paged),
     ]
+
+
+def _graded(example: Example) -> bool:
+    return any(grade > 0 for grade in _qrels(example).values())
+
+
+def _spanned(example: Example) -> bool:
+    return bool(example.spans)
+
+
+def _paged(example: Example) -> bool:
+    return bool(example.pages)
 
 
 def _documents(outcome: Outcome) -> list[str]:
@@ -76,18 +80,6 @@ def _spans(part: Callable[[SpanScores], float], k: int) -> Score:
         return None if scores is None else part(scores)
 
     return score
-
-
-def _recall(scores: SpanScores) -> float:
-    return scores.recall
-
-
-def _precision(scores: SpanScores) -> float:
-    return scores.precision
-
-
-def _iou(scores: SpanScores) -> float:
-    return scores.iou
 
 
 def _hit_spans(outcome: Outcome, k: int) -> list[Span]:

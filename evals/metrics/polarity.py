@@ -1,4 +1,4 @@
-"""Whether an answer says yes or no, and whether something rose or fell: where one word decides between right and wrong."""
+"""Whether an answer says yes or no, and whether something rose or fell: where one word makes it right or wrong."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from evals.metrics.content import content_terms
 from plumbline.text.sentences import sentences
 
 _YES_NO = re.compile(
-    r"^\W*(?:(?P<yes>yes|sí|ja|oui|si|sim)|(?P<no>no|nein|non|não))\b(?!\s+(?:one|longer|other)\b)", re.IGNORECASE
+    r"^\W*(?:(?P<yes>yes|sí|ja|oui|sim)|(?P<no>no|nein|non|não))\b(?!\s+(?:one|longer|other)\b)", re.IGNORECASE
 )
 _CONCLUDED = re.compile(
-    r"\b(?:the (?:final |short )?answer (?:to (?:the|your) question )?is|(?:so|therefore|thus|in summary|in conclusion)),?:?"
-    r"\s+[\"'*]*(?P<word>yes|no)\b(?!\s+(?:one|longer|other)\b)",
+    r"\b(?:the (?:final |short )?answer (?:to (?:the|your) question )?is|so|therefore|thus|in (?:summary|conclusion))"
+    r",?:?\s+[\"'*]*(?P<word>yes|no)\b(?!\s+(?:one|longer|other)\b)",
     re.IGNORECASE,
 )
 _POLAR = re.compile(

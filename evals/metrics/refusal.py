@@ -1,89 +1,90 @@
 """Whether an answer of any system is a refusal: it says that it does not know, cannot tell, or that nothing is there.
 
 `rag.answer.abstain.is_refusal` is another thing: it recognises the one sentence that our own prompt asks for, and
-anything else is an answer to be grounded. Here the words are not known beforehand. The answer is read by sentences: it
-is a refusal when it starts by refusing and then does not answer after all, or when it ends by refusing, whatever it
+anything else is an answer to be grounded. Here the words are not known beforehand. The answer is read clause by clause:
+it is a refusal when it starts by refusing and then does not answer after all, or when it ends by refusing, whatever it
 said on the way. Phrases of English, Spanish, German and French, some of Italian and Portuguese.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
+from typing import Literal
 
-from evals.metrics.refusal_cues import (
-    ABSENT,
-    ADVERSATIVE,
-    APOLOGY,
-    CLAUSE,
-    CONCLUSION,
-    FOREIGN,
-    GAP,
-    GENERAL,
-    POINTER,
-    UNABLE,
-)
+from evals.metrics import refusal_cues as cues
 from plumbline.text.sentences import sentences
 from rag.answer.markers import without_markers
 
 _LETTER = re.compile(r"[^\W\d_]")
-_PERSONAL = re.compile(r"\bI (?:do not|don[’']t) have personal\b", re.IGNORECASE)  # a disclaimer, not a refusal
-_FINAL = 2  # so many of the last sentences that say something decide how an answer ends
+_FINAL = 2  # so many of the last clauses that say something decide how an answer ends
+
+
+@dataclass(frozen=True, slots=True)
+class _Clause:
+    """A part of the answer. Apologies and pointers (where to look, what is needed) come with refusals and answers."""
+
+    text: str
+    kind: Literal["refuses", "states", "apology", "pointer"]
+
+    def matches(self, pattern: re.Pattern[str]) -> bool:
+        return pattern.search(self.text) is not None
 
 
 def is_refusal(text: str) -> bool:
     """Whether `text` answers nothing; empty text does not, either."""
     said = without_markers(text).strip()
+    clauses = _clauses(said)
+    saying = [clause for clause in clauses if clause.kind in {"refuses", "states"}]
+    if not saying:
+        return not said or any(clause.kind == "apology" for clause in clauses)
+    if saying[0].kind == "refuses":
+        return not _answers_after_all(clauses[clauses.index(saying[0]) + 1 :])
+    if any(one.kind == "refuses" and then.matches(cues.GENERAL) for one, then in pairwise(saying)):
+        return True
+    last = saying[-_FINAL:]
+    concludes = any(clause.kind == "states" and clause.matches(cues.CONCLUSION) for clause in last)
+    return not concludes and any(clause.kind == "refuses" and _misses_information(clause) for clause in last)
+
+
+def _clauses(said: str) -> list[_Clause]:
     parts = [
         part
         for start, end in sentences(said)
-        for clause in CLAUSE.split(said[start:end])
+        for clause in cues.CLAUSE.split(said[start:end])
         if _LETTER.search(part := clause.strip("*_#>- "))
     ]
-    if not parts:
-        return not said
-    kinds = [_kind(part) for part in parts]
-    saying = [index for index, kind in enumerate(kinds) if kind not in {"pointer", "apology"}]
-    if not saying:
-        return "apology" in kinds
-    first, last = saying[0], saying[-_FINAL:]
-    if kinds[first] == "refuse":
-        return not _answers_after_all(parts, kinds, first)
-    if any(kinds[i] == "refuse" and GENERAL.search(parts[j]) for i, j in pairwise(saying)):
-        return True
-    return any(kinds[index] == "refuse" and _is_gap(parts[index]) for index in last) and not any(
-        kinds[index] == "claim" and CONCLUSION.search(parts[index]) for index in last
-    )
+    return [_Clause(part, _kind(part)) for part in parts]
 
 
-def _kind(part: str) -> str:
-    if _PERSONAL.search(part):
+def _kind(part: str) -> Literal["refuses", "states", "apology", "pointer"]:
+    if cues.PERSONAL.search(part):
         return "apology"
-    if not part.startswith("If ") and (UNABLE.search(part) or ABSENT.search(part) or FOREIGN.search(part)):
-        return "refuse"
-    if APOLOGY.search(part):
+    if not part.startswith("If ") and any(pattern.search(part) for pattern in (cues.UNABLE, cues.ABSENT, cues.FOREIGN)):
+        return "refuses"
+    if cues.APOLOGY.search(part):
         return "apology"
-    return "pointer" if POINTER.search(part) else "claim"
+    return "pointer" if cues.POINTER.search(part) else "states"
 
 
-def _is_gap(sentence: str) -> bool:
-    """Whether the sentence misses information, or the speaker's ability, and not the thing asked about."""
-    return ABSENT.search(sentence) is None or UNABLE.search(sentence) is not None or GAP.search(sentence) is not None
+def _misses_information(clause: _Clause) -> bool:
+    """Whether information or an ability is missing, and not the thing asked about ("the filing mentions no debt")."""
+    return not clause.matches(cues.ABSENT) or clause.matches(cues.UNABLE) or clause.matches(cues.GAP)
 
 
-def _answers_after_all(parts: list[str], kinds: list[str], first: int) -> bool:
+def _answers_after_all(rest: Sequence[_Clause]) -> bool:
     """Whether a turn ("however, …") to a statement follows, and the answer does not end by refusing again.
 
     Advice and formulas are no answer, nor is what comes after them.
     """
     turned = False
-    for index in range(first + 1, len(parts)):
-        if GENERAL.search(parts[index]) and not turned:
+    for index, clause in enumerate(rest):
+        if not turned and clause.matches(cues.GENERAL):
             return False
-        if kinds[index] == "claim":
-            turned = (
-                turned or ADVERSATIVE.match(parts[index]) is not None or CONCLUSION.search(parts[index]) is not None
-            )
-        elif kinds[index] == "refuse" and index >= len(parts) - _FINAL:
+        if clause.kind == "states":
+            turned = turned or clause.matches(cues.ADVERSATIVE) or clause.matches(cues.CONCLUSION)
+        elif clause.kind == "refuses" and index >= len(rest) - _FINAL:
             turned = False
     return turned

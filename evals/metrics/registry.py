@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from evals.metrics.contract import Metric
 from evals.metrics.of_answers import answer_metrics
@@ -24,7 +24,7 @@ def builtin_metrics(ks: Sequence[int] = DEFAULT_KS) -> Mapping[str, Metric]:
     return {metric.name: metric for metric in metrics}
 
 
-def metric_named(name: str) -> Metric:
+def find_metric(name: str) -> Metric:
     """The metric called `name`, for those with a k at any k ("recall@7").
 
     Raises `ConfigError`, with the nearest right name, when there is none.
@@ -35,8 +35,3 @@ def metric_named(name: str) -> Metric:
         return metrics[name]
     near = difflib.get_close_matches(name, metrics, n=1, cutoff=0.0)
     raise ConfigError(f"There is no metric '{name}'.", key="metrics", value=name, hint=f"Did you mean '{near[0]}'?")
-
-
-def metrics_named(names: Iterable[str]) -> dict[str, Metric]:
-    """The metrics of these names, in their order; raises `ConfigError` as `metric_named` does."""
-    return {name: metric_named(name) for name in names}

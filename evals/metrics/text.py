@@ -1,8 +1,8 @@
 """Comparing answers as text: exact match, token F1, token recall, alias recall.
 
-Normalised as in SQuAD's evaluation (Rajpurkar et al., 2016), for any script: NFKC, case folded, marks of punctuation and
-symbols dropped, white space made one blank, and the articles "a", "an", "the" dropped when `language` says English.
-Apart from SQuAD: a mark between two words is a blank ("well-known" is two words), thousands separators go and decimal
+Normalised as in SQuAD's evaluation (Rajpurkar et al., 2016), for any script: NFKC, case folded, punctuation and symbols
+dropped, white space made one blank, and the articles "a", "an", "the" dropped when `language` says English. Apart from
+SQuAD: a mark between two words is a blank ("well-known" is two words), thousands separators go and decimal
 points stay ("1,000.5" is "1000.5"), and in scripts without spaces each character is a token. All of them are 1 at best
 and `None` without gold answers; of several, the one that fits best counts.
 """
