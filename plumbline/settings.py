@@ -217,7 +217,7 @@ def _explain(error: ValidationError, tree: type[Settings], layers: list[Layer]) 
     first = error.errors(include_url=False)[0]
     path = tuple(str(part) for part in first["loc"])
     key = ".".join(path)
-    place = _place(layers, key)
+    place = _place(layers, key) or (layers[0].name if first["type"] == "missing" and layers else None)
     value = first["input"]
     candidates = _candidates(tree, path, first)
     near = difflib.get_close_matches(path[-1] if first["type"] == "extra_forbidden" else str(value), candidates, n=1)
@@ -226,7 +226,7 @@ def _explain(error: ValidationError, tree: type[Settings], layers: list[Layer]) 
     else:
         reason = first["msg"].removeprefix("Value error, ")
         reason = reason[:1].lower() + reason[1:]
-    what = f"{key}: {value!r}: {reason.rstrip('.')}"
+    what = f"{key}: {value!r}: {reason.rstrip('.')}" if first["type"] != "missing" else f"'{key}' is missing"
     hint = f"Did you mean '{near[0]}'?" if near else (f"Known here: {', '.join(candidates)}." if candidates else None)
     message = f"{place}: {what}." if place else f"{what}."
     return ConfigError(message, source=place, key=key, value=value, hint=hint)

@@ -49,6 +49,7 @@ def as_svg(figure: Figure) -> str:
         figure.savefig(written, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     svg = written.getvalue()
     svg = svg[svg.index("<svg") :].replace(INK, "currentColor")
+    svg = re.sub(r"<metadata>.*?</metadata>\s*", "", svg, flags=re.DOTALL)
     return re.sub(r'(?<=\s)(?:width|height)="[^"]*pt" ?', "", svg, count=2)
 
 
