@@ -52,8 +52,10 @@ def bca_bounds(
     shares = [_share(bias + side, bias, acceleration) for side in (-z, z)]
     # Between two infinite values numpy interpolates NaN.
     with np.errstate(invalid="ignore"):
-        low, high = np.quantile(distribution, [float(special.ndtr(share)) for share in shares])
-    return float(low), float(np.inf if np.isnan(high) else high)
+        levels = [float(special.ndtr(share)) for share in shares]
+    finite = bool(np.isfinite(distribution).all())  # between infinite values nothing can be interpolated
+    bounds = np.quantile(distribution, levels, method="linear" if finite else "inverted_cdf")
+    return float(bounds[0]), float(bounds[1])
 
 
 def _share(shifted: float, bias: float, acceleration: float) -> float:

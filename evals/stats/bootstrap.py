@@ -20,12 +20,21 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from math import inf
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
 from evals.stats.bca import bca_bounds, resampled_ratios
-from evals.stats.columns import Floats, Indices, Numbers, check_resamples, cluster_codes, column, columns_of_one_length
+from evals.stats.columns import (
+    Floats,
+    Indices,
+    Numbers,
+    check_choice,
+    check_resamples,
+    cluster_codes,
+    column,
+    columns_of_one_length,
+)
 from evals.stats.score import bounded_mean_bounds, paired_share_bounds
 from evals.stats.studentised import FEWEST, student_bounds, studentised_bounds
 from evals.stats.units import Units
@@ -61,7 +70,7 @@ def bootstrap_mean(
     check_resamples(resamples, level)
     if bounds is not None:
         _check_bounds(rows, bounds)
-    binary = _binary(rows) and bounds in {None, (0, 1)}
+    binary = _binary(rows) and (bounds is None or tuple(bounds) == (0, 1))
     units = Units.of(rows, np.ones(len(rows)), codes)
     if method != "auto" or (bounds is None and not binary):
         return _cut(_interval(units, codes, len(rows), level, resamples, seed, method), bounds)
@@ -140,6 +149,7 @@ def _interval(
     units: Units, codes: Indices | None, n: int, level: float, resamples: int, seed: int, method: Method
 ) -> Interval:
     """Any mean or ratio, by the first way that can be gone."""
+    check_choice(method, get_args(Method))
 
     def made(by: str, bounds: tuple[float, float]) -> Interval:
         return Interval(units.estimate, bounds[0], bounds[1], level, n, by, _count(codes))

@@ -72,6 +72,12 @@ def check_level(level: float, name: str = "level") -> None:
         raise InputError(f"{name} must be between 0 and 1; {level} was given.")
 
 
+def check_choice(method: str, known: Sequence[str]) -> None:
+    """Raises `InputError` for a method that is none of the known ones."""
+    if method not in known:
+        raise InputError(f"There is no method '{method}'; there are {', '.join(known)}.")
+
+
 def check_resamples(resamples: int, level: float) -> None:
     """Raises `InputError` when there are too few resamples to leave one outside on either side."""
     check_level(level)

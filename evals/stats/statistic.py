@@ -4,20 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from math import inf
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from evals.stats.bca import bca_bounds
 from evals.stats.bootstrap import RESAMPLES, Clusters
-from evals.stats.columns import Floats, Indices, Numbers, check_resamples, cluster_codes, columns_of_one_length
+from evals.stats.columns import (
+    Floats,
+    Indices,
+    Numbers,
+    check_choice,
+    check_resamples,
+    cluster_codes,
+    columns_of_one_length,
+)
 from evals.stats.units import CHUNK
 from evals.stats.values import Interval
 from plumbline.errors import InputError
 
 DELETIONS = 1_000
 """Of more units than this the jackknife leaves out random blocks instead of each: it finds the same skewness."""
+
+StatisticMethod = Literal["bca-t", "bca"]
 
 Statistic = Callable[..., NDArray[np.floating]]
 """(weights float[r, n], *columns float[n]) -> float[r]: of r samples, each holding row i as often as weights[:, i]."""
@@ -31,7 +41,7 @@ def bootstrap_statistic(
     level: float = 0.95,
     resamples: int = RESAMPLES,
     seed: int = 0,
-    method: Literal["bca-t", "bca"] = "bca-t",
+    method: StatisticMethod = "bca-t",
 ) -> Interval:
     """The interval of `statistic(weights, *columns)`, where each of `columns` is float[n].
 
@@ -46,6 +56,7 @@ def bootstrap_statistic(
     arrays = columns_of_one_length({f"columns[{i}]": values for i, values in enumerate(columns)})
     n = len(arrays[0])
     check_resamples(resamples, level)
+    check_choice(method, get_args(StatisticMethod))
     codes = np.arange(n) if clusters is None else cluster_codes(clusters, n)
     g = int(codes.max()) + 1
     counted = None if clusters is None else g

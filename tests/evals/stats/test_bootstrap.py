@@ -210,6 +210,7 @@ def test_pairs_are_sharper_than_two_intervals() -> None:
         lambda: bootstrap_mean([1.0, 2.0], level=1.0),
         lambda: bootstrap_mean([1.0, 2.0], resamples=10),
         lambda: paired_difference([1.0], [1.0, 2.0]),
+        lambda: bootstrap_mean([1.0, 2.0], method="bcat"),  # type: ignore[arg-type]  # that is the test
         lambda: paired_difference([1.0, float("nan")], [1.0, 2.0]),
     ],
 )

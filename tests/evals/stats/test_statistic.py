@@ -81,6 +81,8 @@ def test_one_unit_and_equal_values() -> None:
 def test_what_is_no_statistic_is_refused() -> None:
     with pytest.raises(InputError, match=r"one value a sample, \(1,\); it returned \(1, 3\)"):
         bootstrap_statistic([[1, 2, 3]], lambda weights, values: weights * values)
+    with pytest.raises(InputError, match="no method 't'; there are bca-t, bca"):
+        bootstrap_statistic([[1, 2, 3]], mean, method="t")  # type: ignore[arg-type]  # that is the test
     with pytest.raises(InputError, match="at least one column"):
         bootstrap_statistic([], mean)
     with pytest.raises(InputError, match=r"columns\[0\] has 2, columns\[1\] has 1"):
