@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from evals.result import DifferenceOutput, EvalOutput, IntervalOutput, ScoreOutput
+from evals.scoring import SHARE
 from evals.searching import SearchOutput
 from plumbline.text.printable import printable
 
@@ -62,7 +63,7 @@ def scores_table(scores: Sequence[ScoreOutput], configs: Sequence[str], primary:
     for score in scores:
         by_metric.setdefault(score.metric, []).append(score)
     for metric, row in by_metric.items():
-        name = metric + (f" ({row[0].unit})" if row[0].unit else "") + (" *" if metric == primary else "")
+        name = metric + ("" if row[0].unit == SHARE else f" ({row[0].unit})") + (" *" if metric == primary else "")
         table.add_row(name, *[_cell(score) for score in row])
     failed = [next(score.failed for score in scores if score.config == config) for config in configs]
     of = scores[0].of if scores else 0
@@ -73,7 +74,7 @@ def scores_table(scores: Sequence[ScoreOutput], configs: Sequence[str], primary:
 
 def differences_table(differences: Iterable[DifferenceOutput]) -> Table:
     """A row for each configuration and metric: the difference to the baseline, its p-value, what it shows."""
-    table = _table("against the baseline", "metric", "difference", "p", "p (Holm)", "shows")
+    table = _table("against the baseline", "metric", "difference", "p", "p, Holm", "shows")
     for found in differences:
         table.add_row(
             printable(f"{found.config} − {found.baseline}"),
@@ -148,7 +149,7 @@ def _table(first: str, *rest: str) -> Table:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column(first, overflow="fold")
+    table.add_column(first, no_wrap=True)
     for heading in rest:
         table.add_column(printable(heading), overflow="fold")
     return table

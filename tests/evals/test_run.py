@@ -6,25 +6,27 @@ import asyncio
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from evals.evaluate import evaluate, evaluate_suite
 from evals.experiment import ROWS, begin, read_manifest, read_outcomes, unfinished
 from evals.outcome import Outcome
+from evals.result import EvalOutput
 from evals.rows import load_dataset
 from evals.run import ask_all
 from plumbline.errors import CorruptStateError, InputError
 from rag import RAG
 from routing.chat import ChatRequest
-from routing.errors import AuthenticationError, OverloadedError
+from routing.errors import AuthenticationError, ModelError, OverloadedError
 from routing.testing.fakes import ScriptedChatModel
 from tests.evals.conftest import write_rows
 
 DEAD = "{generation.model: 'openai-compatible/m@http://127.0.0.1:9/v1', routing.retry.attempts: 1}"
 
 
-def run(shop: Path, **how: object):
+def run(shop: Path, **how: Any) -> EvalOutput:
     return evaluate_suite(shop / "suite.yaml", out=shop / "out", home=shop / "home", **how)
 
 
@@ -158,7 +160,7 @@ def test_labels_that_the_corpus_does_not_bear_out(shop: Path, kb: RAG) -> None:
 
 
 @pytest.mark.parametrize("error", [OverloadedError("later", model="m"), AuthenticationError("no", model="m")])
-def test_an_error_that_every_row_would_meet_ends_the_run(shop: Path, error: Exception) -> None:
+def test_an_error_that_every_row_would_meet_ends_the_run(shop: Path, error: ModelError) -> None:
     examples = load_dataset(shop / "questions.jsonl").examples
     outcomes: dict[str, Outcome] = {}
     settings = {"routing.fallback": "none", "routing.retry.attempts": 1}
