@@ -74,15 +74,14 @@ class PartialDate:
 
 def find_dates(text: str) -> list[PartialDate]:
     """The dates of `text`, in order, none inside another. A bare number counts as a year from 1000 to 2100."""
-    taken: list[tuple[int, int]] = []
+    taken = bytearray(len(text))
     found: list[PartialDate] = []
     for pattern in _PATTERNS:
         for match in pattern.finditer(text):
-            if any(match.start() < end and start < match.end() for start, end in taken):
+            start, end = match.span()
+            if any(taken[start:end]) or _CURRENCY.search(text, max(0, start - 5), start):
                 continue
-            if _CURRENCY.search(text, max(0, match.start() - 5), match.start()):
-                continue
-            taken.append(match.span())
+            taken[start:end] = b"\1" * (end - start)
             found.append(_date(match))
     return sorted(found, key=lambda date: date.start)
 

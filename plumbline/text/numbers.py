@@ -43,7 +43,7 @@ _CONTINUES = re.compile(r"[.,:/]?\d|-?[^\W\d_]|[:/]\d")  # what makes the digits
 _ORDINAL = re.compile(r"(?:st|nd|rd|th|º|ª|er|ème|e)\b", re.IGNORECASE)
 _LIST_NUMBER = re.compile(r"(?:^|\n)\s*(?:[*>-]\s*)?(?:\*\*)?$")
 _LOSS = re.compile(
-    r"\b(?:negative|minus|loss(?:es)?|decreas\w*|declin\w*|fell|drop\w*|down|reduc\w*|shrank|lower\w*)\b[^.;\n]{0,25}$",
+    r"\b(?:negative|minus|loss(?:es)?|decreas\w*|declin\w*|fell|drop\w*|down|reduc\w*|shrank|lower\w*)\b[^.,;\n\d]{0,25}$",
     re.IGNORECASE,
 )
 
@@ -82,15 +82,18 @@ def quantities(text: str, language: str = "en", *, years: bool = False) -> list[
     `language` decides what "1.577" is: in English 1.577, in languages with a decimal comma 1577. With `years`, bare
     numbers that look like years are quantities too.
     """
-    taken = [(date.start, date.end) for date in find_dates(text) if not (years and date.month is None)]
+    taken = bytearray(len(text))
+    for date in find_dates(text):
+        if date.month is not None or not years:
+            taken[date.start : date.end] = b"\1" * (date.end - date.start)
     found = [*_in_digits(text, language, taken), *_in_words(text)]
     return sorted(found, key=lambda quantity: quantity.start)
 
 
-def _in_digits(text: str, language: str, taken: list[tuple[int, int]]) -> Iterator[Quantity]:
+def _in_digits(text: str, language: str, taken: bytearray) -> Iterator[Quantity]:
     for match in _QUANTITY.finditer(text):
         start, end = match.span("number")
-        if _is_part_of_a_name(text, match) or any(start < until and begin < end for begin, until in taken):
+        if _is_part_of_a_name(text, match) or any(taken[start:end]):
             continue
         if _is_list_number(text, match):
             continue
@@ -111,7 +114,11 @@ def _is_list_number(text: str, match: re.Match[str]) -> bool:
     end = match.end("number")
     bare = match["number"].isdigit() and len(match["number"]) <= 2 and not (match["currency"] or match["unit"])
     follows = text[end : end + 2]
-    return bare and follows in {". ", ") ", ".\n"} and _LIST_NUMBER.search(text, 0, match.start()) is not None
+    return (
+        bare
+        and follows in {". ", ") ", ".\n"}
+        and _LIST_NUMBER.search(text, max(0, match.start() - 24), match.start()) is not None
+    )
 
 
 def _quantity(text: str, match: re.Match[str], language: str) -> Quantity:
