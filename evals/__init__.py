@@ -14,10 +14,10 @@ __all__ = ["assert_eval", "evaluate", "evaluate_chunking", "evaluate_retrieval",
 
 _HOMES = {
     "assert_eval": "evals.testing",
-    "evaluate": "evals.evaluate",
+    "evaluate": "evals.harness",
     "evaluate_chunking": "evals.chunking",
     "evaluate_retrieval": "evals.retrieval",
-    "evaluate_suite": "evals.evaluate",
+    "evaluate_suite": "evals.harness",
     "load_dataset": "evals.rows",
 }
 

@@ -65,7 +65,7 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Ask every question of a suite of every configuration, and say which is better."""
-    from evals.evaluate import evaluate_suite
+    from evals.harness import evaluate_suite
     from rag.cli import parse_settings
 
     overrides = parse_settings(settings or []) | ({} if limit is None else {"limit": limit})

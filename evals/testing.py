@@ -8,7 +8,7 @@ from pathlib import Path
 
 from evals import show
 from evals.dataset import Dataset
-from evals.evaluate import evaluate, evaluate_suite
+from evals.harness import evaluate, evaluate_suite
 from evals.result import ScoreOutput
 from plumbline.errors import InputError
 from rag import RAG

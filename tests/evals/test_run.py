@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from evals.evaluate import evaluate, evaluate_suite
 from evals.experiment import ROWS, begin, read_manifest, read_outcomes, unfinished
+from evals.harness import evaluate, evaluate_suite
 from evals.outcome import Outcome
 from evals.result import EvalOutput
 from evals.rows import load_dataset
