@@ -124,25 +124,32 @@ class RAG(Lifetime):
 
         return answer_events(self.parts, _checked(question, self.parts), condition, tenant)
 
-    def search(self, query: str, *, top_k: int | None = None, condition: Filter | None = None) -> list[Hit]:
+    def search(
+        self, query: str, *, top_k: int | None = None, condition: Filter | None = None, tenant: str | None = None
+    ) -> list[Hit]:
         """Find chunks; see `asearch`."""
         _ = self.parts
-        return self._loop.run(self.asearch(query, top_k=top_k, condition=condition))
+        return self._loop.run(self.asearch(query, top_k=top_k, condition=condition, tenant=tenant))
 
-    async def asearch(self, query: str, *, top_k: int | None = None, condition: Filter | None = None) -> list[Hit]:
+    async def asearch(
+        self, query: str, *, top_k: int | None = None, condition: Filter | None = None, tenant: str | None = None
+    ) -> list[Hit]:
         """The `top_k` chunks (default: the configured number) that match the query best, best first.
 
-        Raises `InputError` for an empty query, a `top_k` below 1 and an empty knowledge base.
+        `tenant` is written into the ledger. Raises `InputError` for an empty query, a `top_k` below 1 and an empty
+        knowledge base.
         """
         if top_k is not None and top_k < 1:
             raise InputError(f"top_k must be at least 1, not {top_k}.")
         from rag.pipeline import require_documents
+        from routing.chat import Tags
 
-        query = _checked(query, self.parts)
-        with self._parts.home.tracing.span("search"):
-            hits = await self._parts.retriever.search(query, top_k=top_k, condition=condition)
+        parts = self.parts
+        query = _checked(query, parts)
+        with parts.home.tracing.span("search"):
+            hits = await parts.retriever.search(query, top_k=top_k, condition=condition, tags=Tags("search", tenant))
             if not hits:
-                await require_documents(self._parts)
+                await require_documents(parts)
         return hits
 
     def ingest(

@@ -103,9 +103,9 @@ def routes(host: Host) -> APIRouter:
         return _json(_served(name, answer))
 
     @router.post("/search", response_model=HitsOutput)
-    async def search(body: SearchInput) -> Response:
+    async def search(request: Request, body: SearchInput) -> Response:
         """The chunks that match best."""
-        hits = await host.base(body.kb).asearch(body.query, top_k=body.top_k)
+        hits = await host.base(body.kb).asearch(body.query, top_k=body.top_k, tenant=request.state.tenant)
         return _json(HitsOutput(hits=[HitOutput.of(hit) for hit in hits]))
 
     return router

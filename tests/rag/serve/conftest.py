@@ -116,6 +116,7 @@ class RawRequest:
     whole: bool = True
     sent: list[dict[str, Any]] = field(default_factory=list)
     gone: asyncio.Event = field(default_factory=asyncio.Event)
+    arrived: asyncio.Event = field(default_factory=asyncio.Event)
 
     def start(self) -> asyncio.Task[None]:
         path, _, query = self.path.partition("?")
@@ -144,8 +145,15 @@ class RawRequest:
 
         async def send(message: dict[str, Any]) -> None:
             self.sent.append(message)
+            self.arrived.set()
 
         return asyncio.create_task(self.app(scope, receive, send))
+
+    async def until(self, text: str) -> None:
+        """Wait until the answer holds `text`."""
+        while text not in self.text:
+            self.arrived.clear()
+            await asyncio.wait_for(self.arrived.wait(), 5)
 
     @property
     def status(self) -> int | None:

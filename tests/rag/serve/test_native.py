@@ -147,11 +147,15 @@ async def test_a_client_that_leaves_stops_the_work_and_the_ledger_is_right(servi
 async def test_a_tenant_stands_in_the_ledger(serving: Serving) -> None:
     served = await serving()
     key = served.host.keys.add("shop", "acme")
-    response = await served.client.post(
-        "/api/ask", json={"question": QUESTION}, headers={"authorization": f"Bearer {key}"}
-    )
+    headers = {"authorization": f"Bearer {key}"}
+    response = await served.client.post("/api/ask", json={"question": QUESTION}, headers=headers)
     rows = served.host.home.ledger.of_trace(response.json()["trace_id"])
     assert {row.tags.tenant for row in rows} == {"acme"}
+    before = served.host.home.ledger.last_id()
+    await served.client.post("/api/search", json={"query": "gift cards"}, headers=headers)
+    assert [(row.tags.purpose, row.tags.tenant) for _, row in served.host.home.ledger.after(before)] == [
+        ("search", "acme")
+    ]
 
 
 async def test_what_the_shell_ingests_is_in_the_next_answer(serving: Serving, tmp_path, docs, home) -> None:

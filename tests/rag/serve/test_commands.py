@@ -1,0 +1,71 @@
+"""`rag keys` and what `rag serve` says about itself."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from plumbline.cli import build_app
+from plumbline.errors import InputError
+from rag.serve.keys import KeyRing
+
+
+@pytest.fixture
+def rag(home: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("PLUMBLINE_HOME", str(home))
+    runner = CliRunner()
+
+    def run(*arguments: str):
+        return runner.invoke(build_app(), list(arguments), catch_exceptions=False)
+
+    return run
+
+
+def test_a_key_is_shown_once_and_listed_without_its_secret(rag, home: Path) -> None:
+    assert "no keys" in rag("keys", "list").stdout
+    made = rag("keys", "add", "shop", "--tenant", "acme")
+    token = made.stdout.strip()
+    assert token.startswith("plk_")
+    assert "only its hash" in made.stderr
+    listed = rag("keys", "list").stdout
+    assert token not in listed
+    assert token.split("_", 2)[2] not in listed
+    for word in ("shop", "tenant acme", "used never", token.split("_")[1]):
+        assert word in listed
+    ring = KeyRing(home / "home.db")
+    assert ring.check(token) is not None
+    ring.close()
+    assert "Revoked shop" in rag("keys", "revoke", "shop").stdout
+    assert "revoked 2" in rag("keys", "list").stdout
+
+
+def test_a_key_that_does_not_exist_cannot_be_revoked(rag) -> None:
+    with pytest.raises(InputError, match="does not exist"):
+        rag("keys", "revoke", "nobody")
+
+
+def test_help_loads_no_server() -> None:
+    code = (
+        "import sys; from plumbline.cli import build_app; build_app(); "
+        "print([name for name in ('fastapi', 'granian', 'starlette', 'sqlalchemy', 'pydantic') if name in sys.modules])"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
+
+
+def test_what_serve_can_do_is_in_its_help(rag) -> None:
+    shown = rag("serve", "--help").stdout
+    for option in ("--kb", "--host", "--port", "--no-auth", "--log", "--model", "--set"):
+        assert option in shown
+
+
+def test_a_missing_extra_is_named(rag, monkeypatch: pytest.MonkeyPatch) -> None:
+    from plumbline.errors import MissingExtraError
+
+    monkeypatch.setitem(sys.modules, "fastapi", None)
+    with pytest.raises(MissingExtraError, match=r"plumbline\[serve\]"):
+        rag("serve")
