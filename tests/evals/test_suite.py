@@ -55,7 +55,7 @@ def test_configurations_may_be_files_beside_the_suite(shop: Path) -> None:
 
 
 def test_overrides_and_limit(shop: Path) -> None:
-    suite = load(shop, **{"seed": 5, "limit": 2})
+    suite = load(shop, seed=5, limit=2)
     assert (suite.seed, len(suite.dataset.examples)) == (5, 2)
 
 
