@@ -3,7 +3,7 @@
 
 FROM python:3.13-slim AS build
 # Which optional parts the image holds, comma-separated; see pyproject.toml.
-ARG EXTRAS=openai,anthropic
+ARG EXTRAS=openai,anthropic,serve
 RUN python -m venv /opt/plumbline
 WORKDIR /src
 COPY pyproject.toml constraints.txt README.md LICENSE NOTICE ./
@@ -13,6 +13,8 @@ COPY rag rag
 COPY evals evals
 COPY prompts prompts
 COPY configs configs
+COPY examples/corpus examples/corpus
+COPY examples/questions.jsonl examples/questions.jsonl
 RUN --mount=type=cache,target=/root/.cache/pip \
     /opt/plumbline/bin/pip install --constraint constraints.txt ".[${EXTRAS}]"
 
