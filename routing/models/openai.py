@@ -119,8 +119,7 @@ class OpenAIChatModel:
         while True:
             try:
                 async with calling(self._endpoint, request.deadline):
-                    client = await self._clients.get()
-                    return await client.chat.completions.create(**arguments)
+                    return await _post(await self._clients.get(), arguments)
             except BadRequestError as error:
                 refused = _refused_option(error, arguments)
                 if refused is None:
@@ -272,6 +271,21 @@ def fastest_http(sdk: Any, timeout: float) -> Any:
 
 def _aiohttp_is_installed() -> bool:
     return find_spec("aiohttp") is not None
+
+
+async def _post(client: AsyncOpenAI, arguments: Mapping[str, Any]) -> Any:
+    """What `client.chat.completions.create` does, without walking the arguments through its types first.
+
+    That walk takes half as long as all the rest of a call, and finds nothing to change in plain JSON.
+    """
+    types = require("openai.types.chat", "openai")
+    return await client.post(
+        "/chat/completions",
+        body=arguments,
+        cast_to=types.ChatCompletion,
+        stream=arguments.get("stream", False),
+        stream_cls=require("openai", "openai").AsyncStream[types.ChatCompletionChunk],
+    )
 
 
 def _message(message: Message) -> dict[str, Any]:
