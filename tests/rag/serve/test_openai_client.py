@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -259,3 +261,20 @@ async def test_a_client_that_leaves_ends_the_call(endpoint: Endpoint) -> None:
         while not (rows := ledger_of(endpoint, first.id)):  # noqa: ASYNC110 (another process writes it)
             await asyncio.sleep(0.05)
     assert [(row.error, row.cost) for row in rows] == [("CancelledError", None)]
+
+
+def documented() -> list[str]:
+    """The programs of the documentation."""
+    page = (Path(__file__).parents[3] / "docs" / "openai.md").read_text(encoding="utf-8")
+    return [code for code in re.findall(r"^```text\n(.*?)^```$", page, re.MULTILINE | re.DOTALL) if "import" in code]
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_the_documentation_runs(endpoint: Endpoint, number: int, capsys: pytest.CaptureFixture[str]) -> None:
+    code = documented()[number]
+    assert ("http://127.0.0.1:8000/v1" in code, "plk_…" in code, len(documented())) == (True, True, 3)
+    code = code.replace("http://127.0.0.1:8000/v1", endpoint.openai).replace("plk_…", endpoint.key)
+    variables: dict[str, Any] = {}
+    exec(compile(code, f"docs/openai.md, program {number}", "exec"), variables)
+    variables["client"].close()
+    assert GROUNDED.text in capsys.readouterr().out
