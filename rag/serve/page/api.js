@@ -56,8 +56,7 @@ export async function call(path, options = {}) {
     }
     if (response.ok) return response;
     if (response.status !== 401 || !askForKey) throw await problemOf(response);
-    if (key.get() === used) await newKey(used !== null);
-    options.signal?.throwIfAborted();
+    if (key.get() === used) await Promise.race([newKey(used !== null), aborted(options.signal)]);
   }
 }
 
@@ -140,6 +139,11 @@ async function problemOf(response) {
     body = { detail: response.statusText }; // a proxy before the server answers in its own words
   }
   return problem(body, response.status, Number(response.headers.get("retry-after")) || 0);
+}
+
+/** Rejects once the signal aborts. */
+function aborted(signal) {
+  return new Promise((_, reject) => signal?.addEventListener("abort", () => reject(signal.reason), { once: true }));
 }
 
 function newKey(rejected) {

@@ -1,6 +1,6 @@
 // Puts the page together: knowledge bases, the session's questions, the sheets.
 
-import { ask, json, onUnauthorized, problem } from "./api.js";
+import { ask, json, onUnauthorized, problem, Problem } from "./api.js";
 import { compose, focusComposer, setBusy } from "./composer.js";
 import { waitForServer } from "./connection.js";
 import { acceptDrops, documentsOf, onDocumentsChange, openDocuments } from "./documents.js";
@@ -98,7 +98,7 @@ async function put(question, kb = chosen) {
     if (mine.signal.aborted) {
       turn.stopped();
       live.say("Stopped.");
-    } else turn.failed(error);
+    } else turn.failed(error instanceof Problem ? error : failure(error));
     if (error.lost) waitForServer(load);
   } finally {
     if (running === mine) {
@@ -106,6 +106,12 @@ async function put(question, kb = chosen) {
       setBusy(false);
     }
   }
+}
+
+/** A mistake in this page: told like any other problem, and left for the console. */
+function failure(error) {
+  reportError(error);
+  return new Problem({ title: "This page could not show the answer", detail: error.message, hint: "Reload the page." });
 }
 
 function show(turn, event, data) {

@@ -12,13 +12,14 @@ export async function waitForServer(back) {
   if (waiting) return;
   waiting = true;
   let pause = FIRST_MS;
-  for (;;) {
-    const state = await ready();
-    if (state === "ready") break;
-    say(state === "starting" ? "The server is starting…" : "The server cannot be reached. Trying again…");
+  let state = await ready();
+  do {
+    if (state !== "ready") say(state === "starting" ? "The server is starting…" : "The server cannot be reached. Trying again…");
+    // Also when it was ready at once: what sent us here may come again, and is not to become a busy loop.
     await new Promise((resolve) => setTimeout(resolve, pause));
     pause = Math.min(pause * 1.6, LONGEST_MS);
-  }
+    state = await ready();
+  } while (state !== "ready");
   waiting = false;
   byId("banner").hidden = true;
   await back();

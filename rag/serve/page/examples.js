@@ -13,7 +13,7 @@ export async function exampleQuestions(kb, documents) {
     for (const document of documents.filter(({ indexed, characters }) => indexed && characters > 200).slice(0, TRIED)) {
       if (found.size === WANTED) return [...found.values()];
       const heading = await headingAt(kb, document, Math.floor(document.characters * spot));
-      if (heading && !found.has(heading.toLowerCase())) found.set(heading.toLowerCase(), `What do the documents say about “${heading}”?`);
+      if (heading && !found.has(heading.toLowerCase())) found.set(heading.toLowerCase(), `What should I know about “${heading}”?`);
     }
   }
   return [...found.values()];

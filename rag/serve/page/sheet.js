@@ -38,8 +38,7 @@ export class Sheet {
   }
 
   #show() {
-    this.again = this.dialog.open;
-    if (this.again) this.dialog.close();
+    if (this.dialog.open) this.dialog.close();
     if (this.beside && ROOMY.matches) {
       this.dialog.show();
       document.body.dataset.beside = "";

@@ -14,6 +14,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -154,19 +155,17 @@ def serving(folders: tuple[Path, ...], home: Path, settings: dict[str, Any]) -> 
         port = free.getsockname()[1]
     model = Typist()
     started = threading.Event()
-    stop: Callable[[], object] = lambda: None  # noqa: E731 (it is replaced as soon as there is something to stop)
     hosts: list[Host] = []
+    stops: list[Callable[[], object]] = []
 
     async def run() -> None:
-        nonlocal stop
         quick = {"routing.retry.first_wait_seconds": 0, "routing.retry.longest_wait_seconds": 0.01, **settings}
         host = Host.open(folders, home=home, model=model, embedder=FakeEmbedder(), settings=quick, environ={})
         hosts.append(host)
         server = Server(
             create_app(host), address="127.0.0.1", port=port, interface=Interfaces.ASGINL, log_enabled=False
         )
-        loop = asyncio.get_running_loop()
-        stop = lambda: loop.call_soon_threadsafe(server.stop)  # noqa: E731 (as above)
+        stops.append(partial(asyncio.get_running_loop().call_soon_threadsafe, server.stop))
         await host.warm_up()
         task = asyncio.create_task(server.serve())
         started.set()
@@ -181,7 +180,7 @@ def serving(folders: tuple[Path, ...], home: Path, settings: dict[str, Any]) -> 
         yield Served(f"http://127.0.0.1:{port}/", hosts[0], model)
     finally:
         model.release()
-        stop()
+        stops[0]()
         thread.join(SECONDS)
         assert not thread.is_alive()
 

@@ -171,6 +171,14 @@ def test_a_stream_that_ends_early(page: Page, ask: Ask) -> None:
     turn(page, "answered")
 
 
+def test_an_answer_that_the_page_cannot_show(page: Page, ask: Ask) -> None:
+    events = 'event: hits\ndata: {"hits": []}\n\nevent: answer\ndata: {"text": "Thirty days"}\n\n'
+    page.route("**/api/ask", lambda route: route.fulfill(body=events, content_type="text/event-stream"))
+    page.evaluate("addEventListener('error', (event) => event.preventDefault())")  # it is told to the console, rightly
+    ask(page, QUESTION)
+    assert "This page could not show the answer" in turn(page, "failed").get_by_role("alert").inner_text()
+
+
 def test_an_error_inside_a_stream(page: Page, ask: Ask) -> None:
     problem = '{"title": "Deadline", "status": 504, "detail": "It took <b>too</b> long.", "instance": "abc"}'
     page.route(
@@ -188,6 +196,9 @@ def test_a_server_that_goes_away_and_comes_back(page: Page, ask: Ask) -> None:
     assert "cannot be reached" in turn(page, "failed").get_by_role("alert").inner_text()
     banner = page.locator("#banner")
     banner.get_by_text("The server cannot be reached. Trying again…").wait_for()
+    box = banner.bounding_box()
+    assert box is not None
+    assert 0 <= box["y"] < 100, "it is seen wherever the page is scrolled to"
     page.unroute("**/ready")
     page.route("**/ready", lambda route: route.fulfill(status=503, body="{}"))
     banner.get_by_text("The server is starting…").wait_for()
@@ -240,8 +251,12 @@ def test_a_key_revoked_while_asking(visit: Any, kitchen: Any, ask: Ask) -> None:
     served.host.keys.revoke("someone")
     ask(page, QUESTION)
     page.get_by_text("That key was not accepted").wait_for()
+    page.get_by_role("button", name="Stop").click()
+    turn(page, "stopped")
     page.get_by_label("Key", exact=True).fill(second)
     page.keyboard.press("Enter")
+    page.locator("#key").wait_for(state="hidden")
+    ask(page, QUESTION)
     turn(page, "answered")
 
 
