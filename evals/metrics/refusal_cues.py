@@ -17,10 +17,13 @@ def _words(text: str) -> str:
     return "(?:" + "|".join(text.split()).replace("_", " ") + ")"
 
 
-_SOURCE = _words(
-    "texts? documents? context evidence information passages? sources? filings? excerpts? materials? data articles? "
-    "results? reports? content knowledge_base snippets? statements? figures? details? sections? paragraphs? pages? "
-    "10-[KQ] files? provided"
+_ANY_SOURCE = _words(
+    "data reports? content statements? figures? details? sections? paragraphs? pages? files? results? 10-[KQ]"
+)
+_SOURCE = (
+    r"(?:texts?|documents?|context|evidence|information|passages?|sources?|filings?|excerpts?|materials?|articles?|"
+    r"search results|knowledge base|snippets?|(?:provided|given|available|retrieved|uploaded|attached) (?:\w+ )?"
+    rf"{_ANY_SOURCE}|provided)"
 )
 _NOT = _words(
     "does_not do_not did_not doesn[’']t don[’']t didn[’']t is_not are_not isn[’']t aren[’']t fails?_to lacks?"
@@ -31,7 +34,8 @@ _STATE = _words(
 )
 _CANNOT = _words(
     "cannot can_?not can[’']t could_not couldn[’']t am_unable_to [’']m_unable_to am_not_able_to [’']m_not_able_to "
-    "are_unable_to were_unable_to was_unable_to would_not_be_able_to won[’']t_be_able_to will_not_be_able_to unable_to"
+    "are_unable_to were_unable_to was_unable_to wasn[’']t_able_to was_not_able_to haven[’']t_been_able_to "
+    "would_not_be_able_to won[’']t_be_able_to will_not_be_able_to unable_to"
 )
 _TELL = _words(
     "provide answer determine find calculate compute access give assess help confirm say tell verify locate identify "
@@ -42,23 +46,31 @@ _TOLD = _words(
     "determined calculated answered computed established confirmed assessed concluded found inferred derived "
     "ascertained"
 )
-_GIVEN = _words(
-    "provided specified mentioned included available disclosed stated given listed found present known discussed "
-    "covered shown visible"
-)
-_INFORMATION = _words("information mention details? data evidence context reference figures?")
+_GIVEN = _words("provided specified mentioned disclosed stated given discussed")
+_THERE = _words("included available listed found present known covered shown visible")
+_INFORMATION = _words("information mention details? specifics")
+_PROOF = _words("data evidence context references? figures?")
 _LY = r"(?:\w+ly\s+)?"
 
 ABSENT = _any(
     rf"\b{_SOURCE}\b[^.!?,\n]{{0,80}}?\b{_NOT}\s+(?:\w+ly\s+|even\s+|actually\s+)?{_STATE}\b",
-    rf"\b(?:no|any|not enough|insufficient|lack of|without)\s+(?:\w+\s+){{0,3}}{_INFORMATION}\b",
+    rf"(?:\bno|\bnot enough|n[’']t enough|\binsufficient|\black of|\bwithout)\s+(?:\w+\s+){{0,3}}{_INFORMATION}\b",
+    rf"(?:\bnot|n[’']t)\b[^.!?\n]{{0,40}}\bany\s+(?:\w+\s+){{0,3}}{_INFORMATION}\b",
+    rf"\bno (?:specific|relevant|direct|explicit|further|sufficient|clear) (?:\w+ )?{_PROOF}\b",
+    rf"(?:\bnot enough|n[’']t enough|\binsufficient|\black of) (?:\w+ )?{_PROOF}\b",
+    rf"\b(?:none of|nothing in|neither of) (?:the|your|these) [^.!?,\n]{{0,30}}?\b{_STATE}(?:es|s)?\b",
+    r"\b(?:information|answer|that|this|it) (?:isn[’']t|is not) (?:to be found )?(?:in|among) (?:the|your|these|my)\b",
+    rf"\b{_SOURCE}\b[^.!?,\n]{{0,40}} (?:is|are) silent\b",
     rf"\b(?:is|are|was|were|been|be)\s+(?:not|n[’']t)\s+{_LY}{_GIVEN}\b",
+    rf"\b{_SOURCE}\b[^.!?\n]{{0,80}}\b(?:is|are|was|were|been|be)\s+not\s+{_LY}{_THERE}\b",
+    rf"\b(?:is|are|was|were|be)\s+not\s+{_LY}{_THERE}\s+(?:in|from|by|within)\b[^.!?\n]{{0,40}}?\b{_SOURCE}\b",
     rf"\b(?:isn|aren|wasn|weren)[’']t\s+{_LY}(?:provided|specified|mentioned|included|available|disclosed|given)\b",
     r"\b(?:was|were|have|has)(?:n[’']t| not)\s+(?:been\s+)?provided\b",
     r"\byou (?:have not|haven[’']t) (?:provided|specified)",
     r"\bI (?:did not|didn[’']t|could not|couldn[’']t) (?:find|locate|see)\b",
     rf"\bno (?:\w+ ){{0,3}}(?:was|were|is|are) {_LY}(?:provided|given|mentioned|specified|available|announced)\b",
-    r"\bno (?:relevant |matching )?(?:results?|documents?|passages?|answers?) (?:was |were |is |are )?(?:found|match)",
+    r"(?<!if )\bno (?:relevant |matching )?(?:results?|documents?|passages?|answers?) (?:(?:was|were|is|are) )?"
+    r"(?:found|match)",
     r"\bno (?:official|specific|exact|definite|clear|publicly) [^.!?\n]{0,50}"
     r"\b(?:announced|known|available|released|set)\b",
 )
@@ -76,6 +88,7 @@ UNABLE = _any(
     r"^(?:no answer|unknown|n/?a|unanswerable|not (?:found|available|answerable|specified|mentioned))\b",
     r"\b(?:insufficient|not enough|not sufficient) (?:\w+ )?(?:information|context|data|evidence|details?)\b",
     r"\b(?:question|this|it) (?:cannot be|can[’']t be|is not|isn[’']t) (?:\w+ly )?answer(?:ed|able)\b|\bunanswerable\b",
+    r"\b(?:isn[’']t|is not) something (?:that )?I can\b|\bsomething (?:that )?I (?:can[’']t|cannot)\b",
     r"\bnot have (?:\w+ ){0,3}(?:access|information|knowledge|data|the ability|enough)\b",
 )
 """That the speaker does not know or cannot tell."""
@@ -88,7 +101,7 @@ PERSONAL = re.compile(r"\bI (?:do not|don[’']t) have personal\b", re.IGNORECAS
 
 APOLOGY = _any(
     r"^(?:I[’']?m |I am )?(?:\w+ )?sorry\b",
-    r"^(?:I )?apologi[sz]e\b|^apologies\b|^unfortunately\b|^regrettably\b",
+    r"^(?:I )?apologi[sz]e\b|^apologies\b",
     r"^as an? (?:AI|artificial|large language|language model)",
     r"^my (?:knowledge|training)[- ](?:\w+ ){0,2}(?:cutoff|cut-off|data|ends|stops)\b",
     r"\breal[- ]time\b",
@@ -145,9 +158,9 @@ _SPANISH = _any(
     r"\bno (?:tengo|dispongo de|cuento con|hay|existe|encuentro|encontré|se (?:ha )?encontr\w+)\s+(?:\w+\s+){0,3}"
     r"(?:información|datos|acceso|evidencia|detalles|respuesta|documentos|suficiente)\b",
     r"\bno (?:puedo|podemos|me es posible|es posible|se puede|sé|lo sé|estoy segur[oa])\b",
-    r"\bno se (?:menciona|especifica|indica|proporciona)\b",
+    r"\bno se (?:menciona|especifica|indica|proporciona)\b|\binformación no (?:disponible|aparece)\b",
     r"\b(?:textos?|documentos?|contexto|pasajes?|fragmentos?|artículos?|información|fuentes?)\b[^.!?\n]{0,60}?"
-    r"\bno\s+(?:\w+\s+)?(?:contienen?|mencionan?|proporcionan?|especifican?|incluyen?|indican?|ofrecen?|dicen?|"
+    r"\bno\s+(?:\w+\s+)?(?:contienen?|mencionan?|proporcionan?|especifican?|incluyen?|indican?|ofrecen?|dicen?|aparecen?|"
     r"responden?)\b",
     r"^lo (?:siento|lamento)\b|^desafortunadamente\b|^lamentablemente\b|\binformación insuficiente\b",
 )

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 
 from plumbline.text.number_words import spelled_out
@@ -23,7 +25,7 @@ from plumbline.text.number_words import spelled_out
     ],
 )
 def test_reads_numbers_as_spoken(text: str, value: int) -> None:
-    assert list(spelled_out(f"It has {text}.")) == [(value, 7, 7 + len(text))]
+    assert list(spelled_out(f"It has {text}.")) == [(Decimal(value), 7, 7 + len(text))]
 
 
 @pytest.mark.parametrize("text", ["no one", "one of them", "someone", "1.6 million", "the one who", "often", "tenth"])
