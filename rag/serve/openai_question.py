@@ -59,22 +59,18 @@ class KnowledgeQuestion:
     async def events(self) -> AsyncGenerator[bytes, None]:
         """The chunks; raises as `RAG.astream`, before the first chunk if it fails before the first piece of text."""
         said: list[str] = []
-        trace_id = ""
-        chunks: Chunks | None = None
+        begin = b""
         async with aclosing(self.host.stream(self.base, self.question, self.tenant)) as events:
             async for happened in events:
-                if isinstance(happened, Started):
-                    trace_id = happened.trace_id
-                elif isinstance(happened, TextDelta | Answered):
+                if isinstance(happened, Started):  # always the first
+                    chunks = self._chunks(happened.trace_id)
+                    begin = chunks.begin()
+                elif isinstance(happened, TextDelta):
+                    said.append(happened.text)
+                    yield begin + chunks.text(happened.text)
                     begin = b""
-                    if chunks is None:
-                        chunks = self._chunks(trace_id)
-                        begin = chunks.begin()
-                    if isinstance(happened, TextDelta):
-                        said.append(happened.text)
-                        yield begin + chunks.text(happened.text)
-                    else:
-                        yield begin + self._end(chunks, happened.answer, "".join(said))
+                elif isinstance(happened, Answered):
+                    yield begin + self._end(chunks, happened.answer, "".join(said))
 
     def _chunks(self, trace_id: str) -> Chunks:
         return Chunks(completion_id(trace_id), int(time.time()), self.body.model, self.body.include_usage)
