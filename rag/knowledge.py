@@ -200,10 +200,10 @@ class RAG(Lifetime):
         Its file is left alone, so that the next ingestion of its folder brings it back while the file is there.
         """
         parts = self.parts
-        row = parts.catalogue.about(document_id)
-        if row is not None:
+        found = parts.catalogue.documents(document_id)
+        for row in found:
             await _ingestor(parts).remove(row["source"])
-        return row is not None
+        return bool(found)
 
     def document(self, document_id: str) -> Document | None:
         """A stored document with its text, pages and sections, or `None`; citations and hits name its id."""

@@ -186,12 +186,16 @@ class IngestOutput(Output):
 
 
 class DocumentOutput(Output):
-    """A document of the knowledge base; `indexed` is false while it waits to become searchable."""
+    """A document of the knowledge base.
+
+    `indexed` is false while it waits to become searchable; `pages` is null where its format has none.
+    """
 
     document: str
     document_id: str
     source: str
     media_type: str
+    pages: int | None
     characters: int
     indexed: bool
 
@@ -203,6 +207,7 @@ class DocumentOutput(Output):
             document_id=row["id"],
             source=row["source"],
             media_type=row["media_type"],
+            pages=row["pages"],
             characters=row["characters"],
             indexed=bool(row["indexed"]),
         )

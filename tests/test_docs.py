@@ -1,8 +1,9 @@
 """Every code block of the documentation runs, in the order of its page, in an empty folder beside `examples/`.
 
 Python runs as it stands. `rag …` runs in this process; when the block shows output, each line of it must come ("…"
-stands for anything). A command that would call a hosted model is only parsed. `make …` and `pip install` must name
-what exists; YAML must be a valid configuration, JSON must be JSON.
+stands for anything). A command that would call a hosted model is only parsed. `rag serve` serves in this process, and
+`curl` asks what it serves. `make …` and `pip install` must name what exists; YAML must be a valid configuration, JSON
+must be JSON.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ import typer
 
 from plumbline.cli import build_app, main
 from rag.config import read_rag_settings
+from tests.docs_server import DocsServer
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("**/*.md")])
@@ -74,15 +77,23 @@ def beside_examples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(key, raising=False)
 
 
-@pytest.mark.usefixtures("beside_examples")
+@pytest.fixture
+def server(beside_examples: None) -> Iterator[DocsServer]:
+    made = DocsServer()
+    yield made
+    made.stop()
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_code_blocks(page: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_code_blocks(
+    page: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], server: DocsServer
+) -> None:
     for block in blocks(page):
         if block.language == "python":
             run_python(page, block)
         elif block.language == "console":
             for command in commands(block):
-                run_command(block, command, monkeypatch, capsys)
+                run_command(block, command, monkeypatch, capsys, server)
         elif block.language == "yaml":
             Path("block.yaml").write_text(block.code, encoding="utf-8")
             read_rag_settings("block.yaml", environ={})
@@ -98,10 +109,19 @@ def run_python(page: Path, block: Block) -> None:
 
 
 def run_command(
-    block: Block, command: Command, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    block: Block,
+    command: Command,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    server: DocsServer,
 ) -> None:
     program, *arguments = command.words
-    if program == "rag":
+    if program == "curl":
+        expect(block, command, server.curl(arguments))
+    elif program == "rag" and arguments[0] == "serve" and "--help" not in arguments and not parsed_only(command):
+        parse(arguments)
+        expect(block, command, server.serve([after for word, after in pairwise(arguments) if word == "--kb"]))
+    elif program == "rag":
         run_rag(block, command, arguments, monkeypatch, capsys)
     elif program == "make":
         targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
@@ -134,7 +154,7 @@ def run_rag(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    if command.environment or "--model" in arguments or "--config" in arguments:
+    if parsed_only(command):
         parse(arguments)
         return
     monkeypatch.setattr(sys, "argv", ["rag", *arguments])
@@ -143,9 +163,20 @@ def run_rag(
     output = " ".join("".join(capsys.readouterr()).split())
     wrong = any(line.startswith("error:") for line in command.shown)
     assert bool(code) == wrong, f"{block.place}: {command.words}: exit {code}\n{output}"
+    expect(block, command, output)
+
+
+def expect(block: Block, command: Command, output: str) -> None:
+    """Each line that the page shows comes in the output."""
+    output = " ".join(output.split())
     for line in command.shown:
         wanted = ".*".join(re.escape(" ".join(part.split())) for part in line.split("…"))
         assert re.search(wanted, output), f"{block.place}: {command.words} does not print\n{line}\nbut\n{output}"
+
+
+def parsed_only(command: Command) -> bool:
+    """Whether a command would call a hosted model."""
+    return bool(command.environment or {"--model", "--config"} & set(command.words))
 
 
 def exit_code() -> int | str | None:

@@ -185,35 +185,22 @@ class Catalogue:
             path = connection.scalar(section.limit(1))
             return connection.scalar(page.limit(1)), " > ".join(json.loads(path)) if path else None
 
-    def documents(self) -> list[dict[str, Any]]:
-        """Id, name, source, media type and size of every document, by name."""
-        from sqlalchemy import select
+    def documents(self, document_id: str | None = None) -> list[dict[str, Any]]:
+        """Id, name, source, media type, size and pages (`None`: no such thing) of every document, by name.
 
-        d = tables.documents()
-        with storage_errors(self._path), self._engine.connect() as connection:
-            query = select(d.c.id, d.c.name, d.c.source, d.c.media_type, d.c.characters, d.c.indexed).order_by(
-                d.c.name, d.c.id
-            )
-            return [dict(row) for row in connection.execute(query).mappings()]
-
-    def about(self, document_id: str) -> dict[str, Any] | None:
-        """What `documents` tells of one document, or `None`."""
-        from sqlalchemy import select
-
-        d = tables.documents()
-        query = select(d.c.id, d.c.name, d.c.source, d.c.media_type, d.c.characters, d.c.indexed)
-        with storage_errors(self._path), self._engine.connect() as connection:
-            row = connection.execute(query.where(d.c.id == document_id)).mappings().first()
-            return None if row is None else dict(row)
-
-    def page_counts(self) -> dict[str, int]:
-        """How many pages each document has that has any."""
+        With `document_id` of that one alone; empty when there is none.
+        """
         from sqlalchemy import func, select
 
-        p = tables.pages()
+        d, p = tables.documents(), tables.pages()
+        pages = select(func.nullif(func.count(), 0)).where(p.c.document_id == d.c.id).scalar_subquery()
+        query = select(
+            d.c.id, d.c.name, d.c.source, d.c.media_type, d.c.characters, d.c.indexed, pages.label("pages")
+        ).order_by(d.c.name, d.c.id)
+        if document_id is not None:
+            query = query.where(d.c.id == document_id)
         with storage_errors(self._path), self._engine.connect() as connection:
-            rows = connection.execute(select(p.c.document_id, func.count()).group_by(p.c.document_id))
-            return {row[0]: row[1] for row in rows}
+            return [dict(row) for row in connection.execute(query).mappings()]
 
     def chunks(self, chunk_ids: Sequence[str]) -> dict[str, tuple[Chunk, str]]:
         """The chunks with these ids that exist, each with its document's name."""

@@ -63,7 +63,9 @@ def serve(
     async def main(opened: Host) -> None:
         try:
             _require_ready(opened, host, no_auth=no_auth)
-            await run(opened, create_app(opened), host, port, on_listening=lambda: _greet(opened, host, port))
+            await run(
+                opened, create_app(opened), host, port, on_listening=lambda: typer.echo(greeting(opened, host, port))
+            )
         finally:
             await opened.aclose()
 
@@ -136,9 +138,12 @@ def _require_ready(host: Host, address: str, *, no_auth: bool) -> None:
         base.require_model()
 
 
-def _greet(host: Host, address: str, port: int) -> None:
+def greeting(host: Host, address: str, port: int) -> str:
+    """What a server says when it has started."""
     shown = f"[{address}]" if ":" in address else address
     documents = [f"{name} ({base.parts.catalogue.totals().documents} documents)" for name, base in host.bases.items()]
     auth = "API keys are needed" if host.keys.any() else "no API key is needed"
-    typer.echo(f"Serving {', '.join(documents)} at http://{shown}:{port}")
-    typer.echo(f"Answers by {host.bases[host.default].parts.model_name}; {auth}; stop with Ctrl-C.")
+    model = host.bases[host.default].parts.model_name
+    return printable(
+        f"Serving {', '.join(documents)} at http://{shown}:{port}\nAnswers by {model}; {auth}; stop with Ctrl-C."
+    )

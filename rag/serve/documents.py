@@ -19,16 +19,10 @@ from rag.serve.uploads import Uploads
 KB = Annotated[str | None, Query(description="A knowledge base's name; without it, the default one.")]
 
 
-class ServedDocument(DocumentOutput):
-    """A document; `pages` is null where its format has none."""
-
-    pages: int | None
-
-
 class DocumentsOutput(Output):
     """The documents of a knowledge base, by name."""
 
-    documents: list[ServedDocument]
+    documents: list[DocumentOutput]
 
 
 class StartedOutput(Output):
@@ -68,14 +62,8 @@ def routes(host: Host) -> APIRouter:
     @router.get("/documents")
     async def documents(kb: KB = None) -> DocumentsOutput:
         """The documents of a knowledge base."""
-        catalogue = host.base(kb).parts.catalogue
-        pages = catalogue.page_counts()
-        return DocumentsOutput(
-            documents=[
-                ServedDocument(**dict(DocumentOutput.of(row)), pages=pages.get(row["id"]))
-                for row in catalogue.documents()
-            ]
-        )
+        rows = host.base(kb).parts.catalogue.documents()
+        return DocumentsOutput(documents=[DocumentOutput.of(row) for row in rows])
 
     @router.post("/documents", status_code=202, response_model=StartedOutput)
     async def upload(request: Request, kb: KB = None) -> StartedOutput:
@@ -156,7 +144,7 @@ def _remove_file(source: Path, uploads: Uploads) -> None:
 
 
 def _row(base: RAG, document_id: str) -> dict[str, Any]:
-    row = base.parts.catalogue.about(document_id)
-    if row is None:
+    found = base.parts.catalogue.documents(document_id)
+    if not found:
         raise NotFoundError(f"There is no document '{document_id}' in this knowledge base.")
-    return row
+    return found[0]

@@ -29,9 +29,9 @@ class Guard:
 
     def admit(self, method: str, path: str, headers: Mapping[bytes, bytes]) -> Key | None:
         """The key that a request carries, or `None` where none is needed; raises `RequestError`."""
-        if not path.startswith(GUARDED) and (path != METRICS or self.loopback):
+        if not path.startswith((*GUARDED, METRICS)):
             return None
-        if self.keys.any():
+        if self.keys.any() and not (path == METRICS and self.loopback):
             return self._with_key(headers)
         self._from_here(method, headers)
         return None

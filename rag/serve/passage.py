@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from rag.index.catalogue import Catalogue
 
-_REACH = 200
+_LONGEST_BROKEN = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,17 +30,22 @@ def passage_of(catalogue: Catalogue, document_id: str, start: int, end: int, aro
 
 
 def _from_break(text: str) -> str:
-    """Without the broken line, or word, at its beginning; a line is given up only if it is short."""
-    line = text.find("\n", 0, _REACH) + 1
-    return text[line or text.find(" ", 0, _REACH) + 1 :]
+    """Without the broken line, or else word, at its beginning, when that is short."""
+    reach = _reach(len(text))
+    line = text.find("\n", 0, reach) + 1
+    return text[line or text.find(" ", 0, reach) + 1 :]
 
 
 def _to_break(text: str, longest: int) -> str:
-    """At most `longest` characters, without the broken line, or word, at the end."""
+    """At most `longest` characters, without the broken line, or else word, at the end, when that is short."""
     if len(text) <= longest:
         return text
-    text = text[:longest]
-    line = text.rfind("\n", max(0, longest - _REACH))
-    word = text.rfind(" ", max(0, longest - _REACH))
-    at = line if line >= 0 else word
+    text, least = text[:longest], longest - _reach(longest)
+    line = text.rfind("\n", least)
+    at = line if line >= 0 else text.rfind(" ", least)
     return text[:at] if at >= 0 else text
+
+
+def _reach(length: int) -> int:
+    """How many characters of so many may be given up for a good break."""
+    return min(_LONGEST_BROKEN, length // 3)

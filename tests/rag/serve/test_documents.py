@@ -301,9 +301,9 @@ def test_surroundings_end_where_lines_or_words_do(kb: RAG, start: int, end: int,
     assert start - begins <= around
     assert ends - end <= around
     breaks = "\n "
-    if passage.before and begins > 0 and around > 25:
+    if passage.before and begins > 0 and around > 100:
         assert TEXT[begins - 1] in breaks
-    if passage.after and ends < len(TEXT) and around > 25:
+    if passage.after and ends < len(TEXT) and around > 100:
         assert TEXT[ends] in breaks
 
 

@@ -157,6 +157,12 @@ async def test_without_keys_no_other_page_and_no_other_host_name_may_ask(
         assert "text" not in response.json()
 
 
+async def test_metrics_are_for_this_machine(serving: Serving) -> None:
+    served = await serving()
+    assert (await served.client.get("/metrics", headers={"host": "evil.example"})).status_code == 403
+    assert (await served.client.get("/health", headers={"host": "evil.example"})).status_code == 200
+
+
 async def test_with_a_key_any_host_name_will_do(serving: Serving) -> None:
     served = await serving()
     headers = {"authorization": f"Bearer {served.host.keys.add('shop')}", "host": "rag.example"}
