@@ -45,7 +45,8 @@ def load_chunking(folder: Path) -> tuple[Dataset, list[Path]]:
                 GoldSpan(text.name, found.start_index, found.end_index, quote=found.content)
                 for found in asked.references
             )
-            examples.append(
-                Example(f"{text.stem}:{number}", asked.question, spans=spans, documents=(text.name,), group=None)
+            id_ = (
+                f"{text.stem}:{number}"  # the texts are long and the passages far apart: each question is its own group
             )
+            examples.append(Example(id_, asked.question, spans=spans, documents=(text.name,), group=id_))
     return checked(folder.name, examples, source=f"{folder} ({QUESTIONS} files)"), texts
