@@ -17,7 +17,11 @@ export class Problem extends Error {
 }
 
 export const unreachable = () =>
-  new Problem({ title: "The server cannot be reached", detail: "Nothing came back from it.", hint: "Is it running, and are you online?" });
+  new Problem({
+    title: "The server cannot be reached",
+    detail: "Nothing came back from it.",
+    hint: "Is it running, and are you online?",
+  });
 
 const endedEarly = () =>
   new Problem({

@@ -48,7 +48,11 @@ function showBases() {
   select.hidden = bases.length < 2;
   byId("kb-name").hidden = bases.length > 1;
   byId("kb-name").textContent = chosen;
-  byId("kb-facts").textContent = [plural(base().documents, "document"), plural(base().chunks, "passage"), base().model].join(" · ");
+  byId("kb-facts").textContent = [
+    plural(base().documents, "document"),
+    plural(base().chunks, "passage"),
+    base().model,
+  ].join(" · ");
   byId("documents-open").disabled = false;
 }
 
@@ -76,7 +80,9 @@ async function showExamples(kb) {
     if (error.lost) waitForServer(load); // otherwise: examples are a courtesy, what goes wrong with them is not shown
   }
   if (kb !== chosen || byId("thread").childNodes.length) return;
-  byId("examples").replaceChildren(...questions.map((question) => button(question, { class: "example", dir: "auto" }, () => put(question))));
+  byId("examples").replaceChildren(
+    ...questions.map((question) => button(question, { class: "example", dir: "auto" }, () => put(question))),
+  );
   byId("examples").hidden = questions.length === 0;
 }
 
@@ -111,7 +117,11 @@ async function put(question, kb = chosen) {
 /** A mistake in this page: told like any other problem, and left for the console. */
 function failure(error) {
   reportError(error);
-  return new Problem({ title: "This page could not show the answer", detail: error.message, hint: "Reload the page." });
+  return new Problem({
+    title: "This page could not show the answer",
+    detail: error.message,
+    hint: "Reload the page.",
+  });
 }
 
 function show(turn, event, data) {

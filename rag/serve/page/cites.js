@@ -18,7 +18,10 @@ const spoken = (citation) => [citation.document, place(citation)].filter(Boolean
  */
 export function setWithChips(set, { text, citations }, documents, open) {
   const units = unitOffsets(text);
-  const spans = citations.map(({ answer_start, answer_end }) => ({ start: units(answer_start), end: units(answer_end) }));
+  const spans = citations.map(({ answer_start, answer_end }) => ({
+    start: units(answer_start),
+    end: units(answer_end),
+  }));
   let ink = null;
   const entries = citations.map((citation, number) => {
     const carried = () => ink.ranges(spans[number].start, spans[number].end);
@@ -33,7 +36,12 @@ export function setWithChips(set, { text, citations }, documents, open) {
 }
 
 /** The list of sources below an answer. */
-export const sourceList = (entries) => el("ol", { class: "sources", "aria-label": "Sources" }, entries.map(({ nodes: [, node] }) => el("li", {}, node)));
+export const sourceList = (entries) =>
+  el(
+    "ol",
+    { class: "sources", "aria-label": "Sources" },
+    entries.map(({ nodes: [, node] }) => el("li", {}, node)),
+  );
 
 /** Markers hidden while the text streams in, before anything is checked. */
 export const hiddenWhileStreaming = (text, documents) => withSpace(text, findMarkers(text, documents));
@@ -63,7 +71,12 @@ function chip(citation, number, on) {
   const name = verdict(citation.verdict).toLowerCase();
   const label = `Source ${number + 1}, ${name}: ${spoken(citation)}`;
   const word = citation.verdict === "supported" ? "" : el("span", { class: "chip-word", text: name });
-  return el("button", { type: "button", class: "chip", "aria-label": label, title: label, data: { verdict: citation.verdict }, on }, String(number + 1), word);
+  return el(
+    "button",
+    { type: "button", class: "chip", "aria-label": label, title: label, data: { verdict: citation.verdict }, on },
+    String(number + 1),
+    word,
+  );
 }
 
 function row(citation, number, on) {
@@ -72,9 +85,16 @@ function row(citation, number, on) {
     "button",
     { type: "button", class: "source-row", on },
     el("span", { class: "source-number", text: String(number + 1), data: { verdict: citation.verdict } }),
-    el("span", { class: "source-head" }, el("bdi", { class: "source-document", text: citation.document }), where ? el("bdi", { class: "source-place", text: where }) : ""),
+    el(
+      "span",
+      { class: "source-head" },
+      el("bdi", { class: "source-document", text: citation.document }),
+      where ? el("bdi", { class: "source-place", text: where }) : "",
+    ),
     el("span", { class: "verdict", text: verdict(citation.verdict), data: { verdict: citation.verdict } }),
-    citation.quote ? el("span", { class: "source-quote", dir: "auto", text: short(citation.quote, LONGEST_QUOTE) }) : "",
+    citation.quote
+      ? el("span", { class: "source-quote", dir: "auto", text: short(citation.quote, LONGEST_QUOTE) })
+      : "",
   );
 }
 

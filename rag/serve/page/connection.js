@@ -7,14 +7,15 @@ const LONGEST_MS = 8000;
 
 let waiting = false;
 
-/** Show that the server is away and keep looking; `back()` is called once it is ready. A second call changes nothing. */
+/** Show that the server is away and look for it; `back()` is called once it is ready. A second call changes nothing. */
 export async function waitForServer(back) {
   if (waiting) return;
   waiting = true;
   let pause = FIRST_MS;
   let state = await ready();
   do {
-    if (state !== "ready") say(state === "starting" ? "The server is starting…" : "The server cannot be reached. Trying again…");
+    if (state !== "ready")
+      say(state === "starting" ? "The server is starting…" : "The server cannot be reached. Trying again…");
     // Also when it was ready at once: what sent us here may come again, and is not to become a busy loop.
     await new Promise((resolve) => setTimeout(resolve, pause));
     pause = Math.min(pause * 1.6, LONGEST_MS);

@@ -8,7 +8,14 @@ import { problemCard } from "./turn.js";
 import { upload } from "./uploads.js";
 
 const FILTER_FROM = 9;
-const KINDS = { "application/pdf": "PDF", "text/html": "HTML", "text/markdown": "Markdown", "text/plain": "Text", "text/csv": "CSV", "application/json": "JSON" };
+const KINDS = {
+  "application/pdf": "PDF",
+  "text/html": "HTML",
+  "text/markdown": "Markdown",
+  "text/plain": "Text",
+  "text/csv": "CSV",
+  "application/json": "JSON",
+};
 const OFFICE = /officedocument\.(wordprocessing|spreadsheet|presentation)/;
 
 const sheet = new Sheet("documents");
@@ -31,14 +38,17 @@ export async function openDocuments(name, opener) {
 }
 
 /** The documents of a knowledge base. */
-export const documentsOf = async (name) => (await json(`api/documents?${new URLSearchParams({ kb: name })}`)).documents;
+export const documentsOf = async (name) =>
+  (await json(`api/documents?${new URLSearchParams({ kb: name })}`)).documents;
 
 async function refresh() {
   try {
     const documents = await documentsOf(kb);
     byId("filter-label").hidden = documents.length < FILTER_FROM;
     list.replaceChildren(...documents.map(row));
-    byId("documents-note").textContent = documents.length ? plural(documents.length, "document") : "No documents yet.";
+    byId("documents-note").textContent = documents.length
+      ? plural(documents.length, "document")
+      : "No documents yet.";
     filter();
   } catch (problem) {
     list.replaceChildren(el("li", {}, problemCard(problem)));
@@ -46,11 +56,27 @@ async function refresh() {
 }
 
 function row(entry) {
-  const facts = [kind(entry), entry.pages ? plural(entry.pages, "page") : "", `${count(entry.characters)} characters`].filter(Boolean).join(" · ");
+  const facts = [kind(entry), entry.pages ? plural(entry.pages, "page") : "", `${count(entry.characters)} characters`]
+    .filter(Boolean)
+    .join(" · ");
   const node = el("li", { class: "document", data: { name: entry.document.toLowerCase() } });
-  const remove = button("Delete", { class: "quiet small", "aria-label": `Delete ${entry.document}` }, () => confirm(node, entry, remove));
+  const remove = button("Delete", { class: "quiet small", "aria-label": `Delete ${entry.document}` }, () =>
+    confirm(node, entry, remove),
+  );
   const waiting = entry.indexed ? null : el("span", { class: "waiting", text: "not searchable yet" });
-  node.append(el("div", { class: "document-line" }, el("div", { class: "document-words" }, el("bdi", { class: "document-name", text: entry.document, title: entry.source }), el("span", { class: "remark" }, facts, " ", waiting ?? "")), remove));
+  node.append(
+    el(
+      "div",
+      { class: "document-line" },
+      el(
+        "div",
+        { class: "document-words" },
+        el("bdi", { class: "document-name", text: entry.document, title: entry.source }),
+        el("span", { class: "remark" }, facts, " ", waiting ?? ""),
+      ),
+      remove,
+    ),
+  );
   return node;
 }
 
@@ -67,8 +93,19 @@ function confirm(node, entry, remove) {
     remove.focus();
   });
   const yes = button("Delete it", { class: "danger" }, () => removeDocument(node, entry, question));
-  const words = el("p", {}, "Delete ", el("bdi", { class: "document-name", text: entry.document }), "? Answers can no longer rest on it.");
-  const question = el("div", { class: "confirm", role: "group", "aria-label": `Delete ${entry.document}?` }, words, el("p", { class: "problem-actions" }, keep, yes));
+  const words = el(
+    "p",
+    {},
+    "Delete ",
+    el("bdi", { class: "document-name", text: entry.document }),
+    "? Answers can no longer rest on it.",
+  );
+  const question = el(
+    "div",
+    { class: "confirm", role: "group", "aria-label": `Delete ${entry.document}?` },
+    words,
+    el("p", { class: "problem-actions" }, keep, yes),
+  );
   question.addEventListener("keydown", (event) => {
     if (event.key !== "Escape") return;
     event.preventDefault();
@@ -83,7 +120,9 @@ function confirm(node, entry, remove) {
 async function removeDocument(node, entry, question) {
   for (const action of question.querySelectorAll("button")) action.disabled = true;
   try {
-    await call(`api/documents/${encodeURIComponent(entry.document_id)}?${new URLSearchParams({ kb })}`, { method: "DELETE" });
+    await call(`api/documents/${encodeURIComponent(entry.document_id)}?${new URLSearchParams({ kb })}`, {
+      method: "DELETE",
+    });
   } catch (problem) {
     const card = problemCard(problem, button("Close", { class: "plain" }, refresh));
     question.replaceWith(card);

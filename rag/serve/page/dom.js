@@ -6,7 +6,7 @@ const SVG = "http://www.w3.org/2000/svg";
 export const byId = (id) => document.getElementById(id);
 
 /**
- * Make an element. `props`: `class`, `text`, `on` (event name to handler), `data` (dataset), anything else an attribute;
+ * Make an element. `props`: `class`, `text`, `on` (event name to handler), `data` (dataset), all else an attribute;
  * `null`, `undefined` and `false` attributes are left out. Children are nodes or strings; empty ones are skipped.
  */
 export function el(tag, props = {}, ...children) {
@@ -16,7 +16,8 @@ export function el(tag, props = {}, ...children) {
     if (name === "class") node.className = value;
     else if (name === "text") node.textContent = value;
     else if (name === "data") Object.assign(node.dataset, value);
-    else if (name === "on") for (const [event, handler] of Object.entries(value)) node.addEventListener(event, handler);
+    else if (name === "on")
+      for (const [event, handler] of Object.entries(value)) node.addEventListener(event, handler);
     else node.setAttribute(name, value === true ? "" : String(value));
   }
   node.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== ""));
@@ -35,7 +36,8 @@ export function icon(name, className = "icon") {
 }
 
 /** A button that does not submit. */
-export const button = (label, props, onClick) => el("button", { type: "button", ...props, on: { click: onClick } }, label);
+export const button = (label, props, onClick) =>
+  el("button", { type: "button", ...props, on: { click: onClick } }, label);
 
 /** Copy text, and say so on the button for a moment. */
 export async function copy(text, from) {

@@ -10,10 +10,13 @@ const SPOTS = [0.55, 0.25];
 export async function exampleQuestions(kb, documents) {
   const found = new Map();
   for (const spot of SPOTS) {
-    for (const document of documents.filter(({ indexed, characters }) => indexed && characters > 200).slice(0, TRIED)) {
+    for (const document of documents
+      .filter(({ indexed, characters }) => indexed && characters > 200)
+      .slice(0, TRIED)) {
       if (found.size === WANTED) return [...found.values()];
       const heading = await headingAt(kb, document, Math.floor(document.characters * spot));
-      if (heading && !found.has(heading.toLowerCase())) found.set(heading.toLowerCase(), `What should I know about “${heading}”?`);
+      if (heading && !found.has(heading.toLowerCase()))
+        found.set(heading.toLowerCase(), `What should I know about “${heading}”?`);
     }
   }
   return [...found.values()];
@@ -22,7 +25,11 @@ export async function exampleQuestions(kb, documents) {
 async function headingAt(kb, { document_id: id }, start) {
   const query = new URLSearchParams({ kb, start, end: start + 1, around: 1 });
   const { section } = await json(`api/documents/${encodeURIComponent(id)}/passage?${query}`);
-  const heading = (section ?? "").split(" > ").at(-1).replace(/^[\d.§)\s]+/, "").trim();
+  const heading = (section ?? "")
+    .split(" > ")
+    .at(-1)
+    .replace(/^[\d.§)\s]+/, "")
+    .trim();
   const words = heading.split(/\s+/).length;
   return words <= 7 && heading.length >= 4 && heading.length <= 60 && /\p{L}{3}/u.test(heading) ? heading : null;
 }

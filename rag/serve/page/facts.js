@@ -5,7 +5,13 @@ import { count, duration, money } from "./format.js";
 
 /** The facts of an answer as one block. */
 export function facts(answer) {
-  return el("div", { class: "facts" }, el("dl", { class: "fact-list" }, confidence(answer), cost(answer), tokens(answer), model(answer), total(answer)), stages(answer.timings), foot(answer));
+  return el(
+    "div",
+    { class: "facts" },
+    el("dl", { class: "fact-list" }, confidence(answer), cost(answer), tokens(answer), model(answer), total(answer)),
+    stages(answer.timings),
+    foot(answer),
+  );
 }
 
 const fact = (name, ...value) => el("div", { class: "fact" }, el("dt", { text: name }), el("dd", {}, value));
@@ -14,8 +20,22 @@ function confidence({ confidence: value, calibrated, refused }) {
   const bar = el("span", { class: "meter-fill" });
   bar.style.inlineSize = `${Math.round(Math.min(Math.max(value, 0), 1) * 100)}%`;
   const name = refused ? "Confidence in refusing" : "Confidence";
-  const props = { class: "meter", role: "meter", "aria-label": name, "aria-valuemin": "0", "aria-valuemax": "1", "aria-valuenow": value.toFixed(2) };
-  const note = calibrated ? null : el("span", { class: "remark", text: "not calibrated", title: "Until it is fitted on labelled questions it only ranks answers: 0.8 does not mean right 8 times in 10." });
+  const props = {
+    class: "meter",
+    role: "meter",
+    "aria-label": name,
+    "aria-valuemin": "0",
+    "aria-valuemax": "1",
+    "aria-valuenow": value.toFixed(2),
+  };
+  const note = calibrated
+    ? null
+    : el("span", {
+        class: "remark",
+        text: "not calibrated",
+        title:
+          "Until it is fitted on labelled questions it only ranks answers: 0.8 does not mean right 8 times in 10.",
+      });
   return fact(name, el("span", { class: "figure" }, el("span", props, bar), value.toFixed(2)), note);
 }
 
@@ -23,13 +43,24 @@ const cost = (answer) => fact("Cost", el("span", { class: "figure", text: money(
 
 function tokens({ usage }) {
   const words = `${count(usage.input_tokens)} in, ${count(usage.output_tokens)} out`;
-  const remarks = [usage.cached_input_tokens ? `${count(usage.cached_input_tokens)} from the cache` : "", usage.estimated ? "estimated" : ""];
+  const remarks = [
+    usage.cached_input_tokens ? `${count(usage.cached_input_tokens)} from the cache` : "",
+    usage.estimated ? "estimated" : "",
+  ];
   const remark = remarks.filter(Boolean).join(", ");
-  return fact("Tokens", el("span", { class: "figure", text: words }), remark ? el("span", { class: "remark", text: remark }) : null);
+  return fact(
+    "Tokens",
+    el("span", { class: "figure", text: words }),
+    remark ? el("span", { class: "remark", text: remark }) : null,
+  );
 }
 
 function model(answer) {
-  return fact("Answered by", el("bdi", { class: "figure", text: answer.model }), answer.cached ? el("span", { class: "remark", text: "from the answer cache" }) : null);
+  return fact(
+    "Answered by",
+    el("bdi", { class: "figure", text: answer.model }),
+    answer.cached ? el("span", { class: "remark", text: "from the answer cache" }) : null,
+  );
 }
 
 const total = ({ timings }) => fact("Time", el("span", { class: "figure", text: duration(timings.total ?? 0) }));
@@ -60,13 +91,17 @@ function foot(answer) {
     "p",
     { class: "foot" },
     answer.trace_id ? el("span", {}, "Trace ", id) : null,
-    answer.trace_id ? button("Copy trace", { class: "quiet small" }, (event) => copy(answer.trace_id, event.currentTarget)) : null,
+    answer.trace_id
+      ? button("Copy trace", { class: "quiet small" }, (event) => copy(answer.trace_id, event.currentTarget))
+      : null,
     button("Copy answer", { class: "quiet small" }, (event) => copy(plain(answer), event.currentTarget)),
   );
 }
 
 /** The answer and its sources as text, to be pasted somewhere else. */
 function plain({ text, citations }) {
-  const sources = citations.map(({ document: name, page, quote }, number) => `[${number + 1}] ${name}${page ? `, page ${page}` : ""}: “${quote}”`);
+  const sources = citations.map(
+    ({ document: name, page, quote }, number) => `[${number + 1}] ${name}${page ? `, page ${page}` : ""}: “${quote}”`,
+  );
   return [text, ...(sources.length ? ["", ...sources] : [])].join("\n");
 }

@@ -26,7 +26,12 @@ export function place({ page, section }) {
   return [page === null || page === undefined ? "" : `page ${page}`, section ?? ""].filter(Boolean).join(" · ");
 }
 
-const VERDICTS = { supported: "Supported", partial: "Partly supported", unsupported: "Not supported", not_found: "Not found" };
+const VERDICTS = {
+  supported: "Supported",
+  partial: "Partly supported",
+  unsupported: "Not supported",
+  not_found: "Not found",
+};
 
 /** A verdict in words. */
 export const verdict = (name) => VERDICTS[name] ?? name;
@@ -35,12 +40,16 @@ export const verdict = (name) => VERDICTS[name] ?? name;
 const WRAP = /(?<!\n)\n(?![\n\s*•|#>-]|\d+[.)])/g;
 
 /**
- * A document's text with the line breaks of wrapped prose turned into spaces, of the same length. Breaks after lines that
- * are short for this text stay: headings, rows of tables, ends of paragraphs.
+ * A document's text with the line breaks of wrapped prose turned into spaces, of the same length. Breaks after lines
+ * that are short for this text stay: headings, rows of tables, ends of paragraphs.
  */
 export function reflowed(text) {
   const flat = text.replaceAll("\r", " ");
-  const lengths = flat.split("\n").map((line) => line.length).filter(Boolean).sort((one, other) => one - other);
+  const lengths = flat
+    .split("\n")
+    .map((line) => line.length)
+    .filter(Boolean)
+    .sort((one, other) => one - other);
   const full = 0.8 * (lengths[Math.floor(0.9 * (lengths.length - 1))] ?? 0);
   return flat.replace(WRAP, (found, at) => (at - (flat.lastIndexOf("\n", at - 1) + 1) >= full ? " " : found));
 }
@@ -49,7 +58,12 @@ export function reflowed(text) {
 export function short(text, longest) {
   const flat = text.split(/\s+/).filter(Boolean).join(" ");
   const points = Array.from(flat.slice(0, 2 * longest + 2));
-  return points.length <= longest ? flat : `${points.slice(0, longest - 1).join("").trimEnd()}…`;
+  return points.length <= longest
+    ? flat
+    : `${points
+        .slice(0, longest - 1)
+        .join("")
+        .trimEnd()}…`;
 }
 
 /**

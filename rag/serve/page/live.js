@@ -32,5 +32,8 @@ export function finish({ text, citations, refused }) {
   const rest = text.startsWith(draft) ? text.slice(spoken) : text;
   if (rest.trim()) say(rest.trim());
   if (refused) say("The documents do not answer this.");
-  else say(`Answer complete. ${citations.length} sources, ${citations.filter(({ verdict }) => verdict === "supported").length} of them supported.`);
+  else {
+    const supported = citations.filter(({ verdict }) => verdict === "supported").length;
+    say(`Answer complete. ${citations.length} sources, ${supported} of them supported.`);
+  }
 }

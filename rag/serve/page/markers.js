@@ -3,7 +3,8 @@
 
 const OPEN = /\[\s*sources?\s*:\s*/giy;
 const ANOTHER = /\s*(?:sources?\s*:\s*)?/iy;
-const BEGUN = /\[\s*(?:s(?:o(?:u(?:r(?:c(?:e(?:s?\s*)?)?)?)?)?)?)?$|\[\s*sources?\s*:(?:[^[\]]|\[[^[\]]*\])*(?:\[[^[\]]*)?$/i;
+const BEGUN =
+  /\[\s*(?:s(?:o(?:u(?:r(?:c(?:e(?:s?\s*)?)?)?)?)?)?)?$|\[\s*sources?\s*:(?:[^[\]]|\[[^[\]]*\])*(?:\[[^[\]]*)?$/i;
 const LONGEST_BEGUN = 400;
 const LONGEST = 4000; // names are at most 255 long; without a bound, brackets that never close would be slow
 
@@ -12,7 +13,7 @@ export function findMarkers(text, names) {
   const known = names.filter((name) => name.trim()).map((name) => name.toLowerCase());
   known.sort((one, other) => other.length - one.length);
   const lower = text.toLowerCase();
-  // Where lower case is longer than the text (a few letters), offsets would differ: names are then compared as they are.
+  // Where lower case is longer than the text, as of some letters, offsets would differ: compare names as they are.
   const comparable = lower.length === text.length ? lower : text;
   const found = [];
   let at = text.indexOf("[");

@@ -18,7 +18,8 @@ const LONGEST_KEPT = 24;
 export function blocks(text) {
   const found = [];
   let open = null;
-  const begin = (kind, line, from, more = {}) => found.push((open = { kind, start: line.start, end: line.end, lines: [{ start: from, end: line.end }], ...more }));
+  const begin = (kind, line, from, more = {}) =>
+    found.push((open = { kind, start: line.start, end: line.end, lines: [{ start: from, end: line.end }], ...more }));
   for (const line of lines(text)) {
     const words = text.slice(line.start, line.end);
     if (open?.kind === "code" && !open.closed) {
@@ -40,7 +41,10 @@ export function blocks(text) {
       if (!RULED.test(words)) open.lines.push(line);
     } else if (item) {
       const depth = Math.min(3, Math.floor(item[1].length / 2));
-      begin("item", line, line.start + item[0].length, { depth, sign: /\d/.test(item[2]) ? item[2].replace(")", ".") : "•" });
+      begin("item", line, line.start + item[0].length, {
+        depth,
+        sign: /\d/.test(item[2]) ? item[2].replace(")", ".") : "•",
+      });
     } else if (open?.kind === "paragraph" || open?.kind === "item") {
       open.lines.push(line);
       open.end = line.end;
@@ -58,7 +62,9 @@ export function setter(into) {
   let before = [];
   return function set(text, { inserts = [], hidden = [] } = {}) {
     const wanted = blocks(text);
-    const sources = wanted.map(({ kind, start, end }, number) => `${kind} ${number + 1 < wanted.length} ${text.slice(start, end)}`);
+    const sources = wanted.map(
+      ({ kind, start, end }, number) => `${kind} ${number + 1 < wanted.length} ${text.slice(start, end)}`,
+    );
     let same = 0;
     if (!inserts.length) while (same < before.length && before[same] === sources[same]) same++;
     while (into.childNodes.length > same) into.lastChild.remove();
@@ -77,7 +83,12 @@ const SET = {
   heading: (block, ink, until) => ink.flow(el("p", { class: "heading" }), block.lines, until),
   item: (block, ink, until) => {
     const words = ink.flow(el("div", { class: "words" }), block.lines, until);
-    return el("div", { class: "item", data: { depth: block.depth } }, el("span", { class: "sign", text: block.sign }), words);
+    return el(
+      "div",
+      { class: "item", data: { depth: block.depth } },
+      el("span", { class: "sign", text: block.sign }),
+      words,
+    );
   },
   code: (block, ink, until) => {
     const pre = el("pre", { tabindex: "0" }, el("code"));
@@ -159,7 +170,8 @@ class Ink {
   /** Everything inserted at an offset below `until`, glued to the word before it. */
   insertUpTo(until, into) {
     const nodes = [];
-    while (this.inserted < this.inserts.length && this.inserts[this.inserted].at < until) nodes.push(this.inserts[this.inserted++].node);
+    while (this.inserted < this.inserts.length && this.inserts[this.inserted].at < until)
+      nodes.push(this.inserts[this.inserted++].node);
     if (!nodes.length) return;
     const glue = el("span", { class: "glued" });
     const before = into.lastChild;
@@ -181,7 +193,14 @@ class Ink {
       const [first, last] = [Math.max(start, from), Math.min(end, from + node.length)];
       if (first >= last) continue;
       // Static: every change of the document would have to mend a live one, and there may be thousands.
-      found.push(new StaticRange({ startContainer: node, startOffset: first - from, endContainer: node, endOffset: last - from }));
+      found.push(
+        new StaticRange({
+          startContainer: node,
+          startOffset: first - from,
+          endContainer: node,
+          endOffset: last - from,
+        }),
+      );
     }
     return found;
   }

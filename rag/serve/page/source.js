@@ -26,8 +26,8 @@ byId("source-more").addEventListener("click", () => {
 sheet.dialog.addEventListener("close", () => sheet.open || markOpen(null));
 
 /**
- * Open one of the sources of an answer. `sources`: `kind` ("Source", "Evidence"), `kb`, and `entries`: citations or hits,
- * each with `nodes`, what on the page stands for it, and, if it carries words of the answer, `carried()`.
+ * Open one of the sources of an answer. `sources`: `kind` ("Source", "Evidence"), `kb`, and `entries`: citations or
+ * hits, each with `nodes`, what on the page stands for it, and, if it carries words of the answer, `carried()`.
  */
 export function openSource(sources, number, opener) {
   list = sources;
@@ -49,7 +49,12 @@ function go(number) {
   markOpen(entry);
   byId("source-kind").textContent = `${kind} ${at + 1}`;
   byId("source-name").textContent = entry.document;
-  byId("source-place").textContent = [place(entry), entry.end > entry.start ? `characters ${count(entry.start)} to ${count(entry.end)}` : ""].filter(Boolean).join(" · ");
+  byId("source-place").textContent = [
+    place(entry),
+    entry.end > entry.start ? `characters ${count(entry.start)} to ${count(entry.end)}` : "",
+  ]
+    .filter(Boolean)
+    .join(" · ");
   const label = byId("source-verdict");
   label.hidden = !entry.verdict;
   label.textContent = entry.verdict ? verdict(entry.verdict) : "";
@@ -67,7 +72,12 @@ async function load() {
   const entry = list.entries[at];
   byId("source-more").hidden = true;
   if (entry.verdict === "not_found" || !entry.document_id) {
-    show(el("p", { class: "note", text: "The model named this source, but it is not among the evidence that it was given. There is no passage to show." }));
+    show(
+      el("p", {
+        class: "note",
+        text: "The model named this source, but it is not among the evidence that it was given. There is no passage to show.",
+      }),
+    );
     return;
   }
   const query = new URLSearchParams({ start: entry.start, end: entry.end, around });
@@ -75,11 +85,16 @@ async function load() {
   const text = byId("source-text");
   text.setAttribute("aria-busy", "true");
   try {
-    const passage = await json(`api/documents/${encodeURIComponent(entry.document_id)}/passage?${query}`, { signal: mine.signal });
+    const passage = await json(`api/documents/${encodeURIComponent(entry.document_id)}/passage?${query}`, {
+      signal: mine.signal,
+    });
     if (!mine.signal.aborted) showPassage(entry, passage);
   } catch (problem) {
     if (mine.signal.aborted) return;
-    const gone = problem.status === 404 ? el("p", { class: "note", text: "It may have been removed since the answer was given." }) : "";
+    const gone =
+      problem.status === 404
+        ? el("p", { class: "note", text: "It may have been removed since the answer was given." })
+        : "";
     show(problemCard(problem), gone);
   }
   text.setAttribute("aria-busy", "false");
@@ -93,7 +108,10 @@ function showPassage(entry, { before, quote, after, characters }) {
   const left = entry.start - Array.from(before).length;
   const right = characters - entry.end - Array.from(after).length;
   show(
-    el("p", { class: "cut", text: left > 0 ? `${plural(left, "character")} before this` : "Beginning of the document" }),
+    el("p", {
+      class: "cut",
+      text: left > 0 ? `${plural(left, "character")} before this` : "Beginning of the document",
+    }),
     el("div", { class: "passage-text", dir: "auto" }, whole.slice(0, from), mark, whole.slice(to)),
     el("p", { class: "cut", text: right > 0 ? `${plural(right, "character")} after this` : "End of the document" }),
   );

@@ -65,7 +65,15 @@ export class Turn {
     this.say(answer.refused ? "Not answered by the documents" : "");
     const open = (number, opener) => this.openSource({ kind: "Source", kb: this.kb, entries }, number, opener);
     const entries = setWithChips(this.set, answer, this.documents, open);
-    if (answer.degraded) this.after.append(el("p", { class: "degraded" }, el("strong", { text: "A fallback answered. " }), el("bdi", { text: answer.degraded })));
+    if (answer.degraded)
+      this.after.append(
+        el(
+          "p",
+          { class: "degraded" },
+          el("strong", { text: "A fallback answered. " }),
+          el("bdi", { text: answer.degraded }),
+        ),
+      );
     if (entries.length) this.after.append(sourceList(entries));
     this.#appendEvidence(answer.refused);
     this.after.append(facts(answer));
@@ -115,7 +123,12 @@ function evidenceRow(hit, number, open) {
     "button",
     { type: "button", class: "source-row", on: { click: (event) => open(number, event.currentTarget) } },
     el("span", { class: "source-number", text: String(number + 1) }),
-    el("span", { class: "source-head" }, el("bdi", { class: "source-document", text: hit.document }), el("bdi", { class: "source-place", text: place(hit) })),
+    el(
+      "span",
+      { class: "source-head" },
+      el("bdi", { class: "source-document", text: hit.document }),
+      el("bdi", { class: "source-place", text: place(hit) }),
+    ),
     el("span", { class: "score", text: hit.score.toFixed(3), title: "Score: comparable within this list only" }),
     el("span", { class: "source-quote", dir: "auto", text: short(hit.text, LONGEST_EXCERPT) }),
   );
@@ -123,8 +136,20 @@ function evidenceRow(hit, number, open) {
 
 /** A problem as the server tells it: what, exactly what, what to do. */
 export function problemCard(problem, ...actions) {
-  const lines = [problem.detail, ...problem.errors].filter(Boolean).map((line) => el("p", { dir: "auto", text: line }));
+  const lines = [problem.detail, ...problem.errors]
+    .filter(Boolean)
+    .map((line) => el("p", { dir: "auto", text: line }));
   const hint = problem.hint ? el("p", { class: "hint", dir: "auto", text: problem.hint }) : null;
-  const id = problem.instance ? el("p", { class: "request" }, "Request ", el("code", { text: problem.instance })) : null;
-  return el("div", { class: "problem", role: "alert" }, el("p", { class: "problem-title", text: problem.title }), lines, hint, id, actions.length ? el("p", { class: "problem-actions" }, actions) : null);
+  const id = problem.instance
+    ? el("p", { class: "request" }, "Request ", el("code", { text: problem.instance }))
+    : null;
+  return el(
+    "div",
+    { class: "problem", role: "alert" },
+    el("p", { class: "problem-title", text: problem.title }),
+    lines,
+    hint,
+    id,
+    actions.length ? el("p", { class: "problem-actions" }, actions) : null,
+  );
 }

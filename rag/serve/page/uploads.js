@@ -7,7 +7,14 @@ import { problemCard } from "./turn.js";
 
 const FIRST_MS = 300;
 const LONGEST_MS = 3000;
-const OUTCOMES = { added: "Added", updated: "Updated", unchanged: "Already there, unchanged", removed: "Removed", failed: "Could not be read", skipped: "Passed over" };
+const OUTCOMES = {
+  added: "Added",
+  updated: "Updated",
+  unchanged: "Already there, unchanged",
+  removed: "Removed",
+  failed: "Could not be read",
+  skipped: "Passed over",
+};
 
 /** Upload files into a knowledge base; `changed()` is called once the documents may have changed. */
 export async function upload(kb, files, changed) {
@@ -45,11 +52,23 @@ async function followed(id, say) {
 /** A line for each file that was sent or that changed. */
 function outcomes(report, names) {
   const sent = new Set(names);
-  const files = (report?.files ?? []).filter(({ document: name, outcome }) => outcome !== "unchanged" || sent.has(name));
+  const files = (report?.files ?? []).filter(
+    ({ document: name, outcome }) => outcome !== "unchanged" || sent.has(name),
+  );
   const lines = files.map(({ document: name, outcome, pages, chunks, reason, notes }) => {
-    const read = [pages ? plural(pages, "page") : "", chunks ? plural(chunks, "passage") : ""].filter(Boolean).join(", ");
-    const remarks = [reason, ...notes].filter(Boolean).map((remark) => el("span", { class: "remark", dir: "auto", text: remark }));
-    return el("li", { data: { outcome } }, el("bdi", { class: "file", text: name }), el("span", { class: "outcome", text: [OUTCOMES[outcome] ?? outcome, read].filter(Boolean).join(" · ") }), remarks);
+    const read = [pages ? plural(pages, "page") : "", chunks ? plural(chunks, "passage") : ""]
+      .filter(Boolean)
+      .join(", ");
+    const remarks = [reason, ...notes]
+      .filter(Boolean)
+      .map((remark) => el("span", { class: "remark", dir: "auto", text: remark }));
+    return el(
+      "li",
+      { data: { outcome } },
+      el("bdi", { class: "file", text: name }),
+      el("span", { class: "outcome", text: [OUTCOMES[outcome] ?? outcome, read].filter(Boolean).join(" · ") }),
+      remarks,
+    );
   });
   return [el("ul", { class: "outcomes" }, lines)];
 }
