@@ -45,8 +45,7 @@ def load_chunking(folder: Path) -> tuple[Dataset, list[Path]]:
                 GoldSpan(text.name, found.start_index, found.end_index, quote=found.content)
                 for found in asked.references
             )
-            id_ = (
-                f"{text.stem}:{number}"  # the texts are long and the passages far apart: each question is its own group
-            )
+            # The texts are long and the passages far apart, so that each question is a group of its own.
+            id_ = f"{text.stem}:{number}"
             examples.append(Example(id_, asked.question, spans=spans, documents=(text.name,), group=id_))
     return checked(folder.name, examples, source=f"{folder} ({QUESTIONS} files)"), texts
