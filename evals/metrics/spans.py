@@ -29,7 +29,7 @@ Ranges = list[tuple[int, int]]
 
 @dataclass(frozen=True, slots=True)
 class SpanScores:
-    """`precision` is 0 when nothing was retrieved; `omega` is left to `precision_omega`."""
+    """Each in [0, 1]; all are 0 when nothing was retrieved."""
 
     recall: float
     precision: float
@@ -50,8 +50,8 @@ def span_scores(retrieved: Sequence[Span], references: Sequence[Span]) -> SpanSc
 def precision_omega(chunks: Iterable[Span], references: Sequence[Span]) -> float | None:
     """What a perfect retriever could reach with this chunking: the IoU of all chunks that touch a reference.
 
-    Here chunks that overlap are taken together, as in the original. It depends on the chunker alone. `None` without
-    references.
+    Here chunks that overlap are taken together, as in the original; unlike there, a chunk that only borders on a
+    reference does not count. It depends on the chunker alone. `None` without references.
     """
     wanted = _by_document(references)
     if not wanted:

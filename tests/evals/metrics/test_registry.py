@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from evals.metrics import FunctionMetric, Metric, builtin_metrics, find_metric
@@ -42,3 +45,9 @@ def test_an_unknown_name_is_told_with_the_nearest(name: str, nearest: str) -> No
 def test_a_metric_of_ones_own_is_a_function() -> None:
     words: Metric = FunctionMetric("words", "Words of the answer", lambda _, outcome: float(len(str(outcome.answer))))
     assert words.higher_is_better
+
+
+def test_the_documentation_lists_every_metric() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "metrics.md").read_text(encoding="utf-8")
+    listed = set(re.findall(r"^\| `([^`]+)` \|", page, re.MULTILINE))
+    assert listed == {re.sub(r"@\d+", "@k", name) for name in builtin_metrics()}
