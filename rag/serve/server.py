@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
 BACKLOG = 1024
+GRACE_SECONDS = 2.0
+"""How long requests that were cut off have to say so."""
 
 
 @contextmanager
@@ -78,6 +80,7 @@ async def serve(host: Host, app: ASGIApp, address: str, port: int, *, on_listeni
         address=address,
         port=port,
         interface=constants.Interfaces.ASGINL,
+        http=constants.HTTPModes.http1,
         websockets=False,
         log_enabled=False,
         backlog=BACKLOG,
@@ -104,7 +107,8 @@ async def _drain(host: Host, stop: Callable[[], None], running: asyncio.Task[Non
     host.traffic.draining = True
     stop()
     cut_off = asyncio.get_running_loop().call_later(seconds, host.traffic.cut_off)
-    await asyncio.wait({running})
+    await asyncio.wait({running}, timeout=seconds + GRACE_SECONDS)  # a client may never finish what it began to send
+    running.cancel()
     cut_off.cancel()
     finishing = asyncio.create_task(host.ingestions.finish())
     await asyncio.wait({finishing}, timeout=max(0.0, seconds - (time.monotonic() - began)))

@@ -346,3 +346,13 @@ def test_the_reply_may_depend_on_the_request(tmp_path: Path, docs: Path) -> None
     with kb:
         kb.ingest(docs)
         assert kb.ask("gift cards").citations[0].document == "returns.md"
+
+
+def test_a_document_is_removed_and_comes_back_with_its_file(kb: RAG, docs: Path) -> None:
+    kb.ingest(docs)
+    by_name = {row["name"]: row["id"] for row in kb.status().documents}
+    assert kb.remove(by_name["returns.md"]) is True
+    assert kb.remove(by_name["returns.md"]) is False
+    assert {hit.document for hit in kb.search("refund window gift cards")} <= {"shops.csv", "more/shipping 🙂.md"}
+    assert kb.ingest(docs).count("added") == 1
+    assert "returns.md" in {hit.document for hit in kb.search("refund window")}

@@ -88,6 +88,15 @@ def test_offsets_are_located(catalogue: Catalogue) -> None:
     assert catalogue.span("unknown", 0, 5) is None
 
 
+def test_documents_are_listed_by_name_with_their_pages(catalogue: Catalogue) -> None:
+    plain = replace(document(doc_id="d2"), pages=(), name="a.txt")
+    for each in (document(), plain):
+        catalogue.put_document(each, [], record(each))
+    assert [(row["name"], row["pages"]) for row in catalogue.documents()] == [("a.txt", None), ("d1.pdf", 2)]
+    assert [row["name"] for row in catalogue.documents("d1")] == ["d1.pdf"]
+    assert catalogue.documents("d3") == []
+
+
 def test_a_replaced_document_names_the_points_to_forget(catalogue: Catalogue) -> None:
     doc = document()
     catalogue.put_document(doc, [chunk(doc, 0, 0, 20), chunk(doc, 1, 20, 60)], record(doc))

@@ -16,8 +16,10 @@ from typing import Any
 import httpx2
 import pytest
 
+from plumbline.errors import InputError
 from rag import RAG
 from rag.config import open_home
+from rag.serve.server import claimed
 from routing.cost.ledger import LedgerEntry
 from routing.testing.server import FakeProvider, Fault
 from routing.testing.wire import Script
@@ -170,12 +172,15 @@ async def test_sigterm_lets_a_stream_finish_and_refuses_new_requests(place: Plac
 async def test_what_does_not_finish_in_time_is_cut_off_and_told_so(place: Place, provider: FakeProvider) -> None:
     provider.faults.append(Fault("stall", after=2))
     async with place.serving("--model", MODEL, "--set", "serve.drain_seconds=0.3") as server:
+        _, dawdler = await asyncio.open_connection("127.0.0.1", server.port)
+        dawdler.write(b"POST /api/ask HTTP/1.1\r\nHost: 127.")
         async with streamed(server) as response:
             lines = aiter(response.aiter_lines())
             seen = await read_until(lines, "event: delta")
             server.process.send_signal(signal.SIGTERM)
             seen += [line async for line in lines]
         code, output = await server.stopped()
+        dawdler.close()
     name, problem = events("\n".join(seen))[-1]
     assert (name, problem["type"]) == ("error", "urn:plumbline:problem:busy")
     assert code == 0, output
@@ -263,6 +268,20 @@ async def test_a_killed_server_leaves_nothing_half_and_forgets_nothing_whole(pla
         assert [path.name for path in uploads.iterdir()] == ["cats.md"]
         answer = await server.client.post("/api/ask", json={"question": "How many hours do cats sleep?"})
         assert "14 hours" in answer.json()["text"]
+
+
+def test_a_port_is_claimed_once_and_given_back() -> None:
+    port = free_port()
+    with claimed("127.0.0.1", port), pytest.raises(InputError, match="in use"), claimed("127.0.0.1", port):
+        pytest.fail("two servers would share the port")
+    with claimed("127.0.0.1", port):
+        pass
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        other.bind(("127.0.0.1", port))
+        other.listen()
+        with pytest.raises(InputError, match=f"--port {port + 1}"), claimed("127.0.0.1", port):
+            pytest.fail("the port is another program's")
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,16 @@ def test_entries_come_back_as_they_were(ledger: Ledger) -> None:
     assert ledger.of_trace("t2") == []
 
 
+def test_a_reader_goes_on_from_where_it_was(ledger: Ledger) -> None:
+    assert (ledger.last_id(), list(ledger.after(0))) == (0, [])
+    for cost in ("1", "2"):
+        ledger.record(entry(cost))
+    seen = ledger.last_id()
+    ledger.record(entry("3"))
+    assert [found.cost for _, found in ledger.after(seen)] == [Decimal(3)]
+    assert [number for number, _ in ledger.after(0)] == [1, 2, 3]
+
+
 def test_totals_keep_unpriced_apart_from_zero(ledger: Ledger) -> None:
     for cost in ("0.1", "0.2", None, "0"):
         ledger.record(entry(cost))
