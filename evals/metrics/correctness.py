@@ -119,9 +119,11 @@ def _is_number(question: str, gold: str, language: str) -> bool:
 
 
 def _counted(gold: str, said: str, language: str) -> bool:
-    """Whether the gold's whole numbers stand in the answer as ordinals ("the fifth largest") or in another form."""
-    numbers = [term for term in content_terms(gold, language) if term.isdecimal()]
-    return bool(numbers) and set(numbers) <= set(content_terms(said, language))
+    """Whether the gold's bare whole numbers stand in the answer as ordinals: 5 as "the fifth largest"."""
+    numbers = quantities(gold, language)
+    if any(number.unit is not None or number.scaled or number.value < 0 or number.value % 1 for number in numbers):
+        return False
+    return {f"{number.value:.0f}" for number in numbers} <= set(content_terms(said, language))
 
 
 def _decided(right: bool, reason: str) -> Verdict:

@@ -29,10 +29,11 @@ _LONG, _SHORT = ([word for word in SCALES if (len(word) > 2) is long] for long i
 _SCALE = rf"[{_SPACES}-]?(?:{one_of(_LONG)})(?!\w)|[{_SPACES}]?(?:{one_of([*_SHORT, *SHORT_SCALES])})(?!\w)"
 _LONG_UNIT, _SHORT_UNIT = (one_of([unit for unit in UNITS if (len(unit) > 2) is long]) for long in (True, False))
 _UNIT = rf"[{_SPACES}-]?(?:{_LONG_UNIT})(?!\w)|[{_SPACES}]?\\?(?:{_SHORT_UNIT})(?!\w)"
+_POWER = r"(?:e[+-]?\d{1,3}|\s?[x×*]\s?10(?:\^|(?=[-\u2212]))[-\u2212]?\d{1,3})"
 _QUANTITY = re.compile(
     rf"(?P<open>\()?(?P<sign>{_SIGN})(?P<currency>(?:(?<!\w)(?:{_SYMBOL})[{_SPACES}]?)?)(?P<inner>\()?"
     rf"(?P<sign2>{_SIGN})(?<![\w.,/:^_])(?<![^\W\d_][-\u2212])(?P<number>{_DIGITS})"
-    rf"(?P<fraction>[\u00bc-\u00be\u2150-\u215e]?)(?P<power>(?:e[+-]?\d+|\s?[x×*]\s?10(?:\^|(?=[-\u2212]))[-\u2212]?\d+)?)"
+    rf"(?P<fraction>[\u00bc-\u00be\u2150-\u215e]?)(?P<power>(?:{_POWER}(?!\d))?)"
     rf"(?(inner)\))(?P<early>(?(open)\)|(?!)))?(?P<scale>(?:{_SCALE})?)(?P<unit>(?:{_UNIT})?)(?P<close>\))?",
     re.IGNORECASE,
 )
@@ -57,8 +58,8 @@ class Quantity:
     The value is in the base of its `unit`: dollars, not millions; 12 % and 1,200 basis points are 0.12 of unit "%";
     2 weeks are 14 of unit "day". `unit` is `None` for a bare number. `resolution` is one of the last digit written, in
     the same base: 10 ** 8 for "1.6 billion". `scaled` says that a scale word was there. `signed` is false where the
-    sign may be meant either way: numbers in parentheses, and "a loss of 5". `size` is what one of the unit written is in
-    that base: 12 for a year in months.
+    sign may be meant either way: numbers in parentheses, and "a loss of 5". `size` is what one of the unit written is
+    in that base: 12 for a year in months.
     """
 
     value: Decimal

@@ -33,6 +33,7 @@ WRONG = [
     ("What was free cash flow in USD millions?", "Free cash flow was $4.1 billion.", ["3215"]),
     ("Which bonds are listed?", "The bonds listed are the notes of 2027.", ["There are none"]),
     ("Did wages increase or decrease?", "Wages fell.", ["Wages increased."]),
+    ("How much was raised?", "Five people raised money.", ["5 million"]),
     ("What share was it?", "12.9%", ["12%"]),
 ]
 

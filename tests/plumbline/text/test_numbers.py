@@ -72,6 +72,7 @@ def test_a_hyphen_between_numbers_is_a_range() -> None:
     [
         "FY2019, Q2, 10-K, COVID-19 and v3.2.1",
         "at 10:30",
+        "1e99999",
         "the 3rd and the 21st",
         "on May 18, 2018, in 1990s style, 2018-05-18",
         "in 2019",
