@@ -60,7 +60,7 @@ def routes(host: Host) -> APIRouter:
     router = APIRouter(prefix="/api", tags=["documents"])
 
     @router.get("/documents")
-    async def documents(kb: KB = None) -> DocumentsOutput:
+    def documents(kb: KB = None) -> DocumentsOutput:
         """The documents of a knowledge base."""
         rows = host.base(kb).parts.catalogue.documents()
         return DocumentsOutput(documents=[DocumentOutput.of(row) for row in rows])
@@ -102,7 +102,7 @@ def routes(host: Host) -> APIRouter:
         return Response(status_code=204)
 
     @router.get("/documents/{document_id}/passage")
-    async def passage(
+    def passage(
         document_id: str,
         start: Annotated[int, Query(ge=0)],
         end: Annotated[int, Query(ge=0)],

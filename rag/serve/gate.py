@@ -11,6 +11,7 @@ import re
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from plumbline.errors import PlumblineError
 from rag.serve import problems
@@ -80,7 +81,7 @@ class _Exchange:
                 raise
             await self._refuse(Problem.of(BusyError("The server is stopping.", headers={"retry-after": "5"})))
         except Exception:  # noqa: BLE001 (no error may leave a client without an answer; it is logged)
-            _log.exception("request %s: %s %s failed", self._id, self._scope["method"], self._scope["path"])
+            _log.exception("request %s: %s failed", self._id, self._shown)
             await self._refuse(problems.internal(self._id))
         finally:
             self._record(time.perf_counter() - started)
@@ -151,6 +152,9 @@ class _Exchange:
     def _record(self, seconds: float) -> None:
         route = getattr(self._scope.get("route"), "path", "other")
         self._host.metrics.request(self._scope["method"], route, self._status, seconds)
-        _log.info(
-            "%s %s %s %d %.1f ms", self._id, self._scope["method"], self._scope["path"], self._status, seconds * 1000
-        )
+        _log.info("%s %s %d %.1f ms", self._id, self._shown, self._status, seconds * 1000)
+
+    @property
+    def _shown(self) -> str:
+        """Method and path for the log, in which nothing that a client sends may look like a line."""
+        return f"{self._scope['method']} {quote(self._scope['path'])}"

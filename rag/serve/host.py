@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing
@@ -11,6 +12,7 @@ from pathlib import Path
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Literal
 
+from plumbline.aio import LoopThread
 from plumbline.errors import InputError
 from rag.config import HOME_FILE, Home, Parts, build_meter, open_home, read_rag_settings
 from rag.events import Answered, AnswerEvent
@@ -31,8 +33,7 @@ if TYPE_CHECKING:
     from routing.chat import ChatModel
     from routing.vectors import Embedder
 
-
-IN_PROCESS = "extractive/"
+IN_PROCESS = ("embedded/", "extractive/", "st/")
 WARM_UP = "What is in these documents?"
 
 
@@ -41,7 +42,8 @@ class Host:
     """Everything the routes work with. Make one with `Host.open`, close it with `aclose`.
 
     `bases` maps names to knowledge bases, `default` is the first one's name. `loopback` says that only this machine
-    reaches the server. Ids of requests are `started` and the next of `requests`.
+    reaches the server, `background` runs what would hold up the loop of the requests. Ids of requests are `started` and
+    the next of `requests`.
     """
 
     bases: Mapping[str, RAG]
@@ -52,6 +54,7 @@ class Host:
     traffic: Traffic
     metrics: Metrics
     ingestions: Ingestions
+    background: LoopThread
     environ: Mapping[str, str]
     catalog: Catalog = DEFAULT_CATALOG
     loopback: bool = True
@@ -111,16 +114,18 @@ class Host:
             in_flight=lambda: len(traffic.running),
             dropped_spans=lambda: sum(base.parts.home.tracing.writer.dropped for base in bases.values()),
         )
+        background = LoopThread()
         return cls(
-            bases,
-            next(iter(bases)),
-            opened_home,
-            read,
-            keys,
-            traffic,
-            metrics,
-            Ingestions(metrics.ingested),
-            environ,
+            bases=bases,
+            default=next(iter(bases)),
+            home=opened_home,
+            settings=read,
+            keys=keys,
+            traffic=traffic,
+            metrics=metrics,
+            ingestions=Ingestions(background, metrics.ingested),
+            background=background,
+            environ=environ,
             loopback=loopback,
         )
 
@@ -143,8 +148,7 @@ class Host:
             if uploads.any() or parts.catalogue.files(str(uploads.folder.resolve())):
                 self.ingestions.start(name, base)
             base.require_model()
-            if await parts.store.count():
-                await _answer_once(parts)
+            await self.background.arun(_answer_once(parts))
         self.warm = True
 
     def base(self, name: str | None) -> RAG:
@@ -198,6 +202,7 @@ class Host:
     async def aclose(self) -> None:
         """Close everything that was opened; what still runs is stopped."""
         await self.ingestions.aclose()
+        await asyncio.to_thread(self.background.close)
         for router in self._gateways.values():
             await router.close()
         for base in self.bases.values():
@@ -207,11 +212,14 @@ class Host:
 
 
 async def _answer_once(parts: Parts) -> None:
-    """Search, and let models of this process answer, unpriced and unrecorded; those of others cost money."""
-    hits = await parts.retriever.search(WARM_UP, top_k=1)
-    evidence = tuple(Evidence(hit.chunk.text, hit.document) for hit in hits)
+    """Load the index, and use the models that run in this process once; a call of any other would cost money."""
+    await parts.store.count()
+    embedder = parts.embedder.embedder
+    if embedder.name.startswith(IN_PROCESS):
+        await embedder.embed_queries([WARM_UP])
+    evidence = (Evidence(WARM_UP, "none"),)
     for name, model in parts.router.models.items():
-        if name.startswith(IN_PROCESS) and evidence:
+        if name.startswith(IN_PROCESS):
             await model.complete(ChatRequest((Message("user", WARM_UP),), question=WARM_UP, evidence=evidence))
 
 

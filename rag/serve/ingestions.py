@@ -39,13 +39,13 @@ class Ingestion:
 
 @dataclass(slots=True)
 class Ingestions:
-    """Runs them. The states of the last `KEPT` are remembered."""
+    """Runs them in `thread`. The states of the last `KEPT` are remembered; `on_end` is told each one's last."""
 
+    thread: LoopThread
     on_end: Callable[[State], None]
     _known: OrderedDict[str, Ingestion] = field(default_factory=OrderedDict)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _locks: dict[str, asyncio.Lock] = field(default_factory=dict)
-    _thread: LoopThread = field(default_factory=LoopThread)
 
     def get(self, ingestion_id: str) -> Ingestion:
         """One that was started here; raises `NotFoundError`."""
@@ -93,14 +93,13 @@ class Ingestions:
         for task in tuple(self._tasks):
             task.cancel()
         await self.finish()
-        await asyncio.to_thread(self._thread.close)
 
     async def _run(self, ingestion: Ingestion, base: RAG, files: list[Path] | None) -> None:
         async with self.lock(ingestion.kb):
             ingestion.state = "running"
             folder = Uploads.of(base.parts.path).folder
             try:
-                report = await self._thread.arun(base.aingest(folder, allow_empty=True))
+                report = await self.thread.arun(base.aingest(folder, allow_empty=True))
             except PlumblineError as error:
                 ingestion.problem = Problem.of(error)
             except Exception:  # noqa: BLE001 (whatever happened, the next ingestion must run; it is logged)

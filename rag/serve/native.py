@@ -73,7 +73,7 @@ def routes(host: Host) -> APIRouter:
     router = APIRouter(prefix="/api", tags=["native"])
 
     @router.get("/kbs")
-    async def kbs() -> KnowledgeBasesOutput:
+    def kbs() -> KnowledgeBasesOutput:
         """The knowledge bases that are served."""
         found = []
         for name, base in host.bases.items():

@@ -111,9 +111,10 @@ class Problem:
 
     def body(self, path: str, instance: str) -> tuple[bytes, str]:
         """The answer's body and media type for a request to `path`."""
-        if path.startswith(OPENAI_PREFIX):
-            return json.dumps(self.openai(), ensure_ascii=False).encode(), "application/json"
-        return json.dumps(self.document(instance), ensure_ascii=False).encode(), MEDIA_TYPE
+        openai = path.startswith(OPENAI_PREFIX)
+        text = json.dumps(self.openai() if openai else self.document(instance), ensure_ascii=False)
+        # What a client sent and is told again may hold half a surrogate pair.
+        return text.encode("utf-8", "replace"), "application/json" if openai else MEDIA_TYPE
 
 
 def internal(instance: str) -> Problem:

@@ -29,7 +29,7 @@ _log = logging.getLogger("rag.serve")
 
 def event(name: str, data: str) -> bytes:
     """One event; `data` is JSON and so has no line break."""
-    return f"event: {name}\ndata: {data}\n\n".encode()
+    return f"event: {name}\ndata: {data}\n\n".encode("utf-8", "replace")
 
 
 def problem_event(problem: Problem, request_id: str) -> bytes:

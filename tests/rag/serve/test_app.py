@@ -146,6 +146,23 @@ async def test_an_error_that_nobody_foresaw_is_logged_and_not_told(
     assert response.headers["x-request-id"] in caplog.text
 
 
+async def test_a_log_line_is_one_line(serving: Serving, caplog: pytest.LogCaptureFixture) -> None:
+    served = await serving()
+    with caplog.at_level(logging.INFO, logger="rag.serve"):
+        await served.client.get("/a%0a2026-01-01 INFO forged 200")
+    (record,) = [record for record in caplog.records if record.name == "rag.serve"]
+    assert "\n" not in record.getMessage()
+    assert "404" in record.getMessage()
+
+
+@pytest.mark.parametrize("body", [b'{"question": "\\ud800 refund?"}', b'{"question": "a", "kb": "\\ud800"}'])
+@pytest.mark.parametrize("accept", ["application/json", "text/event-stream"])
+async def test_half_a_surrogate_pair_harms_nothing(serving: Serving, body: bytes, accept: str) -> None:
+    response = await (await serving()).client.post("/api/ask", content=body, headers={**JSON, "accept": accept})
+    assert response.status_code == (404 if b"kb" in body else 200)
+    response.content.decode()
+
+
 async def test_every_answer_has_an_id_and_is_safe_to_show(serving: Serving) -> None:
     served = await serving()
     ids = set()
