@@ -170,7 +170,7 @@ async def emitted(produce: Callable[[Callable[[T], None]], Coroutine[Any, Any, N
         if not task.done():
             task.cancel()
             await asyncio.wait({task})
-        if not task.cancelled():
+        if task.done() and not task.cancelled():
             task.exception()  # it was raised above, or nobody wants it any more
 
 
