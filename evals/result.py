@@ -5,37 +5,16 @@ Fields are added, never renamed or removed within a major version (docs/evals.md
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
+from evals.interval import IntervalOutput
 from evals.metrics.contract import Metric
 from evals.run import Run
 from evals.scoring import Difference, Score, Scores, Verdict, score_all, verdict_of
-from evals.stats import Interval
+from evals.taken import TakenOutput, taken_by
 from rag.output import Output
 
 NOTHING_TO_COMPARE = "nothing to compare with"
-
-
-class IntervalOutput(Output):
-    """An estimate with its 95 % interval; `clusters` is how many groups were resampled, `method` how."""
-
-    estimate: float
-    low: float | None
-    high: float | None
-    method: str
-    clusters: int | None
-
-    @classmethod
-    def of(cls, interval: Interval) -> IntervalOutput:
-        """From an interval; an infinite end becomes `null`."""
-        return cls(
-            estimate=interval.estimate,
-            low=_finite(interval.low),
-            high=_finite(interval.high),
-            method=interval.method,
-            clusters=interval.clusters,
-        )
 
 
 class ScoreOutput(Output):
@@ -88,6 +67,7 @@ class EvalOutput(Output):
     versions: dict[str, str]
     scores: list[ScoreOutput]
     differences: list[DifferenceOutput]
+    taken: list[TakenOutput]
     gate: GateOutput
     verdict: str
     degraded: int
@@ -119,6 +99,10 @@ def result_of(run: Run) -> tuple[EvalOutput, Scores]:
         versions=dict(fingerprint["versions"]),
         scores=[score_output(score, metrics[score.metric]) for score in scores.scores],
         differences=[difference_output(difference) for difference in scores.differences],
+        taken=[
+            taken_by(run.dataset, experiment.outcomes, name, scores.cells.get((name, "correct")), seed=suite.seed)
+            for name in names
+        ],
         gate=gate(own, higher_is_better=metrics[suite.primary].higher_is_better, margin=suite.margin),
         verdict=_verdict(own, suite.primary),
         degraded=sum(bool(outcome.answer and outcome.answer.degraded) for outcome in experiment.outcomes.values()),
@@ -181,7 +165,3 @@ def _verdict(differences: Sequence[Difference], primary: str) -> str:
         )
         + f", on {primary}"
     )
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None

@@ -117,7 +117,7 @@ def compared(
         mine, theirs = cells[config, metric.name], cells[baseline, metric.name]
         both = [(name, a, b) for name, a in mine.items() if a is not None and (b := theirs.get(name)) is not None]
         if len(both) > 1:
-            labels = _labels([name for name, _, _ in both], clusters)
+            labels = cluster_labels([name for name, _, _ in both], clusters)
             found.append((config, [a for _, a, _ in both], [b for _, _, b in both], labels))
     tests = [paired_permutation(ours, base, clusters=labels, seed=seed) for _, ours, base, labels in found]
     adjusted = holm([test.p_value for test in tests]) if tests else []
@@ -154,7 +154,7 @@ def _score(
     failed = sum((config, name) not in outcomes or outcomes[config, name].failed for name in names)
     interval = None
     if values:
-        labels = _labels(list(values), clusters)
+        labels = cluster_labels(list(values), clusters)
         interval = bootstrap_mean(list(values.values()), clusters=labels, seed=seed, **_how(metric))
     return Score(config, metric.name, interval, len(values), len(names), failed)
 
@@ -169,7 +169,7 @@ def _how(metric: Metric) -> _How:
     return {"method": "auto", "bounds": (0.0, 1.0)} if metric.unit == SHARE else {"method": "t", "bounds": None}
 
 
-def _labels(names: Sequence[str], clusters: Mapping[str, str]) -> list[str] | None:
+def cluster_labels(names: Sequence[str], clusters: Mapping[str, str]) -> list[str] | None:
     """The clusters of these rows, or `None` when each stands alone."""
     labels = [clusters[name] for name in names]
     return labels if len(set(labels)) < len(labels) else None

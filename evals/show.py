@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from evals.result import DifferenceOutput, EvalOutput, IntervalOutput, ScoreOutput
+from evals.interval import IntervalOutput
+from evals.result import DifferenceOutput, EvalOutput, ScoreOutput
 from evals.scoring import SHARE
 from evals.searching import SearchOutput
+from evals.taken import TakenOutput
 from plumbline.text.printable import printable
 
 if TYPE_CHECKING:
@@ -27,6 +30,8 @@ def result(console: Console, output: EvalOutput) -> None:
     console.print(Text(printable(title), style="bold"))
     console.print()
     console.print(scores_table(output.scores, configs, output.primary))
+    console.print()
+    console.print(taken_table(output.taken))
     console.print()
     shown = [found for found in output.differences if found.metric == output.primary or found.verdict in _STYLE]
     if shown:
@@ -86,6 +91,35 @@ def differences_table(differences: Iterable[DifferenceOutput]) -> Table:
             style=_STYLE.get(found.verdict, ""),
         )
     return table
+
+
+def taken_table(taken: Iterable[TakenOutput]) -> Table:
+    """What each configuration took per query, and what its right answers did cost."""
+    table = _table("what it took", "p50", "p95", "tokens in", "out", "$/1,000", "$/right answer")
+    for row in taken:
+        table.add_row(
+            printable(row.config),
+            duration(row.p50),
+            duration(row.p95),
+            f"{row.input_tokens:,.0f}"
+            + (f" ({row.cached_input_tokens:,.0f} cached)" if row.cached_input_tokens else ""),
+            f"{row.output_tokens:,.0f}",
+            dollars(row.per_1000),
+            "–" if row.per_correct is None else interval(row.per_correct),
+        )
+    return table
+
+
+def duration(seconds: float | None) -> str:
+    """A time for people."""
+    if seconds is None:
+        return "–"
+    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
+
+
+def dollars(value: Decimal | None) -> str:
+    """Dollars; a price that nobody knows is said to be unknown."""
+    return "unknown" if value is None else f"${number(float(value))}"
 
 
 def remarks(output: EvalOutput) -> list[str]:

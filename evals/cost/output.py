@@ -5,39 +5,9 @@ from __future__ import annotations
 from evals.cost.levers import LeverLine, Saving, lever_lines
 from evals.cost.replay import Run
 from evals.cost.summary import ConfigSummary, StageSummary, summarize
-from evals.stats import Interval
+from evals.interval import IntervalOutput
 from plumbline.errors import InputError
 from rag.output import Dollars, Output
-
-
-class IntervalOutput(Output):
-    """An estimate with its interval of the given `level`, from `n` queries about `clusters` different questions.
-
-    An end is `null` where it has no bound; `method` is explained in docs/statistics.md.
-    """
-
-    estimate: float
-    low: float | None
-    high: float | None
-    level: float
-    n: int
-    clusters: int | None
-    method: str
-
-    @classmethod
-    def of(cls, interval: Interval | None) -> IntervalOutput | None:
-        """From an interval, or `None` where there is none."""
-        if interval is None:
-            return None
-        return cls(
-            estimate=float(interval.estimate),
-            low=_finite(interval.low),
-            high=_finite(interval.high),
-            level=interval.level,
-            n=interval.n,
-            clusters=interval.clusters,
-            method=interval.method,
-        )
 
 
 class StageOutput(Output):
@@ -95,9 +65,9 @@ class ConfigOutput(Output):
             simulated=config.assumed,
             queries=config.queries,
             judged=config.judged,
-            correct=IntervalOutput.of(config.correct),
-            dollars_per_1000_queries=IntervalOutput.of(config.per_thousand),
-            dollars_per_correct_answer=IntervalOutput.of(config.per_correct),
+            correct=IntervalOutput.maybe(config.correct),
+            dollars_per_1000_queries=IntervalOutput.maybe(config.per_thousand),
+            dollars_per_correct_answer=IntervalOutput.maybe(config.per_correct),
             dollars=config.cost,
             rows_of_unknown_price=config.unpriced,
             input_tokens_per_query=round(config.tokens("input_tokens"), 3),
@@ -127,13 +97,13 @@ class SavingOutput(Output):
     @classmethod
     def of(cls, saving: Saving) -> SavingOutput:
         """From a saving."""
-        saved = IntervalOutput.of(saving.saved)
+        saved = IntervalOutput.maybe(saving.saved)
         assert saved is not None  # a saving always has one
         return cls(
             between=saving.between,
             simulated=saving.assumed,
             saved=saved,
-            correct_gained=IntervalOutput.of(saving.gained),
+            correct_gained=IntervalOutput.maybe(saving.gained),
         )
 
 
@@ -256,7 +226,3 @@ def assumptions(run: Run) -> list[str]:
             "The sample has only a few questions, so queries repeat more than real ones do, and caches save more."
         )
     return said
-
-
-def _finite(value: float) -> float | None:
-    return float(value) if abs(value) < float("inf") else None

@@ -6,7 +6,8 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from evals.cost.labels import place_labels
-from evals.cost.output import ConfigOutput, CostOutput, IntervalOutput
+from evals.cost.output import ConfigOutput, CostOutput
+from evals.interval import IntervalOutput
 from evals.report.figures import INK, SERIES, new_figure
 from plumbline.text.printable import printable
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from evals.cost.output import ConfigOutput, CostOutput, IntervalOutput, LeverOutput, SavingOutput
+from evals.cost.output import ConfigOutput, CostOutput, LeverOutput, SavingOutput
+from evals.interval import IntervalOutput
 from plumbline.text.printable import printable
 
 if TYPE_CHECKING:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,11 @@ def test_a_suite_from_file_to_result(shop: Path) -> None:
     assert best.interval is not None
     assert (best.interval.estimate, best.rows, best.of, best.failed) == (1.0, 4, 4, 0)
     assert scores["default", "recall@1"].rows == 3
+    took = {row.config: row for row in output.taken}["default"]
+    assert (took.answered, took.unpriced, took.cost, took.per_1000) == (4, 0, Decimal(0), Decimal(0))
+    assert took.p50 is not None
+    assert took.per_correct is not None
+    assert took.per_correct.estimate == 0.0
     assert output.gate.passed
     folder = Path(output.folder)
     assert json.loads((folder / "result.json").read_text(encoding="utf-8"))["suite"] == "shop"

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from evals.cost import show
 from evals.cost.levers import lever_lines
-from evals.cost.output import CostOutput, IntervalOutput, pareto_front
+from evals.cost.output import CostOutput, pareto_front
 from evals.cost.plot import cost_quality
 from evals.cost.replay import Run
 from evals.cost.report import write_report
@@ -23,6 +23,7 @@ from evals.cost.simulated import SIMULATED_SECONDS
 from evals.cost.stages import account
 from evals.cost.suite import Suite
 from evals.cost.summary import summarize
+from evals.interval import IntervalOutput
 from plumbline.errors import InputError
 from plumbline.trace import SpanRecord
 from routing.chat import Usage
