@@ -27,6 +27,7 @@ def create_app(host: Host) -> FastAPI:
         docs_url=None,  # the pages load their scripts from elsewhere
         redoc_url=None,
         openapi_url="/api/openapi.json",
+        redirect_slashes=False,
     )
     app.add_middleware(Gate, host=host)
     app.add_exception_handler(RequestValidationError, _invalid)
@@ -49,7 +50,7 @@ async def _http_error(request: Request, error: Exception) -> Response:
         raise NotFoundError(f"There is no route {path}.") from error
     if error.status_code == 405:
         raise MethodNotAllowedError(f"{path} does not take {method}.", headers=error.headers) from error
-    raise BadRequestBodyError(f"{error.detail}.") from error
+    raise BadRequestBodyError(f"The body is not JSON that can be read: {error.__cause__ or error.detail}.") from error
 
 
 def invalid(error: RequestValidationError) -> PlumblineError:

@@ -62,7 +62,7 @@ class Guard:
             )
         origin = headers.get(b"origin", b"").decode("latin-1")
         site = headers.get(b"sec-fetch-site", b"").decode("latin-1")
-        foreign = bool(origin) and urlsplit(origin).netloc != host
+        foreign = bool(origin) and _netloc(origin) != host
         if foreign or (site in ("cross-site", "same-site") and method not in SAFE_METHODS):
             raise ForbiddenError(
                 f"A web page of {origin or 'another site'} may not use this server.",
@@ -83,5 +83,12 @@ def is_loopback(host: str) -> bool:
 def _hostname(address: str) -> str:
     try:
         return urlsplit(address).hostname or ""
+    except ValueError:
+        return ""
+
+
+def _netloc(origin: str) -> str:
+    try:
+        return urlsplit(origin).netloc
     except ValueError:
         return ""

@@ -14,6 +14,7 @@ from plumbline.extras import require
 from rag.types import Answer
 from routing.cost.ledger import Ledger, LedgerEntry
 
+_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
 
 
@@ -53,8 +54,8 @@ class Metrics:
         gauge.set_function(dropped_spans)
 
     def request(self, method: str, route: str, status: int, seconds: float) -> None:
-        """Count an answered request."""
-        self._requests.labels(method, route, str(status)).inc()
+        """Count an answered request; clients make up methods, and each series takes memory for ever."""
+        self._requests.labels(method if method in _METHODS else "other", route, str(status)).inc()
         self._seconds.labels(route).observe(seconds)
 
     def answered(self, answer: Answer) -> None:

@@ -21,7 +21,7 @@ from routing.chat import TextDelta
 class AskInput(BaseModel):
     """The body of `POST /api/ask`."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     question: str
     kb: str | None = None
@@ -31,7 +31,7 @@ class AskInput(BaseModel):
 class SearchInput(BaseModel):
     """The body of `POST /api/search`."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     query: str
     kb: str | None = None

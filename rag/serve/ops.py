@@ -13,11 +13,13 @@ def routes(host: Host) -> APIRouter:
     router = APIRouter(tags=["operations"])
 
     @router.get("/health")
+    @router.head("/health", include_in_schema=False)
     async def health() -> JSONResponse:
         """The process is up."""
         return JSONResponse({"status": "ok"})
 
     @router.get("/ready")
+    @router.head("/ready", include_in_schema=False)
     async def ready() -> JSONResponse:
         """Every knowledge base is loaded and the model is warm; 503 before that, and once the server is stopping."""
         state = host.state

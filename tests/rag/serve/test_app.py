@@ -21,6 +21,8 @@ JSON = {"content-type": "application/json"}
         (b'{"question": "a",\n  oops}', "row 2, column 3"),
         (b'{"question": "a"', "row 1, column 17"),
         (b"\xff\xfe{}", "UTF-8: byte 1"),
+        (b'{"question": ' + b"[" * 100_000, "recursion"),
+        (b'{"question": ' + b"9" * 10_000 + b"}", "digits"),
     ],
 )
 async def test_broken_json_is_located(serving: Serving, body: bytes, detail: str) -> None:
@@ -38,6 +40,9 @@ async def test_broken_json_is_located(serving: Serving, body: bytes, detail: str
         ("/api/ask", [1], ["body"]),
         ("/api/search", {"query": "a", "top_k": 0}, ["top_k"]),
         ("/api/search", {"query": "a", "top_k": "many"}, ["top_k"]),
+        ("/api/search", {"query": "a", "top_k": "3"}, ["top_k"]),
+        ("/api/search", {"query": "a", "top_k": True}, ["top_k"]),
+        ("/api/ask", {"question": "a", "stream": "yes"}, ["stream"]),
     ],
 )
 async def test_wrong_fields_are_named(serving: Serving, path: str, body: object, fields: list[str]) -> None:
@@ -198,6 +203,8 @@ async def test_readiness_follows_the_life_of_the_server(serving: Serving) -> Non
     assert (ready.status_code, ready.json()) == (200, {"status": "ready"})
     served.host.traffic.draining = True
     assert (await served.client.get("/ready")).json() == {"status": "stopping"}
+    assert (await served.client.head("/ready")).status_code == 503
+    assert (await served.client.head("/health")).status_code == 200
     assert (await served.client.get("/health")).status_code == 200
     assert served.host.home.ledger.totals().unpriced == 0
 

@@ -140,6 +140,7 @@ async def test_metrics_need_a_key_where_other_machines_reach_them(serving: Servi
         ({"origin": "https://evil.example"}, False),
         ({"origin": "http://localhost:3000"}, False),
         ({"origin": "null"}, False),
+        ({"origin": "http://["}, False),
         ({"sec-fetch-site": "same-origin"}, True),
         ({"sec-fetch-site": "none"}, True),
         ({"sec-fetch-site": "cross-site"}, False),

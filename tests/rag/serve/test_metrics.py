@@ -62,6 +62,14 @@ async def test_paths_that_nobody_knows_share_one_series(serving: Serving) -> Non
     assert routes == {"other", "/api/ingestions/{ingestion_id}"}
 
 
+async def test_methods_that_clients_make_up_share_one_series(serving: Serving) -> None:
+    served = await serving()
+    for n in range(5):
+        await served.client.request(f"MADE-UP-{n}", "/health")
+    methods = {dict(labels)["method"] for name, labels in await samples(served) if name == "plumbline_requests_total"}
+    assert methods == {"other"}
+
+
 async def test_two_servers_in_one_process_count_apart(serving: Serving) -> None:
     first, second = await serving(), await serving(kbs=("other",))
     await first.ask()
