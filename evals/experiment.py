@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
@@ -57,6 +58,15 @@ class Experiment:
     def close(self) -> None:
         """Close the rows."""
         self._journal.close()
+
+    def abandon(self) -> None:
+        """Close it after an error; a folder in which nothing has been stored is removed, for it says nothing."""
+        if not self.outcomes:
+            with suppress(OSError):  # the error that led here matters more
+                for name in (ROWS, MANIFEST):
+                    (self.folder / name).unlink(missing_ok=True)
+                self.folder.rmdir()
+        self.close()
 
 
 def begin(out: Path, suite: str, fingerprint: Mapping[str, Any]) -> Experiment:
@@ -117,7 +127,7 @@ def finish(experiment: Experiment, result: str, report: str) -> None:
 
 def _write(path: Path, text: str) -> None:
     scratch = path.with_name(path.name + ".part")
-    scratch.write_text(text, encoding="utf-8")
+    scratch.write_text(text, encoding="utf-8", errors="replace")
     scratch.replace(path)
 
 

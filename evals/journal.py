@@ -9,23 +9,29 @@ from pathlib import Path
 from typing import Any
 
 from plumbline.database import storage_errors
-from plumbline.errors import CorruptStateError
+from plumbline.errors import CorruptStateError, StateError
+from plumbline.locks import lock_file
 
 
 class Journal:
     """The journal at `path`, made when it is not there; `entries` are those it held when it was opened.
 
-    A last line that was cut short, as by a power failure, is removed: its entry never counted. Raises
-    `CorruptStateError` for any other line that cannot be read, `StorageError` when the file cannot be written.
+    It belongs to whoever opened it until it is closed, so that two runs never pay for the same thing twice. A last line
+    that was cut short, as by a power failure, is removed: its entry never counted. Raises `StateError` while somebody
+    else has it open, `CorruptStateError` for any other line that cannot be read, `StorageError` when the file cannot be
+    written.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         with storage_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            held = path.read_bytes() if path.exists() else b""
-            whole = held[: held.rfind(b"\n") + 1]
             self._file = path.open("ab")
+            if not lock_file(self._file):
+                self._file.close()
+                raise _in_use(path)
+            held = path.read_bytes()
+            whole = held[: held.rfind(b"\n") + 1]
             if len(whole) < len(held):
                 self._file.truncate(len(whole))
         self.entries = [self._entry(number, line) for number, line in enumerate(whole.splitlines(), 1)]
@@ -33,7 +39,7 @@ class Journal:
     def append(self, entry: Mapping[str, Any]) -> None:
         """Write one entry; raises `StorageError`."""
         with storage_errors(self._path):
-            self._file.write(json.dumps(entry, ensure_ascii=False).encode() + b"\n")
+            self._file.write(json.dumps(entry, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n")
             self._file.flush()
             os.fsync(self._file.fileno())
 
@@ -54,3 +60,17 @@ class Journal:
             self._file.close()
             raise CorruptStateError(f"{self._path}:{number} is no object.", hint="This file is not one of Plumbline's.")
         return entry
+
+
+def check_closed(path: Path) -> None:
+    """Raise `StateError` while the journal at `path` is open somewhere; one that is not there is not."""
+    if path.is_file():
+        with storage_errors(path), path.open("ab") as file:
+            if not lock_file(file):
+                raise _in_use(path)
+
+
+def _in_use(path: Path) -> StateError:
+    return StateError(
+        f"{path} is being written by another run.", hint="Wait until it has ended, or name another folder with --out."
+    )

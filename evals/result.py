@@ -5,12 +5,16 @@ Fields are added, never renamed or removed within a major version (docs/evals.md
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
+from evals.experiment import Key
 from evals.interval import IntervalOutput
 from evals.metrics.contract import Metric
+from evals.outcome import Outcome
 from evals.run import Run
 from evals.scoring import Difference, Score, Scores, Verdict, score_all, verdict_of
+from evals.suite import Suite
 from evals.taken import TakenOutput, taken_by
 from rag.output import Output
 
@@ -50,6 +54,15 @@ class GateOutput(Output):
     reasons: list[str]
 
 
+class FailureOutput(Output):
+    """How many questions of a configuration failed, with the commonest error and one question that met it."""
+
+    config: str
+    failed: int
+    error: str
+    example: str
+
+
 class EvalOutput(Output):
     """A whole result."""
 
@@ -70,6 +83,7 @@ class EvalOutput(Output):
     taken: list[TakenOutput]
     gate: GateOutput
     verdict: str
+    failures: list[FailureOutput]
     degraded: int
     notes: list[str]
     folder: str
@@ -103,8 +117,9 @@ def result_of(run: Run) -> tuple[EvalOutput, Scores]:
             taken_by(run.dataset, experiment.outcomes, name, scores.cells.get((name, "correct")), seed=suite.seed)
             for name in names
         ],
-        gate=gate(own, higher_is_better=metrics[suite.primary].higher_is_better, margin=suite.margin),
+        gate=gate(suite, scores),
         verdict=_verdict(own, suite.primary),
+        failures=[found for name in names if (found := failure_of(name, experiment.outcomes)) is not None],
         degraded=sum(bool(outcome.answer and outcome.answer.degraded) for outcome in experiment.outcomes.values()),
         notes=list(run.notes),
         folder=str(experiment.folder),
@@ -112,15 +127,41 @@ def result_of(run: Run) -> tuple[EvalOutput, Scores]:
     return output, scores
 
 
-def gate(differences: Sequence[Difference], *, higher_is_better: bool, margin: float) -> GateOutput:
-    """The gate holds unless a difference on the primary metric is worse than the margin, beyond chance."""
+def gate(suite: Suite, scores: Scores) -> GateOutput:
+    """The gate holds unless a difference on the primary metric is worse than the margin, beyond chance.
+
+    It does not hold, either, where nothing can be compared: it would let everything through.
+    """
+    higher_is_better = next(metric for metric in suite.metrics if metric.name == suite.primary).higher_is_better
+    primary = [score for score in scores.scores if score.metric == suite.primary]
     reasons = [
-        f"{found.config} is worse than {found.baseline} on {found.metric}: "
-        f"{found.interval.estimate:+.3f} [{found.interval.low:+.3f}, {found.interval.high:+.3f}]"
-        for found in differences
-        if verdict_of(found.interval, higher_is_better=higher_is_better, margin=margin) == "worse"
+        f"{score.config} answered none of its {score.of:,} questions"
+        for score in primary
+        if score.failed == score.of and score.config in {suite.baseline, *suite.own}
     ]
+    differences = {found.config: found for found in scores.differences if found.metric == suite.primary}
+    for config in suite.own:
+        if config == suite.baseline:
+            continue
+        found = differences.get(config)
+        if found is None:
+            reasons.append(f"{config} and {suite.baseline} have fewer than two questions to compare {suite.primary} on")
+        elif verdict_of(found.interval, higher_is_better=higher_is_better, margin=suite.margin) == "worse":
+            ends = f"[{found.interval.low:+.3g}, {found.interval.high:+.3g}]"
+            reasons.append(
+                f"{config} is worse than {suite.baseline} on {suite.primary}: {found.interval.estimate:+.3g} {ends}"
+            )
     return GateOutput(passed=not reasons, reasons=reasons)
+
+
+def failure_of(config: str, outcomes: Mapping[Key, Outcome]) -> FailureOutput | None:
+    """Why questions of `config` failed, if any did."""
+    failed = [(key[1], outcome.error) for key, outcome in outcomes.items() if key[0] == config and outcome.error]
+    if not failed:
+        return None
+    error, _ = Counter(error for _, error in failed).most_common(1)[0]
+    example = next(name for name, met in failed if met == error)
+    return FailureOutput(config=config, failed=len(failed), error=error, example=example)
 
 
 def score_output(score: Score, metric: Metric) -> ScoreOutput:

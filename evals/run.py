@@ -64,8 +64,10 @@ async def run_suite(suite: Suite, out: Path, *, home: Path, afresh: bool = False
                 dataset = located_in(kb, suite.dataset)
                 waiting = [example for example in dataset.examples if (config.name, example.id) not in done]
                 await ask_all(kb, waiting, keep, suite.concurrency)
-    finally:
-        experiment.close()
+    except BaseException:
+        experiment.abandon()
+        raise
+    experiment.close()
     return Run(suite, dataset, experiment, tuple(notes))
 
 

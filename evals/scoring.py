@@ -9,13 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypedDict
+from typing import Literal
 
 from evals.dataset import Dataset, Example
 from evals.experiment import Key
 from evals.metrics.contract import Metric
 from evals.outcome import Outcome
-from evals.stats import Interval, bootstrap_mean, holm, minimum_detectable_effect, paired_difference, paired_permutation
+from evals.stats import (
+    Interval,
+    bootstrap_mean,
+    bootstrap_ratio,
+    holm,
+    minimum_detectable_effect,
+    paired_difference,
+    paired_permutation,
+)
 
 SHARE = "share"
 """The unit of metrics of quality, from 0 to 1."""
@@ -123,7 +131,9 @@ def compared(
     adjusted = holm([test.p_value for test in tests]) if tests else []
     differences = []
     for (config, ours, base, labels), test, corrected in zip(found, tests, adjusted, strict=True):
-        interval = paired_difference(ours, base, clusters=labels, seed=seed, method=_how(metric)["method"])
+        # Seconds and dollars that happen to be 0 or 1 are no shares.
+        method: Literal["auto", "t"] = "auto" if metric.unit == SHARE else "t"
+        interval = paired_difference(ours, base, clusters=labels, seed=seed, method=method)
         verdict = verdict_of(interval, higher_is_better=metric.higher_is_better)
         detectable = _detectable([a - b for a, b in zip(ours, base, strict=True)])
         differences.append(
@@ -155,18 +165,15 @@ def _score(
     interval = None
     if values:
         labels = cluster_labels(list(values), clusters)
-        interval = bootstrap_mean(list(values.values()), clusters=labels, seed=seed, **_how(metric))
+        interval = _interval(metric, list(values.values()), labels, seed)
     return Score(config, metric.name, interval, len(values), len(names), failed)
 
 
-class _How(TypedDict):
-    method: Literal["auto", "t"]
-    bounds: tuple[float, float] | None
-
-
-def _how(metric: Metric) -> _How:
-    """Shares lie between 0 and 1; seconds and dollars that happen to be 0 or 1 are no shares."""
-    return {"method": "auto", "bounds": (0.0, 1.0)} if metric.unit == SHARE else {"method": "t", "bounds": None}
+def _interval(metric: Metric, values: Sequence[float], labels: Sequence[str] | None, seed: int) -> Interval:
+    """Shares lie between 0 and 1. Seconds and dollars are a ratio to the number of rows, which is never negative."""
+    if metric.unit == SHARE:
+        return bootstrap_mean(values, clusters=labels, seed=seed, bounds=(0.0, 1.0))
+    return bootstrap_ratio(values, [1.0] * len(values), clusters=labels, seed=seed)
 
 
 def cluster_labels(names: Sequence[str], clusters: Mapping[str, str]) -> list[str] | None:

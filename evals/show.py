@@ -40,6 +40,9 @@ def result(console: Console, output: EvalOutput) -> None:
             rest = len(output.differences) - len(shown)
             console.print(Text(f"{rest} more differences, none of them shown beyond chance: report.html", style="dim"))
         console.print()
+    for found in output.failures:
+        line = f"{found.config}: {found.failed:,} questions failed; '{found.example}': {found.error}"
+        console.print(Text(printable(line), style="yellow"))
     for line in remarks(output):
         console.print(Text(printable(line), style="dim"))
     console.print(Text.assemble(("verdict  ", "bold"), printable(output.verdict)))
@@ -79,10 +82,13 @@ def scores_table(scores: Sequence[ScoreOutput], configs: Sequence[str], primary:
 
 def differences_table(differences: Iterable[DifferenceOutput]) -> Table:
     """A row for each configuration and metric: the difference to the baseline, its p-value, what it shows."""
-    table = _table("against the baseline", "metric", "difference", "p", "p, Holm", "shows")
+    differences = list(differences)
+    against = f"against {differences[0].baseline}" if differences else ""
+    table = _table(against, "metric", "difference", "p", "p, Holm", "shows")
+    table.columns[2].no_wrap = True
     for found in differences:
         table.add_row(
-            printable(f"{found.config} − {found.baseline}"),
+            printable(found.config),
             found.metric,
             signed(found.interval),
             p_value(found.p_value),
@@ -141,7 +147,8 @@ def interval(found: IntervalOutput | None) -> str:
 
 def ends(found: IntervalOutput, *, sign: bool = False) -> str:
     """The two ends in brackets; "∞" for one that the data do not bound."""
-    low, high = ("∞" if end is None else number(end, sign=sign) for end in (found.low, found.high))
+    low = "-∞" if found.low is None else number(found.low, sign=sign)
+    high = ("+" if sign else "") + "∞" if found.high is None else number(found.high, sign=sign)
     return f"[{low}, {high}]"
 
 
@@ -183,7 +190,7 @@ def _table(first: str, *rest: str) -> Table:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column(first, no_wrap=True)
+    table.add_column(printable(first), no_wrap=True)
     for heading in rest:
         table.add_column(printable(heading), overflow="fold")
     return table

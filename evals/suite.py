@@ -91,16 +91,21 @@ def load_suite(
     folder = path.parent
     dataset, corpus = _data(settings, folder, home)
     configs, aliases = _configs(settings, folder, os.environ if environ is None else environ)
-    named = settings.baseline or next(iter(settings.configs if len(settings.configs) > 1 else BASELINES))
+    dataset = dataset.limited(settings.limit)
+    if not any(map(find_metric(settings.primary).applies, dataset.examples)):
+        raise InputError(
+            f"{path}: the primary metric '{settings.primary}' applies to no question of {dataset.name}.",
+            hint="Label questions with what it needs (docs/evals.md), or name another metric as 'primary'.",
+        )
     return Suite(
         name=path.stem if settings.name == "suite" else settings.name,
-        dataset=dataset.limited(settings.limit),
+        dataset=dataset,
         corpus=corpus,
         configs=configs,
         own=tuple(settings.configs),
         metrics=tuple(find_metric(name) for name in settings.metrics),
         primary=settings.primary,
-        baseline=aliases.get(named, named),
+        baseline=_baseline(settings, aliases),
         aliases=aliases,
         margin=settings.gate.margin,
         seed=settings.seed,
@@ -133,6 +138,15 @@ def _data(settings: EvalSettings, folder: Path, home: Path) -> tuple[Dataset, Pa
     if not corpus.exists():
         raise InputError(f"There is no file or folder {corpus} (corpus).")
     return dataset, corpus
+
+
+def _baseline(settings: EvalSettings, aliases: Mapping[str, str]) -> str:
+    """As named, else the first configuration; for a single one, the first added baseline that is not the same."""
+    if settings.baseline is not None:
+        return aliases.get(settings.baseline, settings.baseline)
+    if len(settings.configs) > 1:
+        return next(iter(settings.configs))
+    return next(name for name in BASELINES if name not in aliases)
 
 
 def _configs(

@@ -10,6 +10,7 @@ from evals import show
 from evals.dataset import Dataset
 from evals.harness import evaluate, evaluate_suite
 from evals.result import ScoreOutput
+from evals.settings import BASELINES
 from plumbline.errors import InputError
 from rag import RAG
 
@@ -37,9 +38,10 @@ def assert_eval(
             raise InputError("assert_eval of a knowledge base needs data, and bounds: at_least={'correct': 0.8}.")
         scores, reasons = evaluate(what, data, metrics=tuple(bounds)), []
     else:
+        if data is not None:
+            raise InputError(f"assert_eval of the suite {what} takes no data: the suite names it.")
         output = evaluate_suite(what, out=out, home=home)
-        baselines = {"bm25", "extractive"}
-        scores = [score for score in output.scores if score.config not in baselines]
+        scores = [score for score in output.scores if score.config not in BASELINES]
         reasons = list(output.gate.reasons)
         unknown = set(bounds) - {score.metric for score in scores}
         if unknown:

@@ -15,6 +15,7 @@ from evals.cost.lane import Lane, open_lane
 from evals.cost.row import Row
 from evals.cost.store import FILE, Rows
 from evals.cost.suite import Suite
+from evals.journal import check_closed
 from plumbline.database import storage_errors
 from plumbline.errors import ConfigError
 
@@ -76,7 +77,11 @@ async def replay(
 
 
 def start_over(folder: Path) -> None:
-    """Remove what an earlier run stored in `folder`; its reports, and files that are not ours, stay."""
+    """Remove what an earlier run stored in `folder`; its reports, and files that are not ours, stay.
+
+    Raises `StateError` while that run goes on.
+    """
+    check_closed(folder / FILE)
     with storage_errors(folder):
         (folder / FILE).unlink(missing_ok=True)
         if (folder / WORK).is_dir():

@@ -12,7 +12,7 @@ from evals.report.figures import INK, SERIES, as_svg, new_figure
 from evals.report.page import render
 from evals.result import DifferenceOutput, EvalOutput
 from evals.run import Run
-from evals.scoring import Scores
+from evals.scoring import SHARE, Scores
 from plumbline.extras import require
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def primary_figure(output: EvalOutput) -> Figure | None:
 
 def differences_figure(output: EvalOutput) -> Figure | None:
     """The differences to the baseline on every metric that is a share, a row each."""
-    shares = {score.metric for score in output.scores if score.unit == "share"}
+    shares = {score.metric for score in output.scores if score.unit == SHARE}
     points = [found for found in output.differences if found.metric in shares]
     if not points:
         return None
@@ -118,8 +118,9 @@ def _rows(run: Run, scores: Scores, configs: Sequence[str]) -> list[RowOnPage]:
 
 def _cell(run: Run, config: str, example: Example, value: float | None) -> Cell:
     outcome = run.experiment.outcomes[config, example.id]
-    judged = "" if value is None else show.number(value)
-    style = "" if value is None else "good" if value >= 0.5 else "bad"
+    judged = "" if value is None else show.number(value).removesuffix(".000")
+    share = next(metric.unit for metric in run.suite.metrics if metric.name == run.suite.primary) == SHARE
+    style = "" if value is None or not share else "good" if value >= 0.5 else "bad"
     if outcome.answer is None:
         return Cell(outcome.error or "", "failed", judged, "bad")
     answer = outcome.answer

@@ -63,7 +63,8 @@ def test_the_gate_fails_where_the_primary_metric_is_worse(
     assert rag(monkeypatch, "eval", "suite.yaml", "--gate", "--json") == 1
     output = json.loads(capsys.readouterr().out)
     assert output["gate"] == {"passed": False, "reasons": output["gate"]["reasons"]}
-    assert output["gate"]["reasons"][0].startswith("lexical and more is worse than default on correct: -")
+    assert output["gate"]["reasons"][0] == "lexical and more answered none of its 12 questions"
+    assert output["gate"]["reasons"][1].startswith("lexical and more is worse than default on correct: -")
     assert rag(monkeypatch, "eval", "suite.yaml") == 0
 
 
@@ -102,10 +103,29 @@ def test_a_span_that_is_not_in_the_document_is_exit_2(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], shop: Path
 ) -> None:
     row = {"id": "gone", "question": "?", "document": "returns.txt", "spans": [{"start": 5000, "end": 5010}]}
-    write_rows(shop / "questions.jsonl", [row])
+    write_rows(shop / "questions.jsonl", [row | {"answers": ["never"]}])
     assert rag(monkeypatch, "eval", "suite.yaml") == 2
     assert "Example 'gone': the gold span 5000-5010 lies outside returns.txt" in " ".join(
         capsys.readouterr().err.split()
+    )
+    assert not list((shop / "experiments").iterdir())
+
+
+def test_a_primary_metric_that_applies_to_no_question_is_exit_2(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], shop: Path
+) -> None:
+    suite = (shop / "suite.yaml").read_text(encoding="utf-8").replace("recall@1", "page_hit@3")
+    (shop / "suite.yaml").write_text(f"{suite}primary: page_hit@3\n", encoding="utf-8")
+    assert rag(monkeypatch, "eval", "suite.yaml", "--gate") == 2
+    assert "'page_hit@3' applies to no question" in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_gate_that_cannot_compare_anything_fails(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], shop: Path
+) -> None:
+    assert rag(monkeypatch, "eval", "suite.yaml", "--gate", "--limit", "1") == 1
+    assert "lexical and more and default have fewer than two questions to compare correct on" in " ".join(
+        capsys.readouterr().out.split()
     )
 
 

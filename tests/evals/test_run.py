@@ -102,6 +102,10 @@ def test_a_dead_model_fails_its_rows_and_nobody_else_answers_for_it(shop: Path) 
     score = next(score for score in output.scores if (score.config, score.metric) == ("default", "correct"))
     assert score.interval is not None
     assert (score.interval.estimate, score.failed, score.rows, output.degraded) == (0.0, 4, 4, 0)
+    (failure,) = output.failures
+    assert (failure.config, failure.failed) == ("default", 4)
+    assert failure.error.startswith("ConnectionFailedError: ")
+    assert output.gate.reasons == ["default answered none of its 4 questions"]  # however well the others did
     assert next(found for found in output.differences if found.config == "bm25").interval.estimate == 1.0
 
 

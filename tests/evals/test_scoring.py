@@ -40,6 +40,13 @@ def test_a_failed_row_counts_as_zero_and_stays_in_the_denominator() -> None:
     assert found.cells["a", "latency"]["q2"] == 3.0
 
 
+def test_seconds_are_never_negative_however_few_and_scattered() -> None:
+    outcomes = {("a", f"q{n}"): replace(said("red"), seconds=seconds) for n, seconds in enumerate((0.01, 0.02, 9.0))}
+    score = score_all(dataset(3), outcomes, ["a"], [find_metric("latency")], "a").scores[0]
+    assert score.interval is not None
+    assert score.interval.low >= 0
+
+
 def test_a_failure_does_not_count_where_the_metric_never_applied() -> None:
     unlabelled = Example("q", "What colour is it?")
     assert value_of(find_metric("correct"), unlabelled, FAILED) is None
