@@ -63,7 +63,7 @@ def ground(response: ChatResponse, hits: Sequence[Hit], catalogue: Catalogue) ->
 @dataclass(frozen=True, slots=True)
 class _Checker:
     hits: Sequence[Hit]
-    passages: Sequence[list[Sentence]]
+    passages: Sequence[Sequence[Sentence]]
     weight: Weights
     catalogue: Catalogue
 
@@ -124,9 +124,9 @@ class _Checker:
     def _citation(self, hit: Hit, span: Best, answer_start: int, answer_end: int) -> Citation:
         start, end = hit.chunk.start + span.start, hit.chunk.start + span.end
         quote = hit.chunk.text[span.start : span.end]
-        if self.catalogue.span(hit.chunk.document_id, start, end) != quote:
+        stored, page, section = self.catalogue.cited(hit.chunk.document_id, start, end)
+        if stored != quote:
             return _not_found(hit.document, answer_start, answer_end)
-        page, section = self.catalogue.locate(hit.chunk.document_id, start)
         return Citation(
             hit.document,
             hit.chunk.document_id,

@@ -12,6 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
 from plumbline.text.sentences import sentences
@@ -21,6 +22,7 @@ from rag.types import Verdict
 DEFAULT_SUPPORTED = 0.7
 DEFAULT_PARTIAL = 0.4
 NUMBER_MISSING_CAP = 0.35
+PASSAGES_REMEMBERED = 256  # a few megabytes
 PAIR_GAIN = 0.15  # a second sentence must add this much to be quoted too
 
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
@@ -47,9 +49,10 @@ class Weights:
         return self.idf.get(term, self.rarest)
 
 
-def split(passage: str) -> list[Sentence]:
-    """The sentences of a passage with their terms."""
-    return [Sentence(start, end, frozenset(terms(passage[start:end]))) for start, end in sentences(passage)]
+@lru_cache(maxsize=PASSAGES_REMEMBERED)
+def split(passage: str) -> tuple[Sentence, ...]:
+    """The sentences of a passage with their terms; the passages that answers rest on come again and again."""
+    return tuple(Sentence(start, end, frozenset(terms(passage[start:end]))) for start, end in sentences(passage))
 
 
 def weights(passages: Iterable[Sequence[Sentence]]) -> Weights:
@@ -66,10 +69,10 @@ def weights(passages: Iterable[Sequence[Sentence]]) -> Weights:
 
 def support(statement: frozenset[str], evidence: frozenset[str], weight: Weights) -> float:
     """In [0, 1]: the share of the statement's term weight that the evidence covers, capped when a number is missing."""
-    total = sum(weight.of(term) for term in statement)
+    total = math.fsum(weight.of(term) for term in statement)  # exact, and so the same in whatever order sets have
     if total == 0:
         return 0.0
-    covered = sum(weight.of(term) for term in statement & evidence) / total
+    covered = math.fsum(weight.of(term) for term in statement & evidence) / total
     missing = any(_NUMBER.fullmatch(term) and term not in evidence for term in statement)
     return min(covered, NUMBER_MISSING_CAP) if missing else covered
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from rag.index import tables
 from rag.types import Chunk, Document, Page, Section
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Engine, RowMapping
+    from sqlalchemy import BindParameter, Connection, Engine, Label, RowMapping, Select
 
 IDS_PER_QUERY = 500
 
@@ -177,13 +178,16 @@ class Catalogue:
         """Page number and heading path (joined by " > ") at an offset of a document, as far as it has them."""
         from sqlalchemy import select
 
-        p, s = tables.pages(), tables.sections()
-        page = select(p.c.number).where(p.c.document_id == document_id, p.c.start <= offset).order_by(p.c.start.desc())
-        inside = (s.c.document_id == document_id, s.c.start <= offset, s.c.end > offset)
-        section = select(s.c.path).where(*inside).order_by(s.c.start.desc(), s.c.position.desc())
         with storage_errors(self._path), self._engine.connect() as connection:
-            path = connection.scalar(section.limit(1))
-            return connection.scalar(page.limit(1)), " > ".join(json.loads(path)) if path else None
+            found = connection.execute(select(*_place()), {"document_id": document_id, "offset": offset}).one()
+            return found.page, _shown(found.section)
+
+    def cited(self, document_id: str, start: int, end: int) -> tuple[str | None, int | None, str | None]:
+        """What `span` says of [start, end) and `locate` of its start, in one look: an answer cites several."""
+        values = {"document_id": document_id, "offset": start, "from": start + 1, "length": end - start}
+        with storage_errors(self._path), self._engine.connect() as connection:
+            found = connection.execute(_cited(), values).one_or_none()
+        return (None, None, None) if found is None else (found.text, found.page, _shown(found.section))
 
     def documents(self, document_id: str | None = None) -> list[dict[str, Any]]:
         """Id, name, source, media type, size and pages (`None`: no such thing) of every document, by name.
@@ -252,6 +256,35 @@ class Catalogue:
                 waiting=number(select(func.count()).select_from(d).where(d.c.indexed.is_(False))),
                 failed_files=number(select(func.count()).select_from(f).where(f.c.error.is_not(None))),
             )
+
+
+@cache
+def _place() -> tuple[Label[int | None], Label[str | None]]:
+    """Number of the page and path of the section at :offset of the document :document_id."""
+    from sqlalchemy import bindparam, select
+
+    p, s = tables.pages().c, tables.sections().c
+    offset: BindParameter[int] = bindparam("offset")
+    page = select(p.number).where(p.document_id == bindparam("document_id"), p.start <= offset)
+    inside = (s.document_id == bindparam("document_id"), s.start <= offset, s.end > offset)
+    section = select(s.path).where(*inside).order_by(s.start.desc(), s.position.desc())
+    return (
+        page.order_by(p.start.desc()).limit(1).scalar_subquery().label("page"),
+        section.limit(1).scalar_subquery().label("section"),
+    )
+
+
+@cache
+def _cited() -> Select[Any]:
+    from sqlalchemy import bindparam, func, select
+
+    d = tables.documents().c
+    text = func.substr(d.text, bindparam("from"), bindparam("length")).label("text")
+    return select(text, *_place()).where(d.id == bindparam("document_id"))
+
+
+def _shown(section: str | None) -> str | None:
+    return " > ".join(json.loads(section)) if section else None
 
 
 def _drop_document(connection: Connection, document_id: str, keep: set[str]) -> None:

@@ -21,6 +21,7 @@ from routing.chat import Evidence
 
 MAX_QUESTION_CHARS = 4000
 MAX_QUESTION_TERMS = 128
+_LONGEST_REMEMBERED = 20_000  # characters of a passage
 
 _ALIKE_CREDIT = 0.6
 _ASKS = ("?", "？", "؟")
@@ -86,13 +87,35 @@ def read_question(text: str, language: str) -> Question:
 
 def read_evidence(evidence: Sequence[Evidence], language: str) -> list[Candidate]:
     """Every sentence of every passage, in order."""
+    return [
+        Candidate(index, *sentence) for index, passage in enumerate(evidence) for sentence in _said(passage, language)
+    ]
+
+
+_Said = tuple[int, int, str, tuple[str, ...], frozenset[str]]
+"""A sentence as `Candidate` has it: start, end, text, terms, bag."""
+
+
+def _said(passage: Evidence, language: str) -> Sequence[_Said]:
+    """The sentences of a passage; those of chunks are remembered, for they come again and again."""
+    return (_remembered if len(passage.text) <= _LONGEST_REMEMBERED else _split)(passage.text, language)
+
+
+def _split(passage: str, language: str) -> tuple[_Said, ...]:
     found = []
-    for index, passage in enumerate(evidence):
-        for start, end in sentences(passage.text):
-            text = passage.text[start:end]
-            own = tuple(terms(text, language))
-            found.append(Candidate(index, start, end, text, own, frozenset(own)))
-    return found
+    for start, end in sentences(passage):
+        text = passage[start:end]
+        own = tuple(terms(text, language))
+        found.append((start, end, text, own, frozenset(own)))
+    return tuple(found)
+
+
+_remembered = lru_cache(maxsize=256)(_split)
+
+
+@lru_cache(maxsize=2**12)
+def _named(sentence: str) -> frozenset[str]:
+    return frozenset(bare_word(name) for name in names(sentence))
 
 
 def read(question: str, evidence: Sequence[Evidence], language: str | None = None) -> Reading | None:
@@ -279,7 +302,7 @@ def _own_features(
         "plain_overlap": len(own) / len(question.terms),
         "length": math.log1p(len(candidate.terms)),
         "new_terms": math.log1p(len(candidate.bag) - sum(term in candidate.bag for term in own)),
-        "new_names": math.log1p(len({bare_word(name) for name in names(candidate.text)} - question.words)),
+        "new_names": math.log1p(len(_named(candidate.text) - question.words)),
         "new_figures": math.log1p(len(set(_FIGURE.findall(candidate.text)) - question.words)),
         "names": sum(term in own for term in question.names) / len(question.names) if question.names else 0.0,
         "numbers": float(sum(1 if term in own else -1 for term in figures)),

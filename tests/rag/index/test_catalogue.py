@@ -156,3 +156,14 @@ def test_totals_and_facts(catalogue: Catalogue) -> None:
     catalogue.set_facts({"embedder": "a"})
     catalogue.set_facts({"embedder": "b", "dim": "8"})
     assert catalogue.facts() == {"embedder": "b", "dim": "8"}
+
+
+def test_a_citation_is_looked_up_as_its_span_and_place_are(catalogue: Catalogue) -> None:
+    catalogue.put_document(document(), [], None)
+    bare = document("No pages, no sections. 🙂", "d2")
+    catalogue.put_document(replace(bare, pages=(), sections=()), [], None)
+    for start, end in ((0, 7), (8, 45), (40, len(TEXT)), (48, 48), (0, len(TEXT) + 9)):
+        assert catalogue.cited("d1", start, end) == (TEXT[start:end], *catalogue.locate("d1", start))
+    assert catalogue.cited("d1", 48, 56) == ("Shipping", 2, "Returns > Shipping")
+    assert catalogue.cited("d2", 23, 24) == ("🙂", None, None)
+    assert catalogue.cited("unknown", 0, 7) == (None, None, None)
