@@ -11,11 +11,15 @@ from pathlib import Path
 from evals.corpus import ingested, knowledge_base, located_in
 from evals.dataset import Dataset, Example
 from evals.experiment import Experiment, begin, unfinished
-from evals.outcome import Outcome
+from evals.outcome import Outcome, Spent
 from evals.suite import Suite
 from plumbline.errors import PlumblineError
+from plumbline.trace import current_ids
 from rag import RAG
 from rag.config import build
+from routing.chat import Usage
+from routing.cost.ledger import LedgerEntry
+from routing.cost.prices import total_cost
 from routing.errors import AuthenticationError, ModelNotFoundError
 
 OnRow = Callable[[int, int], None]
@@ -89,11 +93,21 @@ async def ask_all(kb: RAG, examples: Sequence[Example], keep: OnOutcome, concurr
 
 async def outcome_of(kb: RAG, example: Example) -> Outcome:
     """Ask one question. What goes wrong is the row's outcome, unless every other row would meet it, too."""
+    home = kb.parts.home
     started = time.perf_counter()
-    try:
-        answer = await kb.aask(example.question)
-    except HOPELESS:
-        raise
-    except Exception as error:  # noqa: BLE001 (a fault of one row, be it in a user's own model, must not lose the run)
-        return Outcome(None, error=f"{type(error).__name__}: {error}", seconds=time.perf_counter() - started)
+    with home.tracing.span("eval", {"plumbline.example": example.id}):
+        trace_id, _ = current_ids()
+        try:
+            answer = await kb.aask(example.question)
+        except HOPELESS:
+            raise
+        except Exception as error:  # noqa: BLE001 (one row's fault, be it in a user's own model, must not lose the run)
+            seconds = time.perf_counter() - started
+            lost = None if trace_id is None else _lost(home.ledger.of_trace(trace_id))
+            return Outcome(None, error=f"{type(error).__name__}: {error}", seconds=seconds, lost=lost)
     return Outcome(replace(answer, hits=()), answer.hits, seconds=time.perf_counter() - started)
+
+
+def _lost(calls: Sequence[LedgerEntry]) -> Spent:
+    """What the calls of a question that failed did take."""
+    return Spent(sum((call.usage for call in calls), Usage()), total_cost([call.cost for call in calls]))

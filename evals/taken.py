@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from decimal import Decimal
 
 from evals.dataset import Dataset
@@ -16,7 +16,7 @@ from rag.output import Dollars, Output
 
 
 class TakenOutput(Output):
-    """Over the `answered` rows of a configuration: percentiles of seconds, tokens per query, dollars.
+    """Over all rows of a configuration, `answered` or failed: percentiles of seconds, tokens per query, dollars.
 
     `cost` is `null` while the price of any row is unknown (`unpriced` counts them), and so is what follows from it.
     `per_correct` needs the metric `correct`.
@@ -41,35 +41,37 @@ def taken_by(
     dataset: Dataset, outcomes: Mapping[Key, Outcome], config: str, correct: Cells | None, *, seed: int = 0
 ) -> TakenOutput:
     """What a configuration took; `correct` has the values of that metric, if the suite measures it."""
-    rows = [(example, outcomes.get((config, example.id))) for example in dataset.examples]
-    answered = [(example, outcome) for example, outcome in rows if outcome is not None and outcome.answer is not None]
-    answers = [outcome.answer for _, outcome in answered if outcome.answer is not None]
-    seconds = operations.latency([outcome.seconds for _, outcome in answered])
-    used = operations.tokens(answer.usage for answer in answers)
-    price = operations.cost([answer.cost for answer in answers])
-    judged = [(example.id, answer.cost) for (example, _), answer in zip(answered, answers, strict=True)]
+    rows = {
+        example.id: outcome
+        for example in dataset.examples
+        if (outcome := outcomes.get((config, example.id))) is not None
+    }
+    seconds = operations.latency([outcome.seconds for outcome in rows.values()])
+    used = operations.tokens(outcome.spent.usage for outcome in rows.values() if outcome.spent is not None)
+    costs = {name: None if outcome.spent is None else outcome.spent.cost for name, outcome in rows.items()}
+    price = operations.cost(list(costs.values()))
     clusters = {example.id: example.cluster for example in dataset.examples}
     return TakenOutput(
         config=config,
-        answered=len(answers),
+        answered=sum(not outcome.failed for outcome in rows.values()),
         p50=None if seconds is None else seconds.p50,
         p95=None if seconds is None else seconds.p95,
         p99=None if seconds is None else seconds.p99,
         cost=price.total,
         unpriced=price.unknown,
         per_1000=None if price.per_query is None else price.per_query * 1000,
-        per_correct=None if correct is None else _per_correct(judged, correct, clusters, seed),
-        input_tokens=used.input_tokens / max(len(answers), 1),
-        cached_input_tokens=used.cached_input_tokens / max(len(answers), 1),
-        output_tokens=used.output_tokens / max(len(answers), 1),
+        per_correct=None if correct is None else _per_correct(costs, correct, clusters, seed),
+        input_tokens=used.input_tokens / max(len(rows), 1),
+        cached_input_tokens=used.cached_input_tokens / max(len(rows), 1),
+        output_tokens=used.output_tokens / max(len(rows), 1),
         estimated=used.estimated,
     )
 
 
 def _per_correct(
-    priced: Sequence[tuple[str, Decimal | None]], correct: Cells, clusters: Mapping[str, str], seed: int
+    costs: Mapping[str, Decimal | None], correct: Cells, clusters: Mapping[str, str], seed: int
 ) -> IntervalOutput | None:
-    rows = [(name, cost, value) for name, cost in priced if (value := correct.get(name)) is not None]
+    rows = [(name, cost, value) for name, cost in costs.items() if (value := correct.get(name)) is not None]
     if not any(value for _, _, value in rows) or any(cost is None for _, cost, _ in rows):
         return None
     dollars = [float(cost or 0) for _, cost, _ in rows]

@@ -24,14 +24,14 @@ def _latency(_: Example, outcome: Outcome) -> float | None:
 
 
 def _input_tokens(_: Example, outcome: Outcome) -> float | None:
-    return None if outcome.answer is None else float(outcome.answer.usage.input_tokens)
+    return None if outcome.spent is None else float(outcome.spent.usage.input_tokens)
 
 
 def _output_tokens(_: Example, outcome: Outcome) -> float | None:
-    return None if outcome.answer is None else float(outcome.answer.usage.output_tokens)
+    return None if outcome.spent is None else float(outcome.spent.usage.output_tokens)
 
 
 def _cost(_: Example, outcome: Outcome) -> float | None:
-    if outcome.answer is None or outcome.answer.cost is None:
+    if outcome.spent is None or outcome.spent.cost is None:
         return None
-    return float(outcome.answer.cost)
+    return float(outcome.spent.cost)

@@ -16,7 +16,7 @@ from evals.harness import evaluate, evaluate_suite
 from evals.outcome import Outcome
 from evals.result import EvalOutput
 from evals.rows import load_dataset
-from evals.run import ask_all
+from evals.run import ask_all, outcome_of
 from plumbline.errors import CorruptStateError, InputError
 from rag import RAG
 from routing.chat import ChatRequest
@@ -156,6 +156,14 @@ def test_evaluate_an_open_knowledge_base(shop: Path, kb: RAG) -> None:
     (score,) = evaluate(kb, shop / "questions.jsonl", metrics=["correct"])
     assert score.interval is not None
     assert (score.interval.estimate, score.failed, score.rows) == (0.25, 1, 4)
+
+
+async def test_a_failed_question_is_charged_with_what_the_ledger_knows(shop: Path, kb: RAG) -> None:
+    examples = {example.id: example for example in load_dataset(shop / "questions.jsonl").examples}
+    failed = await outcome_of(kb, examples["iceland"])
+    assert failed.error == "ValueError: a bug in a user's model"
+    assert failed.lost is not None
+    assert failed.lost.usage.input_tokens > 0  # of embedding the question
 
 
 async def test_evaluate_works_inside_a_running_loop(shop: Path, kb: RAG) -> None:

@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from evals.dataset import Dataset, Example
-from evals.outcome import Outcome
+from evals.outcome import Outcome, Spent
 from evals.taken import taken_by
 from rag.types import Answer
 from routing.chat import Usage
@@ -37,4 +37,14 @@ def test_without_a_right_answer_or_any_answer_there_is_no_such_price() -> None:
     assert taken_by(DATA, OUTCOMES, "a", dict.fromkeys(CORRECT, 0.0)).per_correct is None
     assert taken_by(DATA, OUTCOMES, "a", None).per_correct is None
     nothing = taken_by(DATA, {("a", "q0"): Outcome(None, error="x")}, "a", CORRECT)
-    assert (nothing.answered, nothing.p50, nothing.per_correct) == (0, None, None)
+    assert (nothing.answered, nothing.unpriced, nothing.per_correct) == (0, 1, None)
+
+
+def test_failed_rows_took_time_and_money_too() -> None:
+    failed = Outcome(None, error="DeadlineError: late", seconds=30.0, lost=Spent(Usage(100, 10, 40), Decimal("0.002")))
+    took = taken_by(DATA, OUTCOMES | {("a", "q4"): failed}, "a", CORRECT)
+    assert (took.answered, took.cost, took.per_1000, took.input_tokens) == (4, Decimal("0.010"), Decimal(2), 100)
+    assert took.p99 is not None
+    assert took.p99 > 20
+    assert took.per_correct is not None
+    assert took.per_correct.estimate == pytest.approx(0.005)

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 from evals.dataset import Example
 from evals.metrics.of_operations import operation_metrics
-from evals.outcome import Outcome
+from evals.outcome import Outcome, Spent
 from rag.types import Answer
 from routing.chat import Usage
 
@@ -34,6 +35,8 @@ def test_an_unknown_price_is_not_0() -> None:
 def test_a_failed_row_took_its_time() -> None:
     failed = Outcome(None, error="DeadlineError", seconds=9.0)
     assert scores(failed) == {"latency": 9.0, "input_tokens": None, "output_tokens": None, "cost": None}
+    paid = replace(failed, lost=Spent(Usage(120, 8), Decimal("0.25")))
+    assert scores(paid) == {"latency": 9.0, "input_tokens": 120, "output_tokens": 8, "cost": 0.25}
 
 
 def test_less_is_better() -> None:
