@@ -71,12 +71,9 @@ def routes(host: Host) -> APIRouter:
         base, name = host.base(kb), host.default if kb is None else kb
         host.ingestions.require_room()
         uploads = Uploads.of(base.parts.path)
-        content_type = request.headers.get("content-type", "")
-        limits = host.settings.serve
-        loading = base.parts.settings.loading
-        files = await receive_files(
-            request.receive, content_type, uploads, limits, max_file_bytes=loading.max_file_bytes
-        )
+        limits, loading = host.settings.serve, base.parts.settings.loading
+        headers = dict(request.headers.raw)
+        files = await receive_files(request.receive, headers, uploads, limits, max_file_bytes=loading.max_file_bytes)
         return StartedOutput(ingestion=await host.ingestions.store(name, base, files))
 
     @router.get("/ingestions/{ingestion_id}")

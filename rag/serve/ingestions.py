@@ -63,9 +63,11 @@ class Ingestions:
             raise BusyError(f"{LONGEST_QUEUE} ingestions wait already.", headers={"retry-after": "10"})
 
     async def store(self, kb: str, base: RAG, files: list[Growing]) -> str:
-        """Keep uploaded files and begin to ingest them; the ingestion's id."""
-        async with self.lock(kb):
-            paths = await asyncio.to_thread(Uploads.of(base.parts.path).keep, files)
+        """Keep uploaded files and begin to ingest them; the ingestion's id.
+
+        No ingestion is waited for: one that runs sees a file as it was or as it is, and the next one looks again.
+        """
+        paths = await asyncio.to_thread(Uploads.of(base.parts.path).keep, files)
         return self.start(kb, base, paths).id
 
     def start(self, kb: str, base: RAG, files: list[Path] | None = None) -> Ingestion:

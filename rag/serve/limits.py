@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -58,8 +59,7 @@ async def read_body(receive: Receive, headers: Mapping[bytes, bytes], *, limit: 
     Raises `BodyTooLargeError` for more than `limit` bytes, before reading them where the length is announced,
     `SlowRequestError` when it has not come after `seconds`, `ClientGoneError` when it never will.
     """
-    announced = headers.get(b"content-length", b"0")
-    if announced.isdigit() and int(announced) > limit:
+    if announced_bytes(headers.get(b"content-length", b"")) > limit:
         raise _too_large(limit)
     body = bytearray()
     try:
@@ -75,6 +75,11 @@ async def read_body(receive: Receive, headers: Mapping[bytes, bytes], *, limit: 
                     return bytes(body)
     except TimeoutError as error:
         raise SlowRequestError(f"The request's body did not come within {seconds:g} s.") from error
+
+
+def announced_bytes(content_length: bytes) -> int:
+    """How long a body says that it is; 0 when it does not."""
+    return int(content_length) if re.fullmatch(rb"[0-9]{1,18}", content_length) else 0
 
 
 def replayed(body: bytes, receive: Receive) -> Receive:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import TYPE_CHECKING
 
 from python_multipart.exceptions import FormParserError
@@ -18,6 +18,7 @@ from rag.serve.errors import (
     SlowRequestError,
     UnsupportedTypeError,
 )
+from rag.serve.limits import announced_bytes
 from rag.serve.settings import ServeSettings
 from rag.serve.uploads import Growing, Uploads, require_plausible, safe_name
 
@@ -30,17 +31,19 @@ _WRITE_BYTES = 1 << 20
 
 
 async def receive_files(
-    receive: Receive, content_type: str, uploads: Uploads, limits: ServeSettings, *, max_file_bytes: int
+    receive: Receive, headers: Mapping[bytes, bytes], uploads: Uploads, limits: ServeSettings, *, max_file_bytes: int
 ) -> list[Growing]:
     """The whole files of an upload, not yet named; on any error, and when the client goes away, none is left.
 
     Raises `RequestError` for what is no upload, is of a kind that is not read, or is too large or too slow, and
     `StorageError`.
     """
-    kind, options = parse_options_header(content_type)
+    kind, options = parse_options_header(headers.get(b"content-type", b""))
     if kind != b"multipart/form-data" or not options.get(b"boundary"):
         shown = kind.decode("latin-1") or "no content type"
         raise UnsupportedTypeError(f"An upload must be multipart/form-data with a boundary, not {shown}.")
+    if announced_bytes(headers.get(b"content-length", b"")) > limits.max_upload_bytes:
+        raise _too_large(limits)
     form = _Form(options[b"boundary"], uploads, limits.max_upload_files, max_file_bytes)
     try:
         async for block in _blocks(receive, limits):
@@ -150,10 +153,14 @@ async def _blocks(receive: Receive, limits: ServeSettings) -> AsyncIterator[byte
         more = message.get("more_body", False)
         total += len(message.get("body", b""))
         if total > limits.max_upload_bytes:
-            raise BodyTooLargeError(
-                f"The upload has more than {limits.max_upload_bytes:,} bytes.",
-                hint="Send it in parts, or raise the setting 'serve.max_upload_bytes'.",
-            )
+            raise _too_large(limits)
         if len(block) >= _WRITE_BYTES or not more:
             yield bytes(block)
             block.clear()
+
+
+def _too_large(limits: ServeSettings) -> BodyTooLargeError:
+    return BodyTooLargeError(
+        f"The upload has more than {limits.max_upload_bytes:,} bytes.",
+        hint="Send it in parts, or raise the setting 'serve.max_upload_bytes'.",
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -331,6 +332,41 @@ async def test_one_ingestion_at_a_time_and_answers_in_between(
     await served.host.ingestions.finish()
     assert most == 1
     assert len(await documents(served)) == 3 + 4
+
+
+async def test_an_upload_does_not_wait_for_the_ingestion_that_runs(
+    serving: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release = threading.Event()
+    original = RAG.aingest
+
+    async def held(self: RAG, *args: Any, **more: Any) -> Any:
+        await asyncio.to_thread(release.wait, 20)
+        return await original(self, *args, **more)
+
+    served = await serving()
+    monkeypatch.setattr(RAG, "aingest", held)
+    try:
+        responses = [await upload(served, (f"cats{n}.md", CATS)) for n in range(3)]
+        states = [
+            (await served.client.get(f"/api/ingestions/{response.json()['ingestion']}")).json()["state"]
+            for response in responses
+        ]
+        assert states == ["running", "queued", "queued"]
+        assert stored(served) == ["cats0.md", "cats1.md", "cats2.md"]
+    finally:
+        release.set()
+    await served.host.ingestions.finish()
+    assert len(await documents(served)) == 3 + 3
+
+
+async def test_an_upload_that_says_it_is_too_large_is_not_read(serving: Serving) -> None:
+    served = await serving(settings={"serve.max_upload_bytes": 5000})
+    headers = {"content-type": "multipart/form-data; boundary=x", "content-length": "5001"}
+    request = RawRequest(served.app, "/api/documents", b"", headers, whole=False)
+    await asyncio.wait_for(request.start(), 5)
+    assert request.status == 413
+    assert stored(served) == []
 
 
 async def test_ingestions_that_wait_are_bounded(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
