@@ -82,9 +82,7 @@ def score_all(
     seed: int = 0,
 ) -> Scores:
     """Score every configuration and compare each with the baseline, resampling by the examples' groups."""
-    cells = {
-        (config, metric.name): cells_of(dataset, outcomes, config, metric) for config in configs for metric in metrics
-    }
+    cells = cells_of(dataset, outcomes, configs, metrics)
     clusters = {example.id: example.cluster for example in dataset.examples}
     scores = [
         _score(dataset, outcomes, config, metric, cells, clusters, seed) for config in configs for metric in metrics
@@ -96,12 +94,20 @@ def score_all(
     return Scores(tuple(scores), tuple(differences), cells)
 
 
-def cells_of(dataset: Dataset, outcomes: Mapping[Key, Outcome], config: str, metric: Metric) -> dict[str, float | None]:
-    """The metric's value for every example."""
-    return {
-        example.id: value_of(metric, example, outcomes.get((config, example.id), Outcome(None, error="not asked")))
-        for example in dataset.examples
+def cells_of(
+    dataset: Dataset, outcomes: Mapping[Key, Outcome], configs: Sequence[str], metrics: Sequence[Metric]
+) -> dict[tuple[str, str], dict[str, float | None]]:
+    """Every metric's value for every example and configuration, example by example: what is costly is then shared."""
+    cells: dict[tuple[str, str], dict[str, float | None]] = {
+        (c, metric.name): {} for c in configs for metric in metrics
     }
+    missing = Outcome(None, error="not asked")
+    for example in dataset.examples:
+        for config in configs:
+            outcome = outcomes.get((config, example.id), missing)
+            for metric in metrics:
+                cells[config, metric.name][example.id] = value_of(metric, example, outcome)
+    return cells
 
 
 def value_of(metric: Metric, example: Example, outcome: Outcome) -> float | None:

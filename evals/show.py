@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from evals.amounts import dollars, duration, money
 from evals.interval import IntervalOutput
 from evals.result import DifferenceOutput, EvalOutput, ScoreOutput
 from evals.scoring import SHARE
@@ -111,21 +111,9 @@ def taken_table(taken: Iterable[TakenOutput]) -> Table:
             + (f" ({row.cached_input_tokens:,.0f} cached)" if row.cached_input_tokens else ""),
             f"{row.output_tokens:,.0f}",
             dollars(row.per_1000),
-            "–" if row.per_correct is None else interval(row.per_correct),
+            "–" if row.per_correct is None else money(row.per_correct),
         )
     return table
-
-
-def duration(seconds: float | None) -> str:
-    """A time for people."""
-    if seconds is None:
-        return "–"
-    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
-
-
-def dollars(value: Decimal | None) -> str:
-    """Dollars; a price that nobody knows is said to be unknown."""
-    return "unknown" if value is None else f"${number(float(value))}"
 
 
 def remarks(output: EvalOutput) -> list[str]:

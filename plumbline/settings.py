@@ -226,7 +226,12 @@ def _explain(error: ValidationError, tree: type[Settings], layers: list[Layer]) 
     else:
         reason = first["msg"].removeprefix("Value error, ")
         reason = reason[:1].lower() + reason[1:]
-    what = f"{key}: {value!r}: {reason.rstrip('.')}" if first["type"] != "missing" else f"'{key}' is missing"
+    if not path:  # of keys that do not fit together: the reason names them, and the value is everything
+        place, what = layers[0].name if layers else None, reason.rstrip(".")
+    elif first["type"] == "missing":
+        what = f"'{key}' is missing"
+    else:
+        what = f"{key}: {value!r}: {reason.rstrip('.')}"
     hint = f"Did you mean '{near[0]}'?" if near else (f"Known here: {', '.join(candidates)}." if candidates else None)
     message = f"{place}: {what}." if place else f"{what}."
     return ConfigError(message, source=place, key=key, value=value, hint=hint)

@@ -18,7 +18,7 @@ from evals.cost.simulated import Clock
 from evals.cost.stages import account
 from evals.cost.suite import Suite, simulated
 from evals.cost.workload import Query
-from evals.metrics.correctness import answer_correct
+from evals.metrics.of_answers import judged
 from plumbline.trace import current_ids, read_trace
 from rag import RAG
 from rag.config import build
@@ -123,12 +123,7 @@ def _judged(query: Query, answer: Answer | None) -> tuple[bool | None, str]:
         return None, "no answer to judge by"
     if answer is None:
         return False, "no answer came"
-    if not query.answers:
-        return answer.refused, "refused, rightly" if answer.refused else "answered what the documents do not answer"
-    if answer.refused:
-        return False, "refused what the documents answer"
-    verdict = answer_correct(query.question, answer.text, query.answers)
-    return verdict.label == "correct", verdict.reason
+    return judged(query.question, answer, query.answers)
 
 
 def _cache_state(answer: Answer | None, *, cached: bool) -> CacheState:

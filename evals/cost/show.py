@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from evals.amounts import dollars, duration, money
 from evals.cost.output import ConfigOutput, CostOutput, LeverOutput, SavingOutput
 from evals.interval import IntervalOutput
 from plumbline.text.printable import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.text import Text
 
-UNKNOWN = "unknown"
 ASSUMED = " †"
 
 
@@ -41,8 +42,7 @@ def report(console: Console, result: CostOutput) -> None:
     console.print(
         Text(
             f"Tokens: input (of it cached) → output. Intervals: 95 %, resampled by question. Prices of "
-            f"{result.prices_of}. "
-            f"Real models did cost {dollars(float(result.spent))}.",
+            f"{result.prices_of}. Real models did cost {dollars(result.spent)}.",
             style="dim",
         )
     )
@@ -60,9 +60,9 @@ def _comparison(console: Console, result: CostOutput) -> None:
     for config in result.configs:
         table.add_row(
             printable(config.config) + (ASSUMED if config.simulated else ""),
-            share(config.correct) if config.correct else "not judged",
-            money(config.dollars_per_1000_queries),
-            per_correct(config),
+            _stacked(share(config.correct) if config.correct else "not judged"),
+            _stacked(money(config.dollars_per_1000_queries)),
+            _stacked(per_correct(config)),
             tokens(config),
             duration(config.seconds_p50),
             duration(config.seconds_p95),
@@ -85,7 +85,7 @@ def _stages(console: Console, result: CostOutput) -> None:
                 printable(config.config) if number == 0 else "",
                 printable(stage.stage),
                 duration(stage.seconds),
-                UNKNOWN if stage.cost is None else dollars(float(stage.cost * 1000)),
+                dollars(None if stage.cost is None else stage.cost * 1000),
                 count(stage.input_tokens),
                 count(stage.cached_input_tokens),
                 count(stage.cache_write_tokens),
@@ -133,16 +133,6 @@ def share(interval: IntervalOutput, *, sign: bool = False) -> str:
     return f"{round(interval.estimate * 100):{'+' if sign else ''}} % [{low}, {high}]"
 
 
-def money(interval: IntervalOutput | None) -> str:
-    """Dollars with their interval; "unknown" when a price is."""
-    if interval is None:
-        return UNKNOWN
-    if interval.estimate == interval.low == interval.high == 0:
-        return "$0"
-    low, high = ("∞" if end is None else dollars(end).removeprefix("$") for end in (interval.low, interval.high))
-    return f"{dollars(interval.estimate)} [{low}, {high}]"
-
-
 def per_correct(config: ConfigOutput) -> str:
     """Dollars for a right answer, or why there is no such number."""
     if config.dollars_per_correct_answer is None and config.dollars is not None:
@@ -156,25 +146,14 @@ def tokens(config: ConfigOutput) -> str:
     return f"{config.input_tokens_per_query:,.0f}" + (f" ({cached:,.0f})" if cached else "") + f" → {written:,.0f}"
 
 
-def dollars(value: float) -> str:
-    """Dollars with three digits that matter."""
-    if value == 0:
-        return "$0"
-    digits = 2 if abs(value) >= 1 else min(2 - _magnitude(value), 9)
-    return f"${value:,.{digits}f}"
-
-
-def duration(seconds: float) -> str:
-    """A time for people."""
-    return f"{seconds * 1000:.{0 if seconds >= 0.01 else 1}f} ms" if seconds < 1 else f"{seconds:.1f} s"
-
-
 def count(value: float) -> str:
     """A mean count, empty for none."""
     return f"{value:,.0f}" if value else ""
 
 
-def _magnitude(value: float) -> int:
-    import math
+def _stacked(text: str) -> Text:
+    """An estimate with its interval below it."""
+    from rich.text import Text
 
-    return math.floor(math.log10(abs(value)))
+    estimate, _, rest = text.partition(" [")
+    return Text.assemble(estimate, (f"\n[{rest}", "dim") if rest else "")

@@ -67,6 +67,18 @@ def refused(answer: Answer) -> bool:
     return answer.refused or is_refusal(answer.text)
 
 
+def judged(question: str, answer: Answer, golds: Sequence[str], language: str = "en") -> tuple[bool, str]:
+    """Whether the answer is right, and why: as a gold answer says; without any, refusing is right."""
+    if not golds:
+        if refused(answer):
+            return True, "refused, rightly"
+        return False, "answered what the documents do not answer"
+    if answer.refused:
+        return False, "refused what the documents answer"
+    verdict = answer_correct(question, answer.text, golds, language)
+    return verdict.label == "correct", verdict.reason
+
+
 def gold_evidence(example: Example) -> GoldEvidence:
     """The example's labels."""
     spans = [(span.document, span.start, span.end) for span in example.spans]
@@ -80,13 +92,8 @@ def _language(example: Example) -> str | None:
 def _correct(example: Example, outcome: Outcome) -> float | None:
     if outcome.answer is None:
         return None
-    if example.answers:
-        if outcome.answer.refused:
-            return 0.0
-        language = _language(example) or "en"
-        verdict = answer_correct(example.question, outcome.answer.text, example.answers, language)
-        return float(verdict.label == "correct")
-    return float(refused(outcome.answer))
+    right, _ = judged(example.question, outcome.answer, example.answers, _language(example) or "en")
+    return float(right)
 
 
 def _by(function: Callable[[str, Sequence[str], str | None], float | None]) -> Score:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import Literal
 
@@ -33,6 +34,7 @@ class _Clause:
         return pattern.search(self.text) is not None
 
 
+@lru_cache(maxsize=256)  # several metrics of one row ask, one after another, and configurations often say the same
 def is_refusal(text: str) -> bool:
     """Whether `text` answers nothing; empty text does not, either."""
     said = without_markers(text).strip()

@@ -36,6 +36,12 @@ def test_a_single_configuration_is_compared_with_bm25(shop: Path) -> None:
     assert load(shop, "  lexical and more: {retrieval.mode: lexical, retrieval.top_n: 2}\n → ").baseline == "bm25"
 
 
+def test_a_single_configuration_that_is_bm25_is_compared_with_the_default(shop: Path) -> None:
+    both = "  default: {}\n  lexical and more: {retrieval.mode: lexical, retrieval.top_n: 2}\n"
+    suite = load(shop, f"{both} →   mine: {{retrieval.mode: lexical}}\n")
+    assert (suite.own, suite.baseline, suite.aliases) == (("mine",), "extractive", {"bm25": "mine"})
+
+
 def test_a_baseline_may_be_named_by_its_alias(shop: Path) -> None:
     assert load(shop, "name: shop → baseline: extractive").baseline == "default"
 
@@ -74,7 +80,7 @@ def test_the_fingerprint_tells_what_changed(shop: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        ("correct, → corect,", ConfigError, "primary: 'correct' is not among the metrics"),
+        ("correct, → corect,", ConfigError, "suite.yaml: primary: 'correct' is not among the metrics"),
         ("recall@1 → recal@1", ConfigError, "There is no metric 'recal@1'. Did you mean 'recall@1'?"),
         ("data: questions.jsonl\n → ", ConfigError, "suite.yaml: 'data' is missing"),
         ("questions.jsonl → nothing.jsonl", InputError, "There is no file"),

@@ -241,14 +241,6 @@ def test_stages_come_from_the_trace_and_money_from_the_ledger() -> None:
     assert (unknown.cost, unknown.full_price) == (None, None)
 
 
-@pytest.mark.parametrize(
-    ("value", "shown"),
-    [(0, "$0"), (12.3456, "$12.35"), (1234, "$1,234.00"), (0.5, "$0.500"), (0.00054321, "$0.000543")],
-)
-def test_dollars(value: float, shown: str) -> None:
-    assert show.dollars(value) == shown
-
-
 def test_shares() -> None:
     near_nothing = IntervalOutput(estimate=-0.001, low=-0.004, high=None, level=0.95, n=9, clusters=3, method="t")
     assert show.share(near_nothing) == "0 % [0, ?]"
