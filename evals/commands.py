@@ -80,7 +80,7 @@ def run(
     else:
         from evals import show
 
-        show.result(_console(), output)
+        show.result(terminal(), output)
     if gate and not output.gate.passed:
         raise typer.Exit(EXIT_ERROR)
 
@@ -142,7 +142,7 @@ def _print(output: Any, *, as_json: bool) -> None:
         return
     from evals import show
 
-    show.search_result(_console(), output)
+    show.search_result(terminal(), output)
 
 
 @contextmanager
@@ -150,14 +150,15 @@ def progress_bar(what: str) -> Iterator[OnRow]:
     """A bar on standard error, where that is a terminal."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    console = _console(stderr=True)
+    console = terminal(stderr=True)
     columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("", total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
-def _console(*, stderr: bool = False) -> Any:
+def terminal(*, stderr: bool = False) -> Any:
+    """A console on standard output or error; an `Any`, for rich is loaded when a command runs."""
     from rich.console import Console
 
     return Console(stderr=stderr, highlight=False)

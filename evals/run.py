@@ -20,14 +20,14 @@ from rag.config import build
 from routing.chat import Usage
 from routing.cost.ledger import LedgerEntry
 from routing.cost.prices import total_cost
-from routing.errors import AuthenticationError, ModelNotFoundError
+from routing.errors import AuthenticationError, MissingKeyError, ModelNotFoundError
 
 OnRow = Callable[[int, int], None]
 """Called with how many rows are done and how many there are."""
 
 OnOutcome = Callable[[Example, Outcome], None]
 
-HOPELESS = (AuthenticationError, ModelNotFoundError)
+HOPELESS = (AuthenticationError, MissingKeyError, ModelNotFoundError)
 """Errors that every further row would meet, too: the run stops, and what is done stays."""
 
 

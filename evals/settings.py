@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -16,6 +17,12 @@ class ConfigEntry(Settings):
 
     config: str | None = None
     settings: dict[str, Any] = Field(default_factory=dict)
+
+
+def config_source(config: str | None, folder: Path) -> str | Path | None:
+    """What an entry's `config` names: a YAML file, relative to `folder`, or a shipped configuration."""
+    own_file = config is not None and Path(config).suffix in {".yaml", ".yml"}
+    return folder / config if config is not None and own_file else config
 
 
 class DataSettings(Settings):

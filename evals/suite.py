@@ -19,7 +19,7 @@ from evals.formats.squad import load_squad
 from evals.metrics.contract import Metric
 from evals.metrics.registry import find_metric
 from evals.rows import load_dataset
-from evals.settings import BASELINES, ConfigEntry, EvalSettings
+from evals.settings import BASELINES, ConfigEntry, EvalSettings, config_source
 from plumbline.errors import InputError
 from plumbline.prompts import load_prompt
 from plumbline.settings import read_settings_file
@@ -166,9 +166,7 @@ def _configs(
 
 
 def _config(name: str, entry: ConfigEntry, folder: Path, environ: Mapping[str, str]) -> Config:
-    own_file = entry.config is not None and Path(entry.config).suffix in {".yaml", ".yml"}
-    config = folder / entry.config if own_file and entry.config else entry.config
-    settings = read_rag_settings(config, environ=environ, overrides=entry.settings)
+    settings = read_rag_settings(config_source(entry.config, folder), environ=environ, overrides=entry.settings)
     default = read_rag_settings(environ={}).routing.fallback
     if FALLBACK not in entry.settings and settings.routing.fallback == default:
         settings = _without_fallback(settings)

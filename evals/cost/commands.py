@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from evals.commands import progress_bar, terminal
 from plumbline.cli import EXIT_INTERRUPTED
 from plumbline.errors import ConfigError, InputError
 from plumbline.extras import require
 
 if TYPE_CHECKING:
-    from evals.cost.replay import OnRow
     from evals.cost.settings import ConfigEntry, SuiteSettings
 
 OUT_DEFAULT = Path("bench-cost")
@@ -69,7 +67,7 @@ def cost(
     if afresh:
         start_over(out)
     try:
-        with _progress_bar() as on_row:
+        with progress_bar("asking") as on_row:
             run = asyncio.run(replay(ready, out, on_row=on_row))
     except KeyboardInterrupt:
         typer.secho("Interrupted. The rows by now are stored; run the same command again to go on.", err=True)
@@ -81,7 +79,7 @@ def cost(
         return
     from evals.cost import show
 
-    console = _console()
+    console = terminal()
     show.report(console, result)
     for path in written:
         console.print(str(path), style="dim", markup=False)
@@ -130,20 +128,3 @@ def _dollars(budget: str | None) -> Decimal | None:
     if not dollars.is_finite() or dollars < 0:
         raise ConfigError(f"--budget {budget}: this is no amount of dollars.", key="budget", value=budget)
     return dollars
-
-
-@contextmanager
-def _progress_bar() -> Iterator[OnRow]:
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    console = _console(stderr=True)
-    columns = (TextColumn("asking"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
-
-
-def _console(*, stderr: bool = False) -> Any:
-    from rich.console import Console
-
-    return Console(stderr=stderr, highlight=False)

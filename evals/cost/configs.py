@@ -14,6 +14,7 @@ from evals.cost.budgeted import Purse
 from evals.cost.catalog import bench_catalog
 from evals.cost.profiles import Profile, profile
 from evals.cost.settings import ConfigEntry
+from evals.settings import config_source
 from plumbline.errors import ConfigError
 from plumbline.prompts import load_prompt
 from rag.config import NO_FALLBACK, read_rag_settings
@@ -66,9 +67,8 @@ def read_config(name: str, entry: ConfigEntry, folder: Path, environ: Mapping[st
                 hint="Leave generation.model out.",
             )
         overrides["generation.model"] = assumed.model
-    own_file = entry.config is not None and Path(entry.config).suffix in {".yaml", ".yml"}
     settings = read_rag_settings(
-        folder / entry.config if own_file and entry.config else entry.config,
+        config_source(entry.config, folder),
         environ=os.environ if environ is None else environ,
         overrides=overrides,
         catalog=penniless_catalog(assumed),

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from evals import run
 from evals.cost.budget import Budget, BudgetSpentError
 from evals.cost.budgeted import Purse
 from evals.cost.catalog import bench_catalog
@@ -22,14 +23,14 @@ from evals.metrics.of_answers import judged
 from plumbline.trace import current_ids, read_trace
 from rag import RAG
 from rag.config import build
-from routing.errors import AuthenticationError, MissingKeyError, ModelError, ModelNotFoundError
+from routing.errors import ModelError
 
 if TYPE_CHECKING:
     from rag.config import Parts
     from rag.ingest.report import IngestReport
     from rag.types import Answer
 
-HOPELESS = (AuthenticationError, MissingKeyError, ModelNotFoundError, BudgetSpentError)
+HOPELESS = (*run.HOPELESS, BudgetSpentError)
 """What the next query would meet as well: the run ends, and its rows stay."""
 
 

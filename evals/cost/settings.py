@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field, model_validator
 
+from evals import settings as of_suites
 from plumbline.settings import Settings
 
 
-class ConfigEntry(Settings):
-    """One configuration of the comparison.
+class ConfigEntry(of_suites.ConfigEntry):
+    """One configuration of the comparison; `config` and `settings` as in any suite.
 
-    `config` is a shipped configuration or a YAML file, `settings` maps dotted keys to values and wins over it.
     `simulate` names a profile of a simulated provider, which then answers. `unpriced` allows calls of a real model
     whose price is unknown; they count nothing against the budget, and their cost is shown as unknown.
     """
 
-    config: str | None = None
-    settings: dict[str, Any] = Field(default_factory=dict)
     simulate: str | None = None
     unpriced: bool = False
 

@@ -10,6 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from evals.corpus import hash_files
 from evals.cost.checks import check_budget, check_models
 from evals.cost.claims import check_levers
 from evals.cost.configs import Config, read_config
@@ -41,7 +42,7 @@ class Suite:
         """A hash of each part: results of runs with equal fingerprints belong together."""
         parts: dict[str, Any] = {
             "version": __version__,
-            "documents": _hashes(self.docs),
+            "documents": hash_files(self.docs),
             "workload": self.workload.hash,
             "seed": self.seed,
             "configs": {config.name: config.facts() for config in self.configs},
@@ -112,8 +113,3 @@ def _workload(settings: SuiteSettings, folder: Path) -> Workload:
         per_minute=settings.per_minute,
         seed=settings.seed,
     )
-
-
-def _hashes(docs: Path) -> dict[str, str]:
-    files = [docs] if docs.is_file() else sorted(path for path in docs.rglob("*") if path.is_file())
-    return {str(path.relative_to(docs.parent)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}

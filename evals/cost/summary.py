@@ -12,6 +12,7 @@ from decimal import Decimal
 from evals.cost.configs import Config
 from evals.cost.replay import Run
 from evals.cost.row import Row, StageCost
+from evals.metrics.operations import percentile
 from evals.stats import Interval, bootstrap_mean, bootstrap_ratio
 from routing.cost.prices import total_cost
 
@@ -90,8 +91,8 @@ def _summary(config: Config, rows: Sequence[Row], run: Run) -> ConfigSummary:
         per_correct=_per_correct(judged, seed),
         cost=total_cost([row.cost for row in rows]),
         unpriced=sum(row.cost is None for row in rows),
-        p50=_quantile(seconds, 0.5),
-        p95=_quantile(seconds, 0.95),
+        p50=percentile(seconds, 0.5),
+        p95=percentile(seconds, 0.95),
         stages=_stages(rows),
         prefix_cached=sum(row.cache == "prefix" for row in rows),
         answers_cached=sum(row.cache == "answer" for row in rows),
@@ -138,13 +139,6 @@ def known(values: Iterable[float | None]) -> list[float] | None:
 
 def _dollars(cost: Decimal | None, times: int = 1) -> float | None:
     return None if cost is None else float(cost * times)
-
-
-def _quantile(ordered: Sequence[float], share: float) -> float:
-    """The smallest value that at least this share of all does not exceed."""
-    import math
-
-    return ordered[max(math.ceil(share * len(ordered)) - 1, 0)]
 
 
 def _stages(rows: Sequence[Row]) -> tuple[StageSummary, ...]:
