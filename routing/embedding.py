@@ -39,7 +39,7 @@ class MeteredEmbedder:
 
     async def _call(self, embed: Callable[[], Awaitable[Embeddings]], tags: Tags) -> Vectors:
         async def attempt() -> Vectors:
-            with self._meter.call("embedding", self.embedder.name, tags) as reading:
+            async with self._meter.call("embedding", self.embedder.name, tags) as reading:
                 embeddings = await embed()
                 reading.usage = embeddings.usage
             return embeddings.vectors

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -79,8 +79,8 @@ class Meter:
     ledger: Ledger
     prices: PriceTable
 
-    @contextmanager
-    def call(self, kind: Kind, model: str, tags: Tags) -> Iterator[Reading]:
+    @asynccontextmanager
+    async def call(self, kind: Kind, model: str, tags: Tags) -> AsyncIterator[Reading]:
         """Measure one call. A call that raises is recorded too, with what usage was set by then (usually none).
 
         The cost of a failure is 0 when the provider refused it or was never reached. It is `None`, unknown, when the
@@ -105,7 +105,7 @@ class Meter:
                     bill.usage += reading.usage
                     bill.costs.append(reading.cost)
                 trace_id, span_id = current_ids()
-                self.ledger.record(
+                await self.ledger.arecord(
                     LedgerEntry(
                         kind,
                         reading.model,

@@ -95,10 +95,13 @@ class Router:
         _check_deadline(model, request)
         reading: Reading | None = None
         try:
-            with _recorded(model, attempts), self._meter.call("chat", model.name, request.tags) as reading:
-                answering = model.complete(request) if on_text is None else _spoken(model, request, reading, on_text)
-                response = await answering
-                _read(response, reading)
+            with _recorded(model, attempts):
+                async with self._meter.call("chat", model.name, request.tags) as reading:
+                    if on_text is None:
+                        response = await model.complete(request)
+                    else:
+                        response = await _spoken(model, request, reading, on_text)
+                    _read(response, reading)
         except TransientError as error:
             if reading is not None and reading.began:
                 raise _BrokenOffError(error) from error

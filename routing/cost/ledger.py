@@ -6,7 +6,10 @@ budgets read.
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -79,11 +82,44 @@ class Ledger:
     def __init__(self, engine: Engine, path: Path) -> None:
         self._engine = engine
         self._path = path
+        self._lock = threading.Lock()
+        self._waiting: list[tuple[LedgerEntry, Future[None]]] = []
+        self._busy = False
 
-    def record(self, entry: LedgerEntry) -> None:
-        """Store one entry durably; raises `StorageError` when it cannot."""
+    def record(self, *entries: LedgerEntry) -> None:
+        """Store entries durably, all or none; raises `StorageError` when it cannot."""
         with writing(self._engine, self._path) as connection:
-            connection.execute(_ledger_table().insert(), _to_row(entry))
+            connection.execute(_ledger_table().insert(), [_to_row(entry) for entry in entries])
+
+    async def arecord(self, entry: LedgerEntry) -> None:
+        """As `record`, beside the event loop: while another process holds the database only the caller waits.
+
+        What comes in while one transaction is written is written together in the next. A caller that is cancelled no
+        longer waits; the entry is stored all the same.
+        """
+        stored: Future[None] = Future()
+        with self._lock:
+            self._waiting.append((entry, stored))
+            start, self._busy = not self._busy, True
+        if start:
+            asyncio.get_running_loop().run_in_executor(None, self._store_waiting)
+        await asyncio.shield(asyncio.wrap_future(stored))
+
+    def _store_waiting(self) -> None:
+        while True:
+            with self._lock:
+                batch, self._waiting = self._waiting, []
+                self._busy = bool(batch)
+            if not batch:
+                return
+            try:
+                self.record(*(entry for entry, _ in batch))
+            except Exception as error:  # noqa: BLE001 (it is raised where each entry is waited for)
+                for _, stored in batch:
+                    stored.set_exception(error)
+            else:
+                for _, stored in batch:
+                    stored.set_result(None)
 
     def of_trace(self, trace_id: str) -> list[LedgerEntry]:
         """The entries one trace caused, oldest first."""

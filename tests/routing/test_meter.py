@@ -12,9 +12,10 @@ from routing.chat import Tags, Usage
 from routing.meter import Meter, billed
 
 
-def test_a_call_is_measured_and_traced(meter: Meter) -> None:
-    with meter.tracing.span("ask"), meter.call("embedding", "openai/priced", Tags("ingest")) as reading:
-        reading.usage = Usage(input_tokens=500_000, cached_input_tokens=1)
+async def test_a_call_is_measured_and_traced(meter: Meter) -> None:
+    with meter.tracing.span("ask"):
+        async with meter.call("embedding", "openai/priced", Tags("ingest")) as reading:
+            reading.usage = Usage(input_tokens=500_000, cached_input_tokens=1)
     assert reading.cost == Decimal("0.5")
     meter.tracing.flush()
     engine = meter.tracing.writer._engine
@@ -28,9 +29,10 @@ def test_a_call_is_measured_and_traced(meter: Meter) -> None:
     assert row.span_id == span.span_id
 
 
-def test_a_call_that_fails_is_recorded_too(meter: Meter) -> None:
-    with meter.tracing.span("ask"), pytest.raises(ValueError, match="no"), meter.call("chat", "openai/priced", Tags()):
-        raise ValueError("no")
+async def test_a_call_that_fails_is_recorded_too(meter: Meter) -> None:
+    with meter.tracing.span("ask"), pytest.raises(ValueError, match="no"):
+        async with meter.call("chat", "openai/priced", Tags()):
+            raise ValueError("no")
     meter.tracing.flush()
     (root,) = recent_traces(meter.tracing.writer._engine)
     (row,) = meter.ledger.of_trace(root.trace_id)
@@ -38,17 +40,17 @@ def test_a_call_that_fails_is_recorded_too(meter: Meter) -> None:
     assert row.cost is None, "a provider that was asked may have worked and counted"
 
 
-def test_a_bill_adds_up_and_an_unknown_price_makes_it_unknown(meter: Meter) -> None:
+async def test_a_bill_adds_up_and_an_unknown_price_makes_it_unknown(meter: Meter) -> None:
     with billed() as outer:
         with billed() as inner:
-            with meter.call("chat", "openai/priced", Tags()) as reading:
+            async with meter.call("chat", "openai/priced", Tags()) as reading:
                 reading.usage = Usage(1_000_000, 0)
             assert inner.cost == 1
-        with meter.call("chat", "openai/priced", Tags()) as reading:
+        async with meter.call("chat", "openai/priced", Tags()) as reading:
             reading.usage = Usage(0, 1_000_000)
         assert outer.cost == 3
         assert outer.usage == Usage(1_000_000, 1_000_000)
-        with meter.call("chat", "vllm/unknown", Tags()) as reading:
+        async with meter.call("chat", "vllm/unknown", Tags()) as reading:
             reading.usage = Usage(1, 1)
     assert inner.cost == 1
     assert outer.cost is None
@@ -56,7 +58,7 @@ def test_a_bill_adds_up_and_an_unknown_price_makes_it_unknown(meter: Meter) -> N
 
 async def test_tasks_bill_the_block_that_started_them(meter: Meter) -> None:
     async def one() -> None:
-        with meter.call("chat", "openai/priced", Tags()) as reading:
+        async with meter.call("chat", "openai/priced", Tags()) as reading:
             await asyncio.sleep(0)
             reading.usage = Usage(1_000_000)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import sqlite3
 import threading
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from plumbline.database import open_database
 from plumbline.errors import StorageError
@@ -73,6 +75,47 @@ def test_many_writers_lose_nothing(ledger: Ledger) -> None:
         thread.join()
     assert ledger.totals().calls == 200
     assert ledger.totals().cost == 2
+
+
+async def test_tasks_write_together_and_lose_nothing(ledger: Ledger) -> None:
+    commits = 0
+
+    @event.listens_for(ledger._engine, "commit")
+    def count(_: object) -> None:
+        nonlocal commits
+        commits += 1
+
+    await asyncio.gather(*(ledger.arecord(entry("0.01", trace=f"t{number}")) for number in range(100)))
+    assert {found.trace_id for _, found in ledger.after(0)} == {f"t{number}" for number in range(100)}
+    assert commits < 50
+
+
+async def test_a_locked_database_holds_up_nobody_but_the_caller(ledger: Ledger) -> None:
+    other = sqlite3.connect(ledger._path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    waiting = asyncio.create_task(ledger.arecord(entry("1")))
+    leaving = asyncio.create_task(ledger.arecord(entry("2")))
+    await asyncio.sleep(0.05)
+    assert not waiting.done()
+    leaving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await leaving
+    other.execute("ROLLBACK")
+    other.close()
+    await waiting
+    await ledger.arecord(entry("3"))
+    assert [found.cost for _, found in ledger.after(0)] == [1, 2, 3]
+
+
+async def test_every_task_is_told_that_its_row_could_not_be_written(ledger: Ledger) -> None:
+    with ledger._engine.begin() as connection:
+        connection.execute(text("ALTER TABLE ledger RENAME TO hidden"))
+    failed = await asyncio.gather(*(ledger.arecord(entry("1")) for _ in range(3)), return_exceptions=True)
+    assert [type(error) for error in failed] == [StorageError] * 3
+    with ledger._engine.begin() as connection:
+        connection.execute(text("ALTER TABLE hidden RENAME TO ledger"))
+    await ledger.arecord(entry("1"))
+    assert ledger.totals().calls == 1
 
 
 def test_a_row_that_cannot_be_written_is_an_error(ledger: Ledger) -> None:
