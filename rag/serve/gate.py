@@ -91,6 +91,7 @@ class _Exchange:
         key = guard.admit(method, path, self._headers)
         if key is not None:
             self._scope["state"]["tenant"] = key.tenant
+            await self._host.keys.note_use(key)
         if not path.startswith(GUARDED):
             await app(self._scope, receive, self._forward)
             return

@@ -6,6 +6,7 @@ hashes are compared in constant time.
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import secrets
 from dataclasses import dataclass
@@ -119,10 +120,17 @@ class KeyRing:
             row = connection.execute(keys.select().where(keys.c.id == key_id)).mappings().first()
         if row is None or not hmac.compare_digest(row["hash"], _hash(secret)) or row["revoked"] is not None:
             return None
-        if row["last_used"] != _today():
-            with writing(self._engine, self._file) as connection:
-                connection.execute(keys.update().where(keys.c.id == key_id).values(last_used=_today()))
         return Key(**{name: row[name] for name in Key.__slots__})
+
+    async def note_use(self, key: Key) -> None:
+        """Remember that `key` was used today; another process that holds the database holds up nobody but the key."""
+        if key.last_used != _today():
+            await asyncio.to_thread(self._mark_used, key.id)
+
+    def _mark_used(self, key_id: str) -> None:
+        keys = _keys_table()
+        with writing(self._engine, self._file) as connection:
+            connection.execute(keys.update().where(keys.c.id == key_id).values(last_used=_today()))
 
     def close(self) -> None:
         """Close the database."""

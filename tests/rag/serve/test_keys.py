@@ -21,13 +21,15 @@ def ring(tmp_path: Path):
     opened.close()
 
 
-def test_a_key_opens_what_it_was_made_for(ring: KeyRing) -> None:
+async def test_a_key_opens_what_it_was_made_for(ring: KeyRing) -> None:
     token = ring.add("shop", "acme")
     assert token.startswith("plk_")
     assert len(token) > 50
     key = ring.check(token)
     assert key is not None
     assert (key.name, key.tenant, key.revoked) == ("shop", "acme", None)
+    assert ring.all()[0].last_used is None
+    await ring.note_use(key)
     assert ring.all()[0].last_used == datetime.now(UTC).date().isoformat()
 
 
@@ -107,8 +109,10 @@ async def test_with_a_key_made_every_route_needs_one(serving: Serving, method: s
         assert response.status_code == 401
         assert response.headers["www-authenticate"].startswith("Bearer")
         assert key not in response.text
+    assert served.host.keys.all()[0].last_used is None
     allowed = await served.client.request(method, path, headers={"authorization": f"Bearer {key}"})
     assert allowed.status_code != 401
+    assert served.host.keys.all()[0].last_used is not None
 
 
 async def test_what_is_open_stays_open(serving: Serving) -> None:
