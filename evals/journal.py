@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Mapping
@@ -26,7 +27,7 @@ class Journal:
         self._path = path
         with storage_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = path.open("ab")
+            self._file = path.open("ab", buffering=0)  # what could not be written does not come up again in `close`
             if not lock_file(self._file):
                 self._file.close()
                 raise _in_use(path)
@@ -37,11 +38,17 @@ class Journal:
         self.entries = [self._entry(number, line) for number, line in enumerate(whole.splitlines(), 1)]
 
     def append(self, entry: Mapping[str, Any]) -> None:
-        """Write one entry; raises `StorageError`."""
+        """Write one entry; raises `StorageError`, and leaves no part of it, when it does not fit."""
+        line = json.dumps(entry, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n"
         with storage_errors(self._path):
-            self._file.write(json.dumps(entry, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n")
-            self._file.flush()
-            os.fsync(self._file.fileno())
+            end = os.fstat(self._file.fileno()).st_size
+            try:
+                if self._file.write(line) < len(line):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                os.fsync(self._file.fileno())
+            except OSError:
+                self._file.truncate(end)
+                raise
 
     def close(self) -> None:
         """Close the file."""

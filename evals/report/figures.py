@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,7 +46,10 @@ def as_svg(figure: Figure) -> str:
     import matplotlib as mpl
 
     written = io.StringIO()
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "plumbline", "font.family": "sans-serif"}):
+    style = {"svg.fonttype": "none", "svg.hashsalt": "plumbline", "font.family": "sans-serif"}
+    with mpl.rc_context(style), warnings.catch_warnings():
+        # Text stays text: the reader's browser has the letters that matplotlib's font lacks.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         figure.savefig(written, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     svg = written.getvalue()
     svg = svg[svg.index("<svg") :].replace(INK, "currentColor")

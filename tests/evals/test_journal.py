@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 from evals.cost.replay import start_over
 from evals.journal import Journal, check_closed
-from plumbline.errors import StateError
+from plumbline.errors import StateError, StorageError
 
 HOLD = """
 import sys, time
@@ -40,6 +41,24 @@ def test_another_process_cannot_write_it_until_the_first_has_ended_however_it_di
     assert journal.entries == [{"mine": 1}]
     journal.close()
     check_closed(path)
+
+
+def test_an_entry_that_does_not_fit_leaves_no_part_of_it(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    journal = Journal(path)
+    journal.append({"fits": 1})
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
+    try:
+        with pytest.raises(StorageError, match=r"Cannot write"):
+            journal.append({"long": "x" * 200})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    journal.append({"fits": 2})
+    journal.close()
+    again = Journal(path)
+    again.close()
+    assert again.entries == [{"fits": 1}, {"fits": 2}]
 
 
 def test_a_line_that_was_cut_short_is_removed(tmp_path: Path) -> None:
