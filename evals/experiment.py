@@ -51,9 +51,13 @@ class Experiment:
         self.outcomes = dict(map(_from_entry, self._journal.entries))
 
     def add(self, key: Key, outcome: Outcome) -> None:
-        """Store one outcome for good; a later one for the same key wins."""
-        self.outcomes[key] = outcome
-        self._journal.append(_to_entry(key, outcome))
+        """Store one outcome for good, without the texts of its hits; a later one for the same key wins."""
+        lean = _lean(outcome)
+        self.outcomes[key] = lean
+        config, example = key
+        self._journal.append(
+            {"config": config, "example": example, "outcome": _outcomes().dump_python(lean, mode="json")}
+        )
 
     def close(self) -> None:
         """Close the rows."""
@@ -135,15 +139,13 @@ def _numbered(path: Path, day: str) -> bool:
     return path.name[len(day) + 1 :].isdigit()
 
 
-def _to_entry(key: Key, outcome: Outcome) -> dict[str, Any]:
-    config, example = key
+def _lean(outcome: Outcome) -> Outcome:
+    """Spans say where hits stand; their text is the document's. Thousands of rows fit in memory this way."""
     answer = outcome.answer and replace(outcome.answer, hits=())  # `hits` of the outcome are the same
-    lean = replace(outcome, answer=answer, hits=tuple(_without_text(hit) for hit in outcome.hits))
-    return {"config": config, "example": example, "outcome": _outcomes().dump_python(lean, mode="json")}
+    return replace(outcome, answer=answer, hits=tuple(_without_text(hit) for hit in outcome.hits))
 
 
 def _without_text(hit: Hit) -> Hit:
-    """Spans say where; the text is the document's."""
     return replace(hit, chunk=replace(hit.chunk, text="", context=""))
 
 

@@ -58,8 +58,9 @@ def search_result(console: Console, output: SearchOutput) -> None:
     console.print(Text.assemble((printable(output.name), "bold"), "  ", facts))
     console.print()
     console.print(scores_table(output.scores, list(dict.fromkeys(score.config for score in output.scores))))
-    console.print()
-    console.print(differences_table(output.differences))
+    if output.differences:
+        console.print()
+        console.print(differences_table(output.differences))
     for note in output.notes:
         console.print(Text(f"not read: {printable(note)}", style="yellow"))
 
@@ -80,11 +81,9 @@ def scores_table(scores: Sequence[ScoreOutput], configs: Sequence[str], primary:
     return table
 
 
-def differences_table(differences: Iterable[DifferenceOutput]) -> Table:
-    """A row for each configuration and metric: the difference to the baseline, its p-value, what it shows."""
-    differences = list(differences)
-    against = f"against {differences[0].baseline}" if differences else ""
-    table = _table(against, "metric", "difference", "p", "p, Holm", "shows")
+def differences_table(differences: Sequence[DifferenceOutput]) -> Table:
+    """A row for each difference (there is one at least): to the baseline, its p-value, what it shows."""
+    table = _table(f"against {differences[0].baseline}", "metric", "difference", "p", "p, Holm", "shows")
     table.columns[2].no_wrap = True
     for found in differences:
         table.add_row(

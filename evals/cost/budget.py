@@ -96,7 +96,7 @@ class Budget:
             if at_most and self._spent + at_most > self.limit:
                 raise BudgetSpentError(
                     f"The next call of {model} can cost up to ${at_most:.6f}, and of the budget of "
-                    f"${self.limit} only ${self.limit - self._spent:.6f} is left.",
+                    f"${self.limit:f} only ${self.limit - self._spent:.6f} is left.",
                     model=model,
                     hint="Raise the budget to go on, or lower generation.max_tokens.",
                 )

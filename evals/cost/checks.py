@@ -28,7 +28,7 @@ def check_budget(config: Config, budget: Decimal, workload: Workload, *, given: 
             asked = ChatRequest((Message("system", system), Message("user", first)))
             least = most_of_chat(price, asked, config.settings.generation.max_tokens)
         if least > budget:
-            said = f"the budget is ${budget}" if given else "there is no budget"
+            said = f"the budget is ${budget:f}" if given else "there is no budget"
             raise ConfigError(
                 f"Configuration '{config.name}': one call of {model} can cost ${least:.6f} and more, and {said}.",
                 key="budget",

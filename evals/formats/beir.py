@@ -86,6 +86,8 @@ def _qrels(path: Path) -> dict[str, dict[str, int]]:
                 f"{path.name}:{number}: '{line.strip()}' is not of the form {', '.join(HEADINGS)}, with tabs between."
             )
         qrels[fields[0]][fields[1]] = int(fields[2])
+    if not qrels:
+        raise InputError(f"{path} holds no judgement.", hint=f"Each line has {', '.join(HEADINGS)}, with tabs between.")
     return dict(qrels)
 
 

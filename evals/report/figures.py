@@ -46,8 +46,10 @@ def as_svg(figure: Figure) -> str:
     import matplotlib as mpl
 
     written = io.StringIO()
-    style = {"svg.fonttype": "none", "svg.hashsalt": "plumbline", "font.family": "sans-serif"}
-    with mpl.rc_context(style), warnings.catch_warnings():
+    with (
+        mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "plumbline", "font.family": "sans-serif"}),
+        warnings.catch_warnings(),
+    ):
         # Text stays text: the reader's browser has the letters that matplotlib's font lacks.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         figure.savefig(written, format="svg", transparent=True, metadata={"Date": None, "Creator": None})

@@ -96,6 +96,7 @@ def test_beir(beir: Path, tmp_path: Path) -> None:
         ("qrels/test.tsv", "1 b 1\n", "test.tsv:1: '1 b 1' is not of the form"),
         ("qrels/test.tsv", "9\tb\t1\n", "judge the query '9'"),
         ("qrels/test.tsv", "1\tc\t1\n", "judge the document 'c', which is not in the corpus"),
+        ("qrels/test.tsv", "query-id\tcorpus-id\tscore\n", "test.tsv holds no judgement"),
         ("qrels/train.tsv", "1\tb\t1\n", "qrels of several splits"),
         ("corpus.jsonl", '{"id": "b", "text": "x"}\n', "corpus.jsonl:1: '_id' is missing"),
         ("corpus.jsonl", '{"_id": "b", "text": "x"}\n{"_id": "b", "text": "y"}\n', "'b' comes twice"),
