@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -9,8 +10,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from plumbline.cli import build_app
-from plumbline.errors import InputError
+from plumbline.cli import build_app, exit_code
+from plumbline.errors import InputError, PlumblineError
 from rag.serve.keys import KeyRing
 
 
@@ -69,3 +70,37 @@ def test_a_missing_extra_is_named(rag, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "fastapi", None)
     with pytest.raises(MissingExtraError, match=r"plumbline\[serve\]"):
         rag("serve")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["--host", "0.0.0.0"], 2, ["0.0.0.0", "rag keys add", "--no-auth"]),
+        (["--host", "203.0.113.7"], 2, ["203.0.113.7", "--host"]),
+        (["--host", "no such host"], 2, ["no such host"]),
+        (["--model", "anthropic/claude-haiku-4-5"], 4, ["ANTHROPIC_API_KEY"]),
+        (["--set", "serve.models=[openai/nope]"], 2, ["serve.models", "openai/nope"]),
+    ],
+)
+def test_what_cannot_work_is_said_before_anything_is_served(
+    rag, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], code: int, words: list[str]
+) -> None:
+    served: list[object] = []
+
+    async def never(host: object, *_: object, **more: object) -> None:
+        served.append(host)
+
+    monkeypatch.setattr("rag.serve.server.serve", never)
+    monkeypatch.setattr("rag.serve.server.start_logging", lambda *, requests: None)  # it is the process's
+    monkeypatch.delenv("ANTHROPIC_API_KEY", raising=False)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    with pytest.raises(PlumblineError) as caught:
+        rag("serve", "--kb", str(tmp_path / "kb"), "--port", port, *arguments)
+    assert exit_code(caught.value) == code
+    for word in words:
+        assert word in f"{caught.value.message} {caught.value.hint}"
+    assert not served
+    rag("serve", "--kb", str(tmp_path / "kb"), "--port", port)
+    assert len(served) == 1

@@ -282,24 +282,3 @@ def test_a_port_is_claimed_once_and_given_back() -> None:
         other.listen()
         with pytest.raises(InputError, match=f"--port {port + 1}"), claimed("127.0.0.1", port):
             pytest.fail("the port is another program's")
-
-
-@pytest.mark.parametrize(
-    ("arguments", "code", "words"),
-    [
-        (["--host", "0.0.0.0"], 2, ["0.0.0.0", "rag keys add", "--no-auth"]),
-        (["--host", "203.0.113.7"], 2, ["203.0.113.7", "--host"]),
-        (["--host", "no such host"], 2, ["no such host"]),
-        (["--model", "anthropic/claude-haiku-4-5"], 4, ["ANTHROPIC_API_KEY"]),
-        (["--set", "serve.models=[openai/nope]"], 2, ["serve.models", "openai/nope"]),
-    ],
-)
-async def test_what_cannot_work_is_said_before_anything_is_served(
-    place: Place, arguments: list[str], code: int, words: list[str]
-) -> None:
-    process = await place.command("serve", "--kb", str(place.kb), "--port", str(free_port()), *arguments)
-    output, _ = await asyncio.wait_for(process.communicate(), PATIENCE)
-    assert process.returncode == code, output.decode()
-    for word in words:
-        assert word in " ".join(output.decode().split())
-    assert "Serving" not in output.decode()
