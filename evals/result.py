@@ -76,6 +76,7 @@ class EvalOutput(Output):
     seed: int
     data: str
     corpus: str
+    code: str
     configs: dict[str, str]
     versions: dict[str, str]
     scores: list[ScoreOutput]
@@ -109,6 +110,7 @@ def result_of(run: Run) -> tuple[EvalOutput, Scores]:
         seed=suite.seed,
         data=fingerprint["data"],
         corpus=fingerprint["corpus"],
+        code=fingerprint["code"],
         configs=dict(fingerprint["configs"]),
         versions=dict(fingerprint["versions"]),
         scores=[score_output(score, metrics[score.metric]) for score in scores.scores],

@@ -5,12 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
-from re import match
 from typing import Any
 
 from evals.corpus import evals_folder, hash_files
@@ -20,6 +17,7 @@ from evals.metrics.contract import Metric
 from evals.metrics.registry import find_metric
 from evals.rows import load_dataset
 from evals.settings import BASELINES, ConfigEntry, EvalSettings, config_source
+from evals.versions import code_hash, package_versions
 from plumbline.errors import InputError
 from plumbline.prompts import load_prompt
 from plumbline.settings import read_settings_file
@@ -65,12 +63,13 @@ class Suite:
     concurrency: int
 
     def fingerprint(self) -> dict[str, Any]:
-        """What decides the outcomes: hashes of data, corpus and configurations (with prompts), seed, versions."""
+        """What decides the outcomes: hashes of data, corpus, code and configurations with prompts; seed, versions."""
         return {
             "data": self.dataset.hash,
             "corpus": hash_files(self.corpus),
             "configs": {config.name: config.hash for config in self.configs},
             "seed": self.seed,
+            "code": code_hash(),
             "versions": package_versions(),
         }
 
@@ -111,20 +110,6 @@ def load_suite(
         seed=settings.seed,
         concurrency=settings.concurrency,
     )
-
-
-def package_versions() -> dict[str, str]:
-    """Versions of Python, of Plumbline and of the packages it can use that are installed."""
-    versions = {"python": platform.python_version(), "plumbline": version("plumbline")}
-    for line in requires("plumbline") or []:
-        name = match(r"[A-Za-z0-9._-]+", line)
-        if name is None or 'extra == "dev"' in line:
-            continue
-        try:
-            versions[name[0]] = version(name[0])
-        except PackageNotFoundError:
-            continue
-    return dict(sorted(versions.items()))
 
 
 def _data(settings: EvalSettings, folder: Path, home: Path) -> tuple[Dataset, Path]:
