@@ -124,14 +124,14 @@ class _Checker:
     def _citation(self, hit: Hit, span: Best, answer_start: int, answer_end: int) -> Citation:
         start, end = hit.chunk.start + span.start, hit.chunk.start + span.end
         quote = hit.chunk.text[span.start : span.end]
-        stored, page, section = self.catalogue.cited(hit.chunk.document_id, start, end)
-        if stored != quote:
+        stored = self.catalogue.span(hit.chunk.document_id, start, end)
+        if stored is None or stored.text != quote:
             return _not_found(hit.document, answer_start, answer_end)
         return Citation(
             hit.document,
             hit.chunk.document_id,
-            page,
-            section,
+            stored.page,
+            stored.section,
             start,
             end,
             answer_start,

@@ -54,6 +54,15 @@ class Totals:
     failed_files: int
 
 
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A piece of a document's text; page and heading path (joined by " > ") are those of its start, if it has them."""
+
+    text: str
+    page: int | None
+    section: str | None
+
+
 class Catalogue:
     """Reads and writes the truth in the database behind `engine`, which lies at `path`."""
 
@@ -164,15 +173,12 @@ class Catalogue:
                 tuple(Section(tuple(json.loads(s.path)), s.start, s.end) for s in section_rows),
             )
 
-    def span(self, document_id: str, start: int, end: int) -> str | None:
+    def span(self, document_id: str, start: int, end: int) -> Span | None:
         """document.text[start:end] as it is stored, or `None` when there is no such document."""
-        from sqlalchemy import func, select
-
-        documents = tables.documents()
+        values = {"document_id": document_id, "offset": start, "from": start + 1, "length": end - start}
         with storage_errors(self._path), self._engine.connect() as connection:
-            query = select(func.substr(documents.c.text, start + 1, end - start)).where(documents.c.id == document_id)
-            found: str | None = connection.scalar(query)
-            return found
+            found = connection.execute(_span(), values).one_or_none()
+        return None if found is None else Span(found.text, found.page, _shown(found.section))
 
     def locate(self, document_id: str, offset: int) -> tuple[int | None, str | None]:
         """Page number and heading path (joined by " > ") at an offset of a document, as far as it has them."""
@@ -181,13 +187,6 @@ class Catalogue:
         with storage_errors(self._path), self._engine.connect() as connection:
             found = connection.execute(select(*_place()), {"document_id": document_id, "offset": offset}).one()
             return found.page, _shown(found.section)
-
-    def cited(self, document_id: str, start: int, end: int) -> tuple[str | None, int | None, str | None]:
-        """What `span` says of [start, end) and `locate` of its start, in one look: an answer cites several."""
-        values = {"document_id": document_id, "offset": start, "from": start + 1, "length": end - start}
-        with storage_errors(self._path), self._engine.connect() as connection:
-            found = connection.execute(_cited(), values).one_or_none()
-        return (None, None, None) if found is None else (found.text, found.page, _shown(found.section))
 
     def documents(self, document_id: str | None = None) -> list[dict[str, Any]]:
         """Id, name, source, media type, size and pages (`None`: no such thing) of every document, by name.
@@ -275,7 +274,7 @@ def _place() -> tuple[Label[int | None], Label[str | None]]:
 
 
 @cache
-def _cited() -> Select[Any]:
+def _span() -> Select[Any]:
     from sqlalchemy import bindparam, func, select
 
     d = tables.documents().c

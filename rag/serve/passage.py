@@ -23,7 +23,8 @@ class Passage:
 def passage_of(catalogue: Catalogue, document_id: str, start: int, end: int, around: int) -> Passage:
     """The text [start, end) of a stored document and up to `around` characters on each side."""
     first = max(0, start - around)
-    text = catalogue.span(document_id, first, end + around + 1) or ""
+    found = catalogue.span(document_id, first, end + around + 1)
+    text = "" if found is None else found.text
     before, quote, after = text[: start - first], text[start - first : end - first], text[end - first :]
     page, section = catalogue.locate(document_id, start)
     return Passage(before if first == 0 else _from_break(before), quote, _to_break(after, around), page, section)

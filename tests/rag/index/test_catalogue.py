@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from plumbline.database import open_database
 from plumbline.errors import StorageError
-from rag.index.catalogue import Catalogue, FileRecord
+from rag.index.catalogue import Catalogue, FileRecord, Span
 from rag.index.tables import catalogue_component
 from rag.types import Chunk, Document, Page, Section
 
@@ -74,7 +74,7 @@ def test_spans_are_counted_in_code_points(data: st.DataObject) -> None:
         engine = open_database(path, [catalogue_component()])
         catalogue = Catalogue(engine, path)
         catalogue.put_document(replace(document(), text=content, pages=(), sections=()), [], None)
-        assert catalogue.span("d1", start, end) == content[start:end]
+        assert catalogue.span("d1", start, end) == Span(content[start:end], None, None)
         engine.dispose()
 
 
@@ -158,12 +158,9 @@ def test_totals_and_facts(catalogue: Catalogue) -> None:
     assert catalogue.facts() == {"embedder": "b", "dim": "8"}
 
 
-def test_a_citation_is_looked_up_as_its_span_and_place_are(catalogue: Catalogue) -> None:
+def test_a_span_says_where_it_stands(catalogue: Catalogue) -> None:
     catalogue.put_document(document(), [], None)
-    bare = document("No pages, no sections. 🙂", "d2")
-    catalogue.put_document(replace(bare, pages=(), sections=()), [], None)
     for start, end in ((0, 7), (8, 45), (40, len(TEXT)), (48, 48), (0, len(TEXT) + 9)):
-        assert catalogue.cited("d1", start, end) == (TEXT[start:end], *catalogue.locate("d1", start))
-    assert catalogue.cited("d1", 48, 56) == ("Shipping", 2, "Returns > Shipping")
-    assert catalogue.cited("d2", 23, 24) == ("🙂", None, None)
-    assert catalogue.cited("unknown", 0, 7) == (None, None, None)
+        assert catalogue.span("d1", start, end) == Span(TEXT[start:end], *catalogue.locate("d1", start))
+    assert catalogue.span("d1", 48, 56) == Span("Shipping", 2, "Returns > Shipping")
+    assert catalogue.span("unknown", 0, 7) is None
