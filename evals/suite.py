@@ -17,7 +17,7 @@ from evals.metrics.contract import Metric
 from evals.metrics.registry import find_metric
 from evals.rows import load_dataset
 from evals.settings import BASELINES, ConfigEntry, EvalSettings, config_source
-from evals.versions import code_hash, package_versions
+from evals.versions import package_versions, running_code
 from plumbline.errors import InputError
 from plumbline.prompts import load_prompt
 from plumbline.settings import read_settings_file
@@ -69,7 +69,7 @@ class Suite:
             "corpus": hash_files(self.corpus),
             "configs": {config.name: config.hash for config in self.configs},
             "seed": self.seed,
-            "code": code_hash(),
+            "code": running_code(),
             "versions": package_versions(),
         }
 

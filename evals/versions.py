@@ -6,6 +6,7 @@ import hashlib
 import platform
 import re
 from collections.abc import Sequence
+from functools import cache
 from importlib.metadata import PackageNotFoundError, requires, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -28,8 +29,17 @@ def package_versions() -> dict[str, str]:
     return dict(sorted(versions.items()))
 
 
-def code_hash(packages: Sequence[str] = ANSWERING) -> str:
-    """A SHA-256 over the Python files of the packages: rows that other code has answered are another experiment's."""
+@cache
+def running_code() -> str:
+    """The hash of the code that answers in this process, which files that are edited meanwhile do not change.
+
+    Rows that other code has answered are another experiment's.
+    """
+    return code_hash(ANSWERING)
+
+
+def code_hash(packages: Sequence[str]) -> str:
+    """A SHA-256 over the Python files of the packages."""
     digest = hashlib.sha256()
     for package in packages:
         spec = find_spec(package)

@@ -21,7 +21,7 @@ from evals.cost.simulated import Clock, SimulatedModel
 from evals.cost.workload import Workload, plain
 from evals.rows import load_dataset
 from evals.sample import read_paraphrases, sample_corpus, sample_paraphrases, sample_questions
-from evals.versions import code_hash
+from evals.versions import running_code
 from plumbline.errors import ConfigError, InputError
 
 
@@ -41,7 +41,7 @@ class Suite:
     def fingerprint(self) -> dict[str, str]:
         """A hash of each part: results of runs with equal fingerprints belong together."""
         parts: dict[str, Any] = {
-            "code": code_hash(),
+            "code": running_code(),
             "documents": hash_files(self.docs),
             "workload": self.workload.hash,
             "seed": self.seed,

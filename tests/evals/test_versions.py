@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from evals.versions import code_hash
+from evals.versions import code_hash, running_code
 
 
 def test_the_hash_of_the_code_changes_with_any_of_its_files_and_nothing_else(
@@ -23,4 +23,4 @@ def test_the_hash_of_the_code_changes_with_any_of_its_files_and_nothing_else(
     assert changed != before
     (package / "room" / "chat.py").rename(package / "room" / "talk.py")
     assert code_hash([package.name]) not in {before, changed}
-    assert len({code_hash(), code_hash(["plumbline"]), code_hash(["rag"])}) == 3
+    assert len({running_code(), code_hash(["plumbline"]), code_hash(["rag"])}) == 3
