@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, aclosing
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -83,31 +83,24 @@ class Host:
         environ = os.environ if environ is None else environ
         overrides = {**(settings or {}), **({"generation.model": model} if isinstance(model, str) else {})}
         read = read_rag_settings(config, environ=environ, overrides=overrides)
-        opened_home = open_home(home, environ=environ)
-        bases: dict[str, RAG] = {}
-        try:
-            for folder in folders:
-                name = name_of(folder)
-                if name in bases:
-                    raise InputError(
-                        f"Two knowledge bases are called '{name}': {bases[name].parts.path} and {folder}.",
-                        hint="Knowledge bases are named after their folders; rename one.",
-                    )
-                bases[name] = RAG.open(
-                    folder,
-                    config=config,
-                    model=model,
-                    embedder=embedder,
-                    home=opened_home.path,
-                    settings=settings,
-                    environ=environ,
-                )
+
+        def open_base(folder: str | Path) -> RAG:
+            return RAG.open(
+                folder,
+                config=config,
+                model=model,
+                embedder=embedder,
+                home=opened_home.path,
+                settings=settings,
+                environ=environ,
+            )
+
+        with ExitStack() as undo:
+            opened_home = open_home(home, environ=environ)
+            undo.callback(opened_home.close)
+            bases = _opened(folders, open_base, undo)
             keys = KeyRing(opened_home.path / HOME_FILE)
-        except BaseException:
-            for base in bases.values():
-                base.close()
-            opened_home.close()
-            raise
+            undo.pop_all()
         traffic = Traffic(read.serve.max_concurrent)
         metrics = Metrics(
             opened_home.ledger,
@@ -209,6 +202,21 @@ class Host:
             await base.aclose()
         self.keys.close()
         self.home.close()
+
+
+def _opened(folders: Sequence[str | Path], open_base: Callable[[str | Path], RAG], undo: ExitStack) -> dict[str, RAG]:
+    """The knowledge bases by name; `undo` is told how to close each."""
+    bases: dict[str, RAG] = {}
+    for folder in folders:
+        name = name_of(folder)
+        if name in bases:
+            raise InputError(
+                f"Two knowledge bases are called '{name}': {bases[name].parts.path} and {folder}.",
+                hint="Knowledge bases are named after their folders; rename one.",
+            )
+        bases[name] = open_base(folder)
+        undo.callback(bases[name].close)
+    return bases
 
 
 async def _answer_once(parts: Parts) -> None:

@@ -105,7 +105,8 @@ def routes(host: Host) -> APIRouter:
     @router.post("/search", response_model=HitsOutput)
     async def search(request: Request, body: SearchInput) -> Response:
         """The chunks that match best."""
-        hits = await host.base(body.kb).asearch(body.query, top_k=body.top_k, tenant=request.state.tenant)
+        searching = host.base(body.kb).asearch(body.query, top_k=body.top_k, tenant=request.state.tenant)
+        hits = await attended(request, searching)
         return _json(HitsOutput(hits=[HitOutput.of(hit) for hit in hits]))
 
     return router

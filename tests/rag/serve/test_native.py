@@ -8,7 +8,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from rag import RAG
 from rag.output import AskOutput, HitOutput
+from rag.types import Hit
 from routing.chat import ChatEvent, ChatRequest, TextDelta
 from routing.errors import AuthenticationError, ConnectionFailedError, OverloadedError
 from routing.testing.fakes import ScriptedChatModel
@@ -142,6 +144,28 @@ async def test_a_client_that_leaves_stops_the_work_and_the_ledger_is_right(servi
     metrics = (await served.client.get("/metrics")).text
     assert 'plumbline_requests_total{method="POST",route="/api/ask",status="' in metrics
     assert 'plumbline_model_unpriced_calls_total{model="openai/gpt-5-mini"} 1.0' in metrics
+
+
+async def test_a_client_that_leaves_stops_a_search(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, ended = asyncio.Event(), asyncio.Event()
+
+    async def hang(*_: object, **more: object) -> list[Hit]:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+        return []
+
+    monkeypatch.setattr(RAG, "asearch", hang)
+    served = await serving()
+    request = RawRequest(served.app, "/api/search", json.dumps({"query": QUESTION}).encode())
+    task = request.start()
+    await asyncio.wait_for(begun.wait(), 5)
+    request.gone.set()
+    await asyncio.wait_for(task, 5)
+    assert ended.is_set()
+    assert not served.host.traffic.running
 
 
 async def test_a_tenant_stands_in_the_ledger(serving: Serving) -> None:
