@@ -94,7 +94,9 @@ def result_of(run: Run) -> tuple[EvalOutput, Scores]:
     """Score a run and say what it shows."""
     suite, experiment = run.suite, run.experiment
     names = [config.name for config in suite.configs]
-    scores = score_all(run.dataset, experiment.outcomes, names, suite.metrics, suite.baseline, seed=suite.seed)
+    scores = score_all(
+        run.dataset, experiment.outcomes, names, suite.metrics, suite.baseline, primary=suite.primary, seed=suite.seed
+    )
     metrics = {metric.name: metric for metric in suite.metrics}
     fingerprint = experiment.manifest.fingerprint
     primary = [difference for difference in scores.differences if difference.metric == suite.primary]

@@ -28,6 +28,8 @@ from evals.stats import (
 SHARE = "share"
 """The unit of metrics of quality, from 0 to 1."""
 
+ALPHA = 0.05
+
 Verdict = Literal["better", "worse", "no difference shown"]
 Cells = Mapping[str, float | None]
 """A metric's value by example; `None` where it does not apply."""
@@ -79,6 +81,7 @@ def score_all(
     metrics: Sequence[Metric],
     baseline: str,
     *,
+    primary: str | None = None,
     seed: int = 0,
 ) -> Scores:
     """Score every configuration and compare each with the baseline, resampling by the examples' groups."""
@@ -90,7 +93,7 @@ def score_all(
     differences: list[Difference] = []
     for metric in metrics:
         others = [config for config in configs if config != baseline]
-        differences += compared(cells, others, baseline, metric, clusters, seed)
+        differences += compared(cells, others, baseline, metric, clusters, seed, primary=primary)
     return Scores(tuple(scores), tuple(differences), cells)
 
 
@@ -124,8 +127,14 @@ def compared(
     metric: Metric,
     clusters: Mapping[str, str],
     seed: int,
+    *,
+    primary: str | None,
 ) -> list[Difference]:
-    """The differences of the configurations to the baseline on one metric, over the rows that both have."""
+    """The differences of the configurations to the baseline on one metric, over the rows that both have.
+
+    On the `primary` metric, named before the run, the interval decides, as it does for the gate. The others are many:
+    there a difference must also keep its p-value below 0.05 after Holm's correction.
+    """
     found = []
     for config in configs:
         mine, theirs = cells[config, metric.name], cells[baseline, metric.name]
@@ -141,6 +150,8 @@ def compared(
         method: Literal["auto", "t"] = "auto" if metric.unit == SHARE else "t"
         interval = paired_difference(ours, base, clusters=labels, seed=seed, method=method)
         verdict = verdict_of(interval, higher_is_better=metric.higher_is_better)
+        if metric.name != primary and corrected > ALPHA:
+            verdict = "no difference shown"
         detectable = _detectable([a - b for a, b in zip(ours, base, strict=True)])
         differences.append(
             Difference(config, baseline, metric.name, interval, test.p_value, corrected, detectable, verdict)

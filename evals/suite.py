@@ -18,7 +18,7 @@ from evals.metrics.registry import find_metric
 from evals.rows import load_dataset
 from evals.settings import BASELINES, ConfigEntry, EvalSettings, config_source
 from evals.versions import package_versions, running_code
-from plumbline.errors import InputError
+from plumbline.errors import ConfigError, InputError
 from plumbline.prompts import load_prompt
 from plumbline.settings import read_settings_file
 from rag.config import NO_FALLBACK, read_rag_settings
@@ -137,11 +137,24 @@ def _baseline(settings: EvalSettings, aliases: Mapping[str, str]) -> str:
 def _configs(
     settings: EvalSettings, folder: Path, environ: Mapping[str, str]
 ) -> tuple[tuple[Config, ...], dict[str, str]]:
-    """The configurations and baselines; a baseline that equals a configuration is its alias and not run twice."""
+    """The configurations and baselines; a baseline that equals a configuration is its alias and not run twice.
+
+    Raises `ConfigError` when a metric at k looks deeper than a configuration retrieves.
+    """
     configs = [_config(name, entry, folder, environ) for name, entry in settings.configs.items()]
+    depth = max((int(name.partition("@")[2] or 0) for name in settings.metrics), default=0)
+    for config in configs:
+        if config.settings.retrieval.top_k < depth:
+            raise ConfigError(
+                f"A metric looks at the first {depth} hits, and configuration '{config.name}' retrieves "
+                f"{config.settings.retrieval.top_k}.",
+                key=f"configs.{config.name}",
+                hint=f"Set retrieval.top_k to {depth} there; the baselines follow.",
+            )
+    deep = {"retrieval.top_k": max(depth, read_rag_settings(environ={}).retrieval.top_k)}
     aliases = {}
     for name, changes in BASELINES.items():
-        added = Config(name, read_rag_settings(environ={}, overrides={**changes, FALLBACK: NO_FALLBACK}))
+        added = Config(name, read_rag_settings(environ={}, overrides={**changes, **deep, FALLBACK: NO_FALLBACK}))
         same = next((config.name for config in configs if config.settings == added.settings), None)
         if same is None:
             configs.append(added)

@@ -93,3 +93,17 @@ def test_questions_of_one_group_are_resampled_together() -> None:
 def test_verdicts(low: float, high: float, higher_is_better: bool, margin: float, verdict: str) -> None:
     interval = Interval((low + high) / 2, low, high, 0.95, 100, "t")
     assert verdict_of(interval, higher_is_better=higher_is_better, margin=margin) == verdict
+
+
+def test_secondary_metrics_need_the_corrected_p_value_too() -> None:
+    data = dataset(40, per_group=8)  # five groups: the least p-value is 2 / 2**5
+    outcomes = {("base", f"q{n}"): said("blue") for n in range(40)}
+    outcomes |= {("new", f"q{n}"): said("red" if n % 8 else "blue") for n in range(40)}
+    found = {}
+    for primary in ("correct", None):
+        (found[primary],) = score_all(
+            data, outcomes, ["base", "new"], [find_metric("correct")], "base", primary=primary
+        ).differences
+    assert found[None].interval.excludes_zero
+    assert found[None].adjusted > 0.05
+    assert (found["correct"].verdict, found[None].verdict) == ("better", "no difference shown")

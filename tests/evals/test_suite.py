@@ -89,6 +89,7 @@ def test_the_fingerprint_tells_what_changed(shop: Path) -> None:
         ("retrieval.top_n: 2 → retrieval.topn: 2", ConfigError, "retrieval.topn"),
         ("default: {} → bm25: {}", ConfigError, "'bm25' is always added"),
         ("default: {} → default: openay", ConfigError, "There is no configuration named 'openay'"),
+        ("recall@1 → recall@20", ConfigError, "the first 20 hits, and configuration 'default' retrieves 10"),
         ("name: shop → baseline: nobody", ConfigError, "baseline: there is no configuration 'nobody'"),
         ("name: shop → colour: red", ConfigError, "there is no such key"),
         ("data: questions.jsonl → data: {path: questions.jsonl, format: xml}", ConfigError, "format"),
@@ -98,3 +99,10 @@ def test_mistakes(shop: Path, change: str, error: type[PlumblineError], message:
     with pytest.raises(error) as caught:
         load(shop, change)
     assert message in str(caught.value)
+
+
+def test_baselines_retrieve_as_deep_as_the_metrics_look(shop: Path) -> None:
+    load(shop, "top_n: 2 → top_n: 2, retrieval.top_k: 20")
+    suite = load(shop, "default: {} → default: {retrieval.top_k: 50}", metrics=["correct", "recall@20"])
+    depths = {config.name: config.settings.retrieval.top_k for config in suite.configs}
+    assert depths == {"default": 50, "lexical and more": 20, "bm25": 20, "extractive": 20}
