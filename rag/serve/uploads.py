@@ -16,6 +16,7 @@ from tempfile import mkstemp
 from typing import IO
 
 from plumbline.database import storage_errors
+from plumbline.locks import lock_file
 from plumbline.text.printable import printable
 from rag.ingest.load import SUPPORTED
 from rag.serve.errors import FieldError, InvalidFieldError, UnsupportedTypeError
@@ -114,7 +115,7 @@ class Uploads:
             self.folder.mkdir(parents=True, exist_ok=True)
             descriptor, path = mkstemp(dir=self.folder, prefix=_GROWING)
         file = os.fdopen(descriptor, "wb")
-        _lock(file)
+        lock_file(file)
         return Growing(name, Path(path), file)
 
     def keep(self, files: list[Growing]) -> list[Path]:
@@ -137,7 +138,7 @@ class Uploads:
         """Remove what servers that no longer run left half uploaded."""
         for path in self.folder.glob(f"{_GROWING}*"):
             with contextlib.suppress(OSError), path.open("rb") as file:
-                if _lock(file):
+                if lock_file(file):
                     path.unlink()
 
     def holds(self, source: Path) -> bool:
@@ -152,19 +153,6 @@ class Uploads:
 def _shortened(stem: str, suffix: str) -> str:
     room = LONGEST_NAME_BYTES - len(suffix.encode())
     return stem.encode()[:room].decode("utf-8", "ignore").rstrip(". ") + suffix
-
-
-def _lock(file: IO[bytes]) -> bool:
-    """Lock a file until it is closed, also by the death of the process; false when another process has it."""
-    try:
-        import fcntl
-    except ImportError:  # Windows keeps open files from being removed by itself
-        return True
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
 
 
 def _sync_folder(folder: Path) -> None:

@@ -299,7 +299,7 @@ async def test_the_key_is_never_repeated(model: OpenAIChatModel, server: FakePro
     [
         ({"retry-after": "7"}, 7, 7),
         ({"retry-after": "1.5", "retry-after-ms": "1200"}, 1.2, 1.2),
-        ({"retry-after": format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True)}, 1, 90),
+        ({"retry-after": format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)}, 1, 3600),
         ({"retry-after": format_datetime(datetime.now(UTC) - timedelta(hours=1), usegmt=True)}, 0, 0),
     ],
 )
