@@ -67,6 +67,7 @@ class KeyRing:
     def __init__(self, file: Path) -> None:
         self._file = file
         self._engine: Engine = open_database(file, [component()])
+        self._made = False
 
     def add(self, name: str, tenant: str | None = None) -> str:
         """Make a key and return it, for the only time; raises `InputError` for a name that is empty or in use."""
@@ -106,9 +107,14 @@ class KeyRing:
         return valid[0]
 
     def any(self) -> bool:
-        """Whether a key was ever made. Revoking the last one must not open the door, so revoked ones count."""
-        with storage_errors(self._file), self._engine.connect() as connection:
-            return connection.exec_driver_sql("SELECT 1 FROM keys LIMIT 1").first() is not None
+        """Whether a key was ever made. Revoking the last one must not open the door, so revoked ones count.
+
+        Once that is so it stays so, and every request asks: it is looked up until then.
+        """
+        if not self._made:
+            with storage_errors(self._file), self._engine.connect() as connection:
+                self._made = connection.exec_driver_sql("SELECT 1 FROM keys LIMIT 1").first() is not None
+        return self._made
 
     def check(self, token: str) -> Key | None:
         """The key that `token` is, or `None` when it is none, unknown or revoked."""
