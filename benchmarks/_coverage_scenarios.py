@@ -228,7 +228,8 @@ def draw_f1(n: int, generator: np.random.Generator) -> Sample:
     """F1 = 2 * hits / (positive + called so); 30 % are positive, 80 % of those are called so and 10 % of the others."""
     gold = generator.random(n) < 0.3
     called = generator.random(n) < np.where(gold, 0.8, 0.1)
-    return Sample((2.0 * (gold & called), gold.astype(np.float64) + called))
+    hits, counted = (gold & called).astype(np.float64), gold.astype(np.float64) + called
+    return Sample((2 * hits, counted))
 
 
 def draw_correlated(n: int, generator: np.random.Generator) -> Sample:
