@@ -108,8 +108,10 @@ async def test_a_body_that_does_not_come_is_given_up(serving: Serving) -> None:
 @pytest.mark.parametrize("stream", [True, False])
 async def test_a_request_that_takes_too_long_is_ended(serving: Serving, stream: bool) -> None:
     model = Hanging()
-    served = await serving(model, settings={"serve.timeout_seconds": 0.3})
-    response = await asyncio.wait_for(served.ask(stream=stream), 5)
+    served = await serving(model, settings={"serve.timeout_seconds": 1.0})
+    # Warm, so that the time is spent on waiting for the model, also on a busy machine.
+    assert (await served.client.post("/api/search", json={"query": QUESTION})).status_code == 200
+    response = await asyncio.wait_for(served.ask(stream=stream), 30)
     assert model.cancelled
     if stream:
         assert "event: error" in response.text
