@@ -82,17 +82,18 @@ def scores_table(scores: Sequence[ScoreOutput], configs: Sequence[str], primary:
 
 
 def differences_table(differences: Sequence[DifferenceOutput]) -> Table:
-    """A row for each difference (there is one at least): to the baseline, its p-value, what it shows."""
-    table = _table(f"against {differences[0].baseline}", "metric", "difference", "p", "p, Holm", "shows")
-    table.columns[2].no_wrap = True
+    """A row for each difference (there is one at least): to the baseline, its corrected p-value, what it shows."""
+    table = _table(f"against {differences[0].baseline}", "metric", "difference", "p, Holm", "shows")
+    table.columns[0].no_wrap = False
+    for column in table.columns[1:]:
+        column.no_wrap = True
     for found in differences:
         table.add_row(
             printable(found.config),
             found.metric,
             signed(found.interval),
-            p_value(found.p_value),
             p_value(found.adjusted_p_value),
-            found.verdict,
+            found.verdict if found.verdict in _STYLE else "nothing",
             style=_STYLE.get(found.verdict, ""),
         )
     return table
