@@ -12,6 +12,7 @@ from rag.knowledge import RAG
 from rag.output import DocumentOutput, IngestOutput, Output
 from rag.serve.errors import ConflictError, FieldError, InvalidFieldError, NotFoundError
 from rag.serve.host import Host
+from rag.serve.ingestions import Ingestion
 from rag.serve.multipart import receive_files
 from rag.serve.passage import passage_of
 from rag.serve.uploads import Uploads
@@ -38,6 +39,16 @@ class IngestionOutput(Output):
     state: Literal["queued", "running", "done", "failed"]
     report: IngestOutput | None
     problem: dict[str, object] | None
+
+    @classmethod
+    def of(cls, found: Ingestion) -> IngestionOutput:
+        """From an ingestion."""
+        return cls(
+            id=found.id,
+            state=found.state,
+            report=IngestOutput.of(found.report) if found.report else None,
+            problem=found.problem.document(found.id) if found.problem else None,
+        )
 
 
 class PassageOutput(Output):
@@ -79,13 +90,7 @@ def routes(host: Host) -> APIRouter:
     @router.get("/ingestions/{ingestion_id}")
     async def ingestion(ingestion_id: str) -> IngestionOutput:
         """How far an ingestion is."""
-        found = host.ingestions.get(ingestion_id)
-        return IngestionOutput(
-            id=found.id,
-            state=found.state,
-            report=IngestOutput.of(found.report) if found.report else None,
-            problem=found.problem.document(found.id) if found.problem else None,
-        )
+        return IngestionOutput.of(host.ingestions.get(ingestion_id))
 
     @router.delete("/documents/{document_id}", status_code=204)
     async def delete(document_id: str, kb: KB = None) -> Response:
@@ -107,26 +112,29 @@ def routes(host: Host) -> APIRouter:
         kb: KB = None,
     ) -> PassageOutput:
         """A piece of a document with what stands around it; offsets count Unicode code points."""
-        base = host.base(kb)
-        row = _row(base, document_id)
-        if not start <= end <= row["characters"]:
-            message = f"There is no passage {start} to {end}: '{row['name']}' has {row['characters']} characters."
-            raise InvalidFieldError(message, errors=[FieldError("end", message)])
-        found = passage_of(base.parts.catalogue, document_id, start, end, around)
-        return PassageOutput(
-            document=row["name"],
-            document_id=document_id,
-            page=found.page,
-            section=found.section,
-            before=found.before,
-            quote=found.quote,
-            after=found.after,
-            start=start,
-            end=end,
-            characters=row["characters"],
-        )
+        return _passage(host.base(kb), document_id, start, end, around)
 
     return router
+
+
+def _passage(base: RAG, document_id: str, start: int, end: int, around: int) -> PassageOutput:
+    row = _row(base, document_id)
+    if not start <= end <= row["characters"]:
+        message = f"There is no passage {start} to {end}: '{row['name']}' has {row['characters']} characters."
+        raise InvalidFieldError(message, errors=[FieldError("end", message)])
+    found = passage_of(base.parts.catalogue, document_id, start, end, around)
+    return PassageOutput(
+        document=row["name"],
+        document_id=document_id,
+        page=found.page,
+        section=found.section,
+        before=found.before,
+        quote=found.quote,
+        after=found.after,
+        start=start,
+        end=end,
+        characters=row["characters"],
+    )
 
 
 def _remove_file(source: Path, uploads: Uploads) -> None:
