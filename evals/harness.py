@@ -9,6 +9,7 @@ from typing import Any
 from evals.corpus import located_in
 from evals.dataset import Dataset, Example
 from evals.experiment import Key, finish
+from evals.extra import require_extra
 from evals.metrics.registry import find_metric
 from evals.outcome import Outcome
 from evals.report.suite import suite_page
@@ -39,6 +40,7 @@ def evaluate(
     A question that fails counts as 0 and is counted in `failed`. Raises `InputError` for labels that the documents do
     not bear out, `ConfigError` for an unknown metric, and `ModelError` for a wrong key or an unknown model.
     """
+    require_extra()
     chosen = [find_metric(name) for name in metrics]
     dataset = located_in(kb, data if isinstance(data, Dataset) else load_dataset(data))
     outcomes: dict[Key, Outcome] = {}
@@ -69,6 +71,7 @@ def evaluate_suite(
     for a broken suite, `ModelError` for a model that cannot be asked at all; what was answered by then stays.
     """
     folder = home_folder(home)
+    require_extra()
     loaded = load_suite(suite, home=folder, overrides=overrides)
     run = run_here(run_suite(loaded, Path(out), home=folder, afresh=afresh, on_row=on_row))
     output, scores = result_of(run)

@@ -10,6 +10,7 @@ from typing import Any
 from evals.corpus import ingested, knowledge_base, located_in
 from evals.dataset import Dataset
 from evals.experiment import Key
+from evals.extra import require_extra
 from evals.metrics.registry import find_metric
 from evals.outcome import Outcome
 from evals.result import DifferenceOutput, ScoreOutput, difference_output, score_output
@@ -55,6 +56,7 @@ def measure_search(
 
     The `top_k` best chunks are scored. Raises `ConfigError`, `InputError`, `ModelError` of the embedder, `StateError`.
     """
+    require_extra()
     chosen = [find_metric(name) for name in metrics]
     overrides = {**(settings or {}), "retrieval.top_k": top_k}
     overrides.setdefault("retrieval.top_n", 1)

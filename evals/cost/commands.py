@@ -12,7 +12,6 @@ import typer
 from evals.commands import progress_bar, terminal
 from plumbline.cli import EXIT_INTERRUPTED
 from plumbline.errors import ConfigError, InputError
-from plumbline.extras import require
 
 if TYPE_CHECKING:
     from evals.cost.settings import ConfigEntry, SuiteSettings
@@ -58,9 +57,9 @@ def cost(
     from evals.cost.replay import replay, start_over
     from evals.cost.report import write_report
     from evals.cost.suite import make_suite
+    from evals.extra import require_extra
 
-    for module in ("scipy", "matplotlib", "jinja2"):
-        require(module, "eval")  # now, and not after everything was paid for
+    require_extra()
     flags = {"log": log, "docs": docs, "queries": queries, "budget": _dollars(budget), "seed": seed}
     settings, folder = _settings(suite, flags, config, allow_unpriced=allow_unpriced)
     ready = make_suite(settings, folder)
