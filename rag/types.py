@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from hashlib import blake2b
 from typing import Literal
 
 from routing.chat import Attempt, Usage
@@ -67,7 +68,8 @@ class Chunk:
 
     `context` is put before the text for indexing only (headings, say) and is never part of the span. `page` is the
     page on which the chunk starts, `section` the heading path there joined by " > ", `tokens` the length of `text`
-    in the chunk tokenizer.
+    in the chunk tokenizer. `parent`, where given, is the larger span (start, end) of the document that a reader is shown
+    in its place.
     """
 
     id: str
@@ -80,11 +82,17 @@ class Chunk:
     page: int | None = None
     section: str | None = None
     context: str = ""
+    parent: tuple[int, int] | None = None
 
     @property
     def indexed_text(self) -> str:
         """What embedders and the lexical index read: the context, then the text."""
         return f"{self.context}\n{self.text}" if self.context else self.text
+
+    @property
+    def hash(self) -> str:
+        """32 hexadecimal digits of `indexed_text`: equal for chunks whose vectors are equal."""
+        return blake2b(self.indexed_text.encode("utf-8", "replace"), digest_size=16).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import hashlib
 import os
 import stat
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -28,6 +29,9 @@ from rag.errors import (
     UnreadableFileError,
     UnsupportedFileError,
 )
+from rag.ingest.item import Item
+from rag.ingest.reading import Reading
+from rag.ingest.settings import LoadingSettings
 from rag.ingest.structure import Extracted
 from rag.types import Document, MetadataValue
 
@@ -167,6 +171,26 @@ def read_document(path: Path, *, root: Path | None = None, max_bytes: int = DEFA
         dropped=extracted.dropped,
         metadata=metadata,
     )
+
+
+def read_item(item: Item, loading: LoadingSettings, *, known_hash: str | None = None) -> Reading | None:
+    """What `item` holds, in this thread; `None` when its bytes still have the SHA-256 `known_hash`.
+
+    Raises the `LoadError` that says why it cannot be read, or `OSError`.
+    """
+    path = Path(item.path)
+    if known_hash is not None and item.size is not None and item.size <= loading.max_file_bytes:
+        with path.open("rb") as file:
+            if hashlib.file_digest(file, "sha256").hexdigest() == known_hash:
+                return None
+    document = read_document(path, max_bytes=loading.max_file_bytes)
+    document = replace(document, id=source_id(item.source), source=item.source, name=item.name)
+    return Reading(document.hash, (document,))
+
+
+def source_id(source: str) -> str:
+    """The id of the document at the address `source`: 24 hexadecimal digits."""
+    return sha256(source.encode("utf-8", "surrogateescape")).hexdigest()[:24]
 
 
 def document_id(path: Path, root: Path | None = None) -> str:

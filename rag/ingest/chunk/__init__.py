@@ -7,13 +7,19 @@ a chunker of your own.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
 from hashlib import blake2b
 from pathlib import PurePosixPath
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from rag.ingest.structure import PATH_SEPARATOR, page_at, section_at
 from rag.types import Chunk, Document
+from routing.chat import Usage
+
+if TYPE_CHECKING:
+    from routing.vectors import Vectors
 
 Span = tuple[int, int, int]
 """(start, end, tokens): text[start:end] has that many tokens."""
@@ -32,6 +38,33 @@ class Chunker(Protocol):
 
     async def chunk(self, document: Document) -> list[Chunk]:
         """The chunks of `document`, none for a document of nothing but white space."""
+        ...
+
+
+@runtime_checkable
+class ChunkEmbedder(Protocol):
+    """A chunker that also makes the vectors of its chunks, out of the whole document (late chunking)."""
+
+    async def embed(self, document: Document, chunks: Sequence[Chunk]) -> Vectors:
+        """float32[len(chunks), dim], each of unit length, of the kind that the knowledge base's embedder makes."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What cutting a document will use: calls to a model, their tokens, and dollars (`None`: price unknown)."""
+
+    calls: int
+    usage: Usage
+    cost: Decimal | None
+
+
+@runtime_checkable
+class PricedChunker(Protocol):
+    """A chunker that asks a model, and says before what that will cost."""
+
+    def forecast(self, document: Document) -> Forecast:
+        """An estimate for `document`; asks nobody."""
         ...
 
 

@@ -1,0 +1,1 @@
+"""Where items are prepared: one file per engine, all of the shape `rag.ingest.prepare.Engine`."""
