@@ -68,8 +68,8 @@ class Chunk:
 
     `context` is put before the text for indexing only (headings, say) and is never part of the span. `page` is the
     page on which the chunk starts, `section` the heading path there joined by " > ", `tokens` the length of `text`
-    in the chunk tokenizer. `parent`, where given, is the larger span (start, end) of the document that a reader is shown
-    in its place.
+    in the chunk tokenizer. `parent`, where given, is the larger span (start, end) of the document that a reader is
+    shown in its place.
     """
 
     id: str
