@@ -265,9 +265,13 @@ def _reader(media_type: str) -> Reader:
         from rag.ingest.load_slides import read_slides
 
         return read_slides
-    from rag.ingest import load_office
+    if media_type == "application/pdf":
+        from rag.ingest.load_pdf import read_pdf
 
-    return load_office.read_pdf if media_type == "application/pdf" else load_office.reader(media_type)
+        return read_pdf
+    from rag.ingest.load_office import reader
+
+    return reader(media_type)
 
 
 def printable(name: str) -> str:
