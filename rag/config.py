@@ -15,12 +15,15 @@ from typing import TYPE_CHECKING, Any
 from plumbline.database import open_database
 from plumbline.prompts import Prompt, load_prompt
 from plumbline.settings import read_settings
+from plumbline.text.tokens import tokenizer
 from plumbline.trace import Tracing
 from plumbline.trace import component as traces_component
-from rag.errors import KnowledgeBaseMismatchError
 from rag.index import tables
 from rag.index.catalogue import Catalogue
 from rag.index.embedded import EmbeddedStore
+from rag.index.generations import Generations
+from rag.index.live import LiveIndex
+from rag.index.manifest import Manifest
 from rag.index.store import Store
 from rag.ingest.chunk import Chunker
 from rag.retrieve.search import Retriever
@@ -37,6 +40,8 @@ from routing.vectors import Embedder
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
+
+    from rag.ingest.sync import Ingestor
 
 KNOWLEDGE_FILE = "knowledge.db"
 HOME_FILE = "home.db"
@@ -68,7 +73,8 @@ class Parts:
     engine: Engine
     home: Home
     catalogue: Catalogue
-    store: Store
+    manifest: Manifest
+    live: LiveIndex
     embedder: MeteredEmbedder
     chunker: Chunker
     retriever: Retriever
@@ -79,6 +85,11 @@ class Parts:
     question_prompt: Prompt
     _routers: list[Router] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def store(self) -> Store:
+        """What is searched now; raises `KnowledgeBaseMismatchError` when its vectors are another embedder's."""
+        return self.live.current().store
 
     @property
     def router(self) -> Router:
@@ -93,7 +104,7 @@ class Parts:
         if self._routers:
             await self._routers[0].close()
         await self.embedder.embedder.close()
-        await self.store.close()
+        await self.live.close()
         self.engine.dispose()
         self.home.close()
 
@@ -154,8 +165,8 @@ def build(
 
     `model` and `embedder` take the place of those that the settings name.
 
-    Raises `ConfigError`, `ModelError` (an API key is missing), `MissingExtraError`, `StateError`, or
-    `KnowledgeBaseMismatchError` when the knowledge base was built with another embedder.
+    Raises `ConfigError`, `ModelError` (an API key is missing), `MissingExtraError` or `StateError`. That a knowledge
+    base was built with another embedder is said when it is searched: ingesting changes it over.
     """
     environ = os.environ if environ is None else environ
     folder = Path(path).expanduser()
@@ -172,14 +183,6 @@ def build(
     except BaseException:
         opened_home.close()
         raise
-    try:
-        catalogue = Catalogue(engine, file)
-        _check_embedder(catalogue, embedder, folder)
-    except BaseException:
-        engine.dispose()
-        opened_home.close()
-        raise
-    store = EmbeddedStore(engine, file, dim=embedder.dim)
     meter = build_meter(opened_home, settings)
     metered = MeteredEmbedder(embedder, meter=meter, retry=settings.routing.retry)
 
@@ -190,21 +193,56 @@ def build(
             models.append(catalog.chat_model(fallback, environ=environ))
         return Router(models, meter=meter, retry=settings.routing.retry)
 
+    chunker = build_chunker(settings)
+    facts = {**embedding_facts(embedder), "chunking": chunker.name}
+    live = LiveIndex(
+        Generations(engine, file),
+        lambda generation: EmbeddedStore(engine, file, dim=embedder.dim, generation=generation),
+        facts,
+        folder,
+    )
+    catalogue = Catalogue(engine, file)
+
+    def count(text: str) -> int:
+        return tokenizer(settings.chunking.tokenizer).count(text)
+
     return Parts(
         path=folder,
         settings=settings,
         engine=engine,
         home=opened_home,
         catalogue=catalogue,
-        store=store,
+        manifest=Manifest(engine, file),
+        live=live,
         embedder=metered,
-        chunker=build_chunker(settings),
-        retriever=Retriever(store, metered, catalogue, settings.retrieval, meter.tracing),
+        chunker=chunker,
+        retriever=Retriever(live, metered, catalogue, settings.retrieval, meter.tracing, count),
         model_name=model.name if model else catalog.full_name(generation.model),
         make_router=make_router,
         meter=meter,
         system_prompt=system_prompt,
         question_prompt=question_prompt,
+    )
+
+
+def build_ingestor(parts: Parts) -> Ingestor:
+    """What brings documents into the knowledge base that `parts` make up."""
+    from rag.index.backlog import Backlog
+    from rag.ingest.chunk.build import build_splitter
+    from rag.ingest.engine.inline import InlineEngine
+    from rag.ingest.indexing import Indexer
+    from rag.ingest.sync import Ingestor
+
+    backlog = Backlog(parts.engine, parts.path / KNOWLEDGE_FILE)
+    chunking = parts.settings.chunking
+    return Ingestor(
+        folder=parts.path,
+        manifest=parts.manifest,
+        indexer=Indexer(parts.catalogue, backlog, parts.live, parts.embedder, parts.chunker),
+        loading=parts.settings.loading,
+        splitting=None if build_splitter(chunking) is None else chunking,
+        make_engine=lambda recipe, jobs: (InlineEngine(recipe), jobs),
+        tracing=parts.home.tracing,
     )
 
 
@@ -218,23 +256,13 @@ def build_meter(home: Home, settings: RagSettings) -> Meter:
 
 def build_chunker(settings: RagSettings) -> Chunker:
     """The chunker the settings ask for."""
-    from rag.ingest.chunk.recursive import RecursiveChunker
+    from rag.ingest.chunk.build import build_splitter
 
-    chunking = settings.chunking
-    return RecursiveChunker(size=chunking.size, overlap=chunking.overlap, tokenizer=chunking.tokenizer)
+    splitter = build_splitter(settings.chunking)
+    assert splitter is not None
+    return splitter
 
 
 def embedding_facts(embedder: Embedder) -> dict[str, str]:
     """What the vectors of a knowledge base depend on."""
     return {"embedder": embedder.name, "dim": str(embedder.dim)}
-
-
-def _check_embedder(catalogue: Catalogue, embedder: Embedder, folder: Path) -> None:
-    built = catalogue.facts()
-    wanted = embedding_facts(embedder)
-    if "embedder" in built and {name: built.get(name) for name in wanted} != wanted:
-        raise KnowledgeBaseMismatchError(
-            f"The knowledge base in {folder} was built with {built['embedder']} (dimension {built['dim']}), "
-            f"and the configuration asks for {embedder.name} (dimension {embedder.dim}).",
-            hint=f"Set embedding.model to {built['embedder']}, or ingest into another folder.",
-        )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import weakref
-from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from rag.index.catalogue import Totals
     from rag.index.filters import Filter
     from rag.ingest.report import IngestReport, OnProgress
-    from rag.ingest.sync import Ingestor
     from routing.chat import ChatModel
     from routing.cost.ledger import LedgerTotals
     from routing.vectors import Embedder
@@ -73,7 +72,7 @@ class RAG(Lifetime):
         dotted keys to values and wins over it, `model` is short for "generation.model". A `model` or `embedder` of your
         own is anything of the protocol's shape (`routing.chat`, `routing.vectors`); it is closed with the knowledge
         base. API keys come from `environ` (default: the process's). Nothing calls a paid API unless one of these names
-        it. Raises `ConfigError`, `MissingKeyError`, `MissingExtraError`, `StateError` or `KnowledgeBaseMismatchError`.
+        it. Raises `ConfigError`, `MissingKeyError`, `MissingExtraError` or `StateError`.
         """
         from rag.config import build, read_rag_settings
 
@@ -154,40 +153,61 @@ class RAG(Lifetime):
 
     def ingest(
         self,
-        target: str | Path,
+        target: str | Path | Iterable[Document],
         *,
         afresh: bool = False,
+        rehash: bool = False,
         keep_missing: bool = False,
         allow_empty: bool = False,
+        dry_run: bool = False,
         on_progress: OnProgress | None = None,
     ) -> IngestReport:
-        """Ingest a file or folder; see `aingest`."""
+        """Ingest documents; see `aingest`."""
         _ = self.parts
         return self._loop.run(
             self.aingest(
-                target, afresh=afresh, keep_missing=keep_missing, allow_empty=allow_empty, on_progress=on_progress
+                target,
+                afresh=afresh,
+                rehash=rehash,
+                keep_missing=keep_missing,
+                allow_empty=allow_empty,
+                dry_run=dry_run,
+                on_progress=on_progress,
             )
         )
 
     async def aingest(
         self,
-        target: str | Path,
+        target: str | Path | Iterable[Document],
         *,
         afresh: bool = False,
+        rehash: bool = False,
         keep_missing: bool = False,
         allow_empty: bool = False,
+        dry_run: bool = False,
         on_progress: OnProgress | None = None,
     ) -> IngestReport:
-        """Bring the knowledge base in step with a file or folder: what is unchanged since last time is left alone.
+        """Bring the knowledge base in step with `target`: what is unchanged since last time is left alone.
 
-        A file that cannot be read is reported and stops nothing. `afresh` reads every file again; `keep_missing` keeps
-        documents whose files are gone; `allow_empty` says that a target which is gone, or empty, is meant to be so.
-        Raises `InputError` when there is nothing to ingest, `StateError` when storing
-        fails, `ModelError` when embedding does; everything stored by then stays.
+        `target` is a folder, a file, a pattern such as "docs/**/*.md", a URL (extra `remote`), or documents. A file
+        that cannot be read is reported and stops nothing. `afresh` reads every file again, `rehash` trusts no time
+        stamp; `keep_missing` keeps documents whose files are gone; `allow_empty` says that a target which is gone, or
+        empty, is meant to be so. `dry_run` changes and spends nothing: the report tells what would be done, and its
+        usage and cost are what that would use. When chunker, tokenizer or embedder are not those it was built with, it
+        is built anew beside the old index, from what is stored, and changes over at once. Raises `InputError` when
+        there is nothing to ingest, `StateError` when storing fails, `ModelError` when embedding does; everything
+        stored by then stays.
         """
-        return await _ingestor(self.parts).run(
-            Path(target), afresh=afresh, keep_missing=keep_missing, allow_empty=allow_empty, on_progress=on_progress
-        )
+        from rag.config import build_ingestor
+        from rag.ingest.source.folder import FolderSource
+        from rag.ingest.sync import How
+
+        ingestor = build_ingestor(self.parts)
+        how = How(afresh=afresh, rehash=rehash, keep_missing=keep_missing, allow_empty=allow_empty)
+        source = await asyncio.to_thread(FolderSource, target)
+        if dry_run:
+            return await ingestor.rehearse(source, how, on_progress=on_progress)
+        return await ingestor.run(source, how, on_progress=on_progress)
 
     def remove(self, document_id: str) -> bool:
         """Remove a document; see `aremove`."""
@@ -197,12 +217,15 @@ class RAG(Lifetime):
     async def aremove(self, document_id: str) -> bool:
         """Remove a document from the knowledge base, or return false when there is none with this id.
 
+        One that came out of an archive or an e-mail goes with all that its file gave.
         Its file is left alone, so that the next ingestion of its folder brings it back while the file is there.
         """
+        from rag.config import build_ingestor
+
         parts = self.parts
         found = parts.catalogue.documents(document_id)
         for row in found:
-            await _ingestor(parts).remove(row["source"])
+            await build_ingestor(parts).remove(row["file"])
         return bool(found)
 
     def document(self, document_id: str) -> Document | None:
@@ -212,10 +235,11 @@ class RAG(Lifetime):
     def status(self) -> Status:
         """What the knowledge base holds, and with which parts it works."""
         parts = self.parts
+        active = parts.live.generations.active()
         return Status(
             path=parts.path,
             totals=parts.catalogue.totals(),
-            facts=parts.catalogue.facts(),
+            facts=active.facts if active else {},
             documents=parts.catalogue.documents(),
             model=parts.model_name,
             rerank=parts.settings.retrieval.rerank,
@@ -255,21 +279,6 @@ class RAG(Lifetime):
                 f"The knowledge base in {self._parts.path} is closed.", hint="Open it again: RAG.open(path)."
             )
         return self._parts
-
-
-def _ingestor(parts: Parts) -> Ingestor:
-    from rag.config import embedding_facts
-    from rag.ingest.sync import Ingestor
-
-    return Ingestor(
-        parts.catalogue,
-        parts.store,
-        parts.embedder,
-        parts.chunker,
-        parts.settings.loading,
-        parts.home.tracing,
-        facts={**embedding_facts(parts.embedder.embedder), "chunking": parts.chunker.name},
-    )
 
 
 def _let_go(parts: Parts, loop: LoopThread) -> None:

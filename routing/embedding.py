@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from routing.chat import Tags
+from routing.chat import Tags, Usage
 from routing.meter import Meter
 from routing.resilience.retry import with_retries
 from routing.settings import RetrySettings
@@ -36,6 +37,10 @@ class MeteredEmbedder:
     async def passages(self, texts: Sequence[str], tags: Tags) -> Vectors:
         """Vectors of texts that are searched, float32[n, dim]."""
         return await self._call(lambda: self.embedder.embed_passages(texts), tags)
+
+    def price(self, usage: Usage) -> Decimal | None:
+        """What so much would cost in dollars; `None`: price unknown."""
+        return self._meter.prices.cost(self.embedder.name, usage)
 
     async def _call(self, embed: Callable[[], Awaitable[Embeddings]], tags: Tags) -> Vectors:
         async def attempt() -> Vectors:

@@ -1,44 +1,31 @@
-"""The catalogue: the truth about documents, pages, sections, chunks and files, in one SQLite database.
+"""The catalogue: the truth about documents, pages, sections and chunks, in one SQLite database.
 
-A document is replaced in one transaction and marked as not yet indexed; once the store has its points it is marked
-indexed. A crash in between is noticed at the next ingestion and made good, so store and catalogue always converge.
+Files are stored in one transaction, with their documents and chunks, and wait for indexing; once the store has their
+points they are marked as indexed. A crash in between is noticed at the next ingestion and made good, so store and
+catalogue always converge. The files themselves are kept by `rag.index.manifest`.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from plumbline.database import storage_errors, writing
 from rag.index import tables
+from rag.index.manifest import FileRecord, put_files
+from rag.index.rows import insert, portions
 from rag.types import Chunk, Document, Page, Section
 
 if TYPE_CHECKING:
     from sqlalchemy import BindParameter, Connection, Engine, Label, RowMapping, Select
 
-IDS_PER_QUERY = 500
-
-
-@dataclass(frozen=True, slots=True)
-class FileRecord:
-    """A file as it was when last ingested.
-
-    `root` is the folder or file that was named when it was first ingested, `chunking` what cut its document into
-    chunks. `error` says why it could not be read, or is `None`.
-    """
-
-    source: str
-    root: str
-    size: int
-    mtime_ns: int
-    hash: str
-    document_id: str | None
-    chunking: str = ""
-    error: str | None = None
+FileContent = tuple[FileRecord, Sequence[tuple[Document, Sequence[Chunk]]]]
+"""A file and the documents it gave, each with its chunks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,89 +57,58 @@ class Catalogue:
         self._engine = engine
         self._path = path
 
-    def facts(self) -> dict[str, str]:
-        """What the knowledge base was built with: embedder, dimension, chunking and so on, by name."""
-        with storage_errors(self._path), self._engine.connect() as connection:
-            rows = connection.execute(tables.facts().select())
-            return {row.name: row.value for row in rows}
-
-    def set_facts(self, facts: Mapping[str, str]) -> None:
-        """Remember what the knowledge base is built with."""
+    def put(self, contents: Iterable[FileContent], *, generation: int) -> None:
+        """Store what files gave, in place of what they gave before, at once; it then waits for indexing."""
         with writing(self._engine, self._path) as connection:
-            for name, value in facts.items():
-                connection.execute(tables.facts().delete().where(tables.facts().c.name == name))
-                connection.execute(tables.facts().insert(), {"name": name, "value": value})
+            for file, cuts in contents:
+                kept = {document.id for document, _ in cuts}
+                for document_id in _documents_of(connection, file.source) - kept:
+                    _drop_document(connection, document_id)
+                for document, chunks in cuts:
+                    _put_document(connection, file.source, document, chunks, generation)
+                put_files(connection, [file])
 
-    def files(self, root: str) -> dict[str, FileRecord]:
-        """What is known of the file `root`, of files below the folder `root`, and of what was ingested as `root`."""
-        from sqlalchemy import or_
-
-        files = tables.files()
-        below = files.c.source.startswith(root.rstrip("/") + "/", autoescape=True)
-        query = files.select().where(or_(files.c.source == root, below, files.c.root == root))
-        with storage_errors(self._path), self._engine.connect() as connection:
-            return {row["source"]: FileRecord(**row) for row in connection.execute(query).mappings()}
-
-    def put_document(self, document: Document, chunks: Sequence[Chunk], file: FileRecord | None) -> None:
-        """Store a document with its chunks in place of the one with its id, at once; it then waits for indexing."""
+    def put_document(self, document: Document, chunks: Sequence[Chunk], *, generation: int = 1) -> None:
+        """Store a document that no file gave, in place of the one with its id, at once."""
         with writing(self._engine, self._path) as connection:
-            _drop_document(connection, document.id, keep={chunk.id for chunk in chunks})
-            connection.execute(tables.documents().insert(), _document_row(document))
-            _insert(connection, tables.pages(), [_page_row(document.id, page) for page in document.pages])
-            _insert(
-                connection,
-                tables.sections(),
-                [_section_row(document.id, n, s) for n, s in enumerate(document.sections)],
-            )
-            _insert(connection, tables.chunks(), [_chunk_row(chunk) for chunk in chunks])
-            if file is not None:
-                _put_file(connection, file)
+            _put_document(connection, document.source, document, chunks, generation)
 
-    def put_file(self, file: FileRecord) -> None:
-        """Remember a file that was looked at and gave no new document."""
+    def put_chunks(self, chunks: Sequence[Chunk], *, generation: int) -> None:
+        """Store the chunks of one document for another generation; they wait for indexing."""
         with writing(self._engine, self._path) as connection:
-            _put_file(connection, file)
+            insert(connection, tables.chunks(), [_chunk_row(chunk, generation) for chunk in chunks])
 
-    def remove_file(self, source: str) -> None:
-        """Forget a file and the document it gave."""
+    def remove_files(self, sources: Collection[str]) -> None:
+        """Forget files and the documents they gave, at once."""
         files = tables.files()
         with writing(self._engine, self._path) as connection:
-            document_id = connection.scalar(
-                files.select().with_only_columns(files.c.document_id).where(files.c.source == source)
-            )
-            if document_id is not None:
-                _drop_document(connection, document_id, keep=set())
-            connection.execute(files.delete().where(files.c.source == source))
+            for source in sources:
+                for document_id in _documents_of(connection, source):
+                    _drop_document(connection, document_id)
+                connection.execute(files.delete().where(files.c.source == source))
 
-    def mark_indexed(self, document_ids: Sequence[str]) -> None:
-        """The store now has the points of these documents."""
-        documents = tables.documents()
-        with writing(self._engine, self._path) as connection:
-            connection.execute(documents.update().where(documents.c.id.in_(document_ids)).values(indexed=True))
-
-    def waiting(self) -> list[str]:
-        """Ids of the documents whose points the store may lack."""
-        documents = tables.documents()
+    def has_documents(self, file: str) -> bool:
+        """Whether the file gave documents that are stored."""
         with storage_errors(self._path), self._engine.connect() as connection:
-            query = documents.select().with_only_columns(documents.c.id).where(documents.c.indexed.is_(False))
-            return list(connection.scalars(query.order_by(documents.c.id)))
+            return bool(_documents_of(connection, file))
 
-    def wait_again(self) -> None:
-        """Mark every document as not indexed, to rebuild the store from the catalogue."""
-        with writing(self._engine, self._path) as connection:
-            connection.execute(tables.documents().update().values(indexed=False))
+    def has_text(self, fingerprint: str) -> bool:
+        """Whether a document with this text is stored."""
+        from sqlalchemy import select
 
-    def obsolete(self) -> list[str]:
-        """Ids of the points that the store must forget."""
+        d = tables.documents().c
         with storage_errors(self._path), self._engine.connect() as connection:
-            return list(connection.scalars(tables.obsolete().select()))
+            return connection.scalar(select(d.id).where(d.fingerprint == fingerprint).limit(1)) is not None
 
-    def forget_obsolete(self, chunk_ids: Sequence[str]) -> None:
-        """The store has forgotten these points."""
-        obsolete = tables.obsolete()
-        with writing(self._engine, self._path) as connection:
-            for some in _portions(chunk_ids):
-                connection.execute(obsolete.delete().where(obsolete.c.chunk_id.in_(some)))
+    def same_text(self, document: Document) -> str | None:
+        """The source of another file's document with the same text, the first by source, or `None`."""
+        from sqlalchemy import select
+
+        d = tables.documents().c
+        query = select(d.source).where(d.fingerprint == text_fingerprint(document.text), d.id != document.id)
+        with storage_errors(self._path), self._engine.connect() as connection:
+            found: str | None = connection.scalar(query.order_by(d.source).limit(1))
+            return found
 
     def document(self, document_id: str) -> Document | None:
         """A whole document, or `None`."""
@@ -195,52 +151,48 @@ class Catalogue:
         """
         from sqlalchemy import func, select
 
-        d, p = tables.documents(), tables.pages()
+        d, p, i, g = tables.documents(), tables.pages(), tables.indexed().c, tables.generations().c
         pages = select(func.nullif(func.count(), 0)).where(p.c.document_id == d.c.id).scalar_subquery()
+        active = select(g.number).where(g.active).scalar_subquery()
+        indexed = select(func.count() > 0).where(i.document_id == d.c.id, i.generation == active).scalar_subquery()
         query = select(
-            d.c.id, d.c.name, d.c.source, d.c.media_type, d.c.characters, d.c.indexed, pages.label("pages")
-        ).order_by(d.c.name, d.c.id)
+            d.c.id, d.c.name, d.c.source, d.c.file, d.c.media_type, d.c.characters,
+            indexed.label("indexed"), pages.label("pages"),
+        ).order_by(d.c.name, d.c.id)  # fmt: skip
         if document_id is not None:
             query = query.where(d.c.id == document_id)
         with storage_errors(self._path), self._engine.connect() as connection:
             return [dict(row) for row in connection.execute(query).mappings()]
 
-    def chunks(self, chunk_ids: Sequence[str]) -> dict[str, tuple[Chunk, str]]:
-        """The chunks with these ids that exist, each with its document's name."""
+    def chunks(self, chunk_ids: Sequence[str], *, generation: int) -> dict[str, tuple[Chunk, str]]:
+        """The chunks of the generation with these ids that exist, each with its document's name."""
         from sqlalchemy import select
 
         c, d = tables.chunks(), tables.documents()
         found: dict[str, tuple[Chunk, str]] = {}
         with storage_errors(self._path), self._engine.connect() as connection:
-            for some in _portions(chunk_ids):
-                query = select(c, d.c.name.label("document")).join(d, d.c.id == c.c.document_id).where(c.c.id.in_(some))
+            for some in portions(chunk_ids):
+                query = select(c, d.c.name.label("document")).join(d, d.c.id == c.c.document_id)
+                query = query.where(c.c.generation == generation, c.c.id.in_(some))
                 for row in connection.execute(query).mappings():
                     found[row["id"]] = (_to_chunk(row), row["document"])
         return found
 
-    def chunks_of(self, document_id: str) -> list[Chunk]:
+    def chunks_of(self, document_id: str, *, generation: int) -> list[Chunk]:
         """The chunks of one document, in order."""
         c = tables.chunks()
+        of_document = c.select().where(c.c.document_id == document_id, c.c.generation == generation)
         with storage_errors(self._path), self._engine.connect() as connection:
-            rows = connection.execute(
-                c.select().where(c.c.document_id == document_id).order_by(c.c.position)
-            ).mappings()
-            return [_to_chunk(row) for row in rows]
-
-    def chunk_ids(self) -> list[str]:
-        """The ids of all chunks of indexed documents, sorted: what the store must hold."""
-        from sqlalchemy import select
-
-        c, d = tables.chunks(), tables.documents()
-        with storage_errors(self._path), self._engine.connect() as connection:
-            query = select(c.c.id).join(d, d.c.id == c.c.document_id).where(d.c.indexed).order_by(c.c.id)
-            return list(connection.scalars(query))
+            return [_to_chunk(row) for row in connection.execute(of_document.order_by(c.c.position)).mappings()]
 
     def totals(self) -> Totals:
-        """Counts of everything stored."""
+        """Counts of everything stored, of the active generation where chunks are counted."""
         from sqlalchemy import func, select
 
         d, c, p, f = tables.documents(), tables.chunks(), tables.pages(), tables.files()
+        i, g = tables.indexed().c, tables.generations().c
+        active = select(g.number).where(g.active).scalar_subquery()
+        done = select(i.document_id).where(i.generation == active)
         with storage_errors(self._path), self._engine.connect() as connection:
 
             def number(query: Any) -> int:
@@ -249,10 +201,10 @@ class Catalogue:
             return Totals(
                 documents=number(select(func.count()).select_from(d)),
                 pages=number(select(func.count()).select_from(p)),
-                chunks=number(select(func.count()).select_from(c)),
+                chunks=number(select(func.count()).select_from(c).where(c.c.generation == active)),
                 characters=number(select(func.sum(d.c.characters))),
-                tokens=number(select(func.sum(c.c.tokens))),
-                waiting=number(select(func.count()).select_from(d).where(d.c.indexed.is_(False))),
+                tokens=number(select(func.sum(c.c.tokens)).where(c.c.generation == active)),
+                waiting=number(select(func.count()).select_from(d).where(d.c.id.not_in(done))),
                 failed_files=number(select(func.count()).select_from(f).where(f.c.error.is_not(None))),
             )
 
@@ -286,32 +238,49 @@ def _shown(section: str | None) -> str | None:
     return " > ".join(json.loads(section)) if section else None
 
 
-def _drop_document(connection: Connection, document_id: str, keep: set[str]) -> None:
+def text_fingerprint(text: str) -> str:
+    """32 hexadecimal digits, equal for equal texts."""
+    return blake2b(text.encode("utf-8", "replace"), digest_size=16).hexdigest()
+
+
+def _documents_of(connection: Connection, file: str) -> set[str]:
     from sqlalchemy import select
 
-    chunks, obsolete = tables.chunks(), tables.obsolete()
-    old = set(connection.scalars(select(chunks.c.id).where(chunks.c.document_id == document_id)))
-    _insert(connection, obsolete, [{"chunk_id": chunk_id} for chunk_id in sorted(old - keep)])
-    for some in _portions(sorted(keep)):
-        connection.execute(obsolete.delete().where(obsolete.c.chunk_id.in_(some)))
-    for table in (chunks, tables.pages(), tables.sections()):
+    d = tables.documents().c
+    return set(connection.scalars(select(d.id).where(d.file == file)))
+
+
+def _put_document(
+    connection: Connection, file: str, document: Document, chunks: Sequence[Chunk], generation: int
+) -> None:
+    _drop_document(connection, document.id, kept={chunk.id for chunk in chunks}, generation=generation)
+    connection.execute(tables.documents().insert(), {**_document_row(document), "file": file})
+    insert(connection, tables.pages(), [_page_row(document.id, page) for page in document.pages])
+    sections = [_section_row(document.id, n, section) for n, section in enumerate(document.sections)]
+    insert(connection, tables.sections(), sections)
+    insert(connection, tables.chunks(), [_chunk_row(chunk, generation) for chunk in chunks])
+
+
+def _drop_document(
+    connection: Connection, document_id: str, *, kept: Collection[str] = (), generation: int | None = None
+) -> None:
+    """Delete a document's rows; its points become obsolete, but for those `kept` in `generation`."""
+    from sqlalchemy import select
+
+    c, chunks, obsolete = tables.chunks().c, tables.chunks(), tables.obsolete()
+    old = connection.execute(select(c.generation, c.id, c.hash).where(c.document_id == document_id)).all()
+    gone = [row for row in old if row.generation != generation or row.id not in kept]
+    insert(
+        connection,
+        obsolete,
+        [{"generation": row.generation, "chunk_id": row.id, "hash": row.hash} for row in gone],
+    )
+    for some in portions(sorted(kept)):
+        of_these = obsolete.c.chunk_id.in_(some)
+        connection.execute(obsolete.delete().where(obsolete.c.generation == generation, of_these))
+    for table in (chunks, tables.pages(), tables.sections(), tables.indexed()):
         connection.execute(table.delete().where(table.c.document_id == document_id))
     connection.execute(tables.documents().delete().where(tables.documents().c.id == document_id))
-
-
-def _insert(connection: Connection, table: Any, rows: list[dict[str, Any]]) -> None:
-    if rows:
-        connection.execute(table.insert().prefix_with("OR REPLACE"), rows)
-
-
-def _put_file(connection: Connection, file: FileRecord) -> None:
-    row = {name: getattr(file, name) for name in FileRecord.__slots__}
-    _insert(connection, tables.files(), [row])
-
-
-def _portions(ids: Sequence[str]) -> Iterator[Sequence[str]]:
-    for start in range(0, len(ids), IDS_PER_QUERY):
-        yield ids[start : start + IDS_PER_QUERY]
 
 
 def _document_row(document: Document) -> dict[str, Any]:
@@ -320,13 +289,13 @@ def _document_row(document: Document) -> dict[str, Any]:
         "source": document.source,
         "name": document.name,
         "hash": document.hash,
+        "fingerprint": text_fingerprint(document.text),
         "media_type": document.media_type,
         "language": document.language,
         "created": document.created,
         "dropped": document.dropped,
         "metadata": json.dumps(dict(document.metadata), ensure_ascii=False, sort_keys=True),
         "characters": len(document.text),
-        "indexed": False,
         "text": document.text,
     }
 
@@ -340,10 +309,11 @@ def _section_row(document_id: str, position: int, section: Section) -> dict[str,
     return {"document_id": document_id, "position": position, "path": path, "start": section.start, "end": section.end}
 
 
-def _chunk_row(chunk: Chunk) -> dict[str, Any]:
+def _chunk_row(chunk: Chunk, generation: int) -> dict[str, Any]:
     row = {name: getattr(chunk, name) for name in Chunk.__slots__}
     row["position"] = row.pop("index")
-    return row
+    row["parent_start"], row["parent_end"] = row.pop("parent") or (None, None)
+    return {**row, "hash": chunk.hash, "generation": generation}
 
 
 def _to_chunk(row: RowMapping) -> Chunk:
@@ -358,6 +328,7 @@ def _to_chunk(row: RowMapping) -> Chunk:
         page=row["page"],
         section=row["section"],
         context=row["context"],
+        parent=None if row["parent_start"] is None else (row["parent_start"], row["parent_end"]),
     )
 
 

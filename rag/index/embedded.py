@@ -18,6 +18,7 @@ from plumbline.database import copy_database, storage_errors, writing
 from plumbline.errors import InputError, StorageError
 from plumbline.text.terms import terms
 from rag.index import tables
+from rag.index.files import IndexFiles
 from rag.index.filters import Filter
 from rag.index.store import Found, Point, Search
 
@@ -30,18 +31,24 @@ if TYPE_CHECKING:
 ROWS_PER_READ = 2000
 IDS_PER_QUERY = 500
 DEAD_SHARE_TO_REBUILD = 0.2
+LEFT_TO_READERS = 500
+"""So few new points are not worth a new file: whoever opens the index next takes them over in a moment."""
 
 
 class EmbeddedStore:
-    """A `Store` in the SQLite database behind `engine`, at `path`; the derived file lies in `index/` beside it."""
+    """A `Store` in the SQLite database behind `engine`, at `path`; the derived file lies in `index/` beside it.
+
+    It holds the points of one generation; stores of others may lie in the same database.
+    """
 
     name = "embedded"
     lexical_scorer = "bm25 (Lucene idf)"
 
-    def __init__(self, engine: Engine, path: Path, *, dim: int, language: str = "en") -> None:
+    def __init__(self, engine: Engine, path: Path, *, dim: int, generation: int = 1, language: str = "en") -> None:
         self._engine = engine
         self._path = path
-        self._file = path.parent / "index" / "index.npz"
+        self._files = IndexFiles(path.parent / "index", generation)
+        self._generation = generation
         self._dim = dim
         self._language = language
         self._lock = threading.RLock()
@@ -83,7 +90,8 @@ class EmbeddedStore:
         found: dict[str, Point] = {}
         with storage_errors(self._path), self._engine.connect() as connection:
             for some in _portions(list(ids)):
-                for row in connection.execute(points.select().where(points.c.id.in_(some))).mappings():
+                query = points.select().where(points.c.generation == self._generation, points.c.id.in_(some))
+                for row in connection.execute(query).mappings():
                     vector = np.frombuffer(row["vector"], np.float32)
                     found[row["id"]] = Point(row["id"], vector, _unpack(row["text"]), json.loads(row["payload"]))
         return [found[point_id] for point_id in ids if point_id in found]
@@ -92,7 +100,16 @@ class EmbeddedStore:
         """Every id, sorted."""
         points = tables.points()
         with storage_errors(self._path), self._engine.connect() as connection:
-            return list(connection.scalars(points.select().with_only_columns(points.c.id).order_by(points.c.id)))
+            query = points.select().with_only_columns(points.c.id).where(points.c.generation == self._generation)
+            return list(connection.scalars(query.order_by(points.c.id)))
+
+    async def postings(self, ids: Sequence[str]) -> list[dict[str, int]]:
+        """For each of these points that exists, in their order: its terms and how often each occurs, as indexed."""
+        return await asyncio.to_thread(self._postings, list(ids))
+
+    async def clear(self) -> None:
+        """Remove every point and the derived files."""
+        await asyncio.to_thread(self._clear)
 
     async def count(self, condition: Filter | None = None) -> int:
         """How many points there are, or match."""
@@ -132,12 +149,31 @@ class EmbeddedStore:
 
     def _write(self, rows: list[dict[str, Any]]) -> None:
         with writing(self._engine, self._path) as connection:
-            _remove(connection, [row["id"] for row in rows])
-            connection.execute(tables.points().insert(), rows)
+            _remove(connection, [row["id"] for row in rows], self._generation)
+            connection.execute(tables.points().insert(), [{**row, "generation": self._generation} for row in rows])
 
     def _delete(self, ids: list[str]) -> None:
         with writing(self._engine, self._path) as connection:
-            _remove(connection, ids)
+            _remove(connection, ids, self._generation)
+
+    def _clear(self) -> None:
+        points = tables.points()
+        while True:
+            with writing(self._engine, self._path) as connection:
+                some = points.select().with_only_columns(points.c.seq).where(points.c.generation == self._generation)
+                gone = connection.execute(points.delete().where(points.c.seq.in_(some.limit(ROWS_PER_READ))))
+            if gone.rowcount == 0:
+                break
+        with self._lock, storage_errors(self._path):
+            self._index = None
+            self._files.remove()
+
+    def _postings(self, ids: list[str]) -> list[dict[str, int]]:
+        with self._lock:
+            index = self._current()
+            places = {point_id: at for at, point_id in enumerate(index.ids) if index.alive[at]}
+            wanted = [places[point_id] for point_id in ids if point_id in places]
+            return index.lexical.postings_of(wanted)
 
     def _current(self) -> MemoryIndex:
         """The index as of now; call it with the lock held."""
@@ -153,11 +189,12 @@ class EmbeddedStore:
     def _open(self, connection: Connection) -> MemoryIndex:
         from rag.index.memory import load
 
-        index = load(self._file)
+        file = self._files.newest()
+        index = None if file is None else load(file.path)
         if index is None:
             return _empty()
         fits = len(index.vectors) == 0 or index.vectors.shape[1] == self._dim
-        if fits and self._catch_up(connection, index) and _agrees(connection, index):
+        if fits and self._catch_up(connection, index) and self._agrees(connection, index):
             return index
         self.rebuilt = True
         return _empty()
@@ -167,9 +204,7 @@ class EmbeddedStore:
 
         That is so after an older copy of the database was put back, under a file or under a reader that is running.
         """
-        rows = connection.exec_driver_sql("SELECT name, seq FROM sqlite_sequence").all()
-        counters: dict[str, int] = {row.name: row.seq for row in rows}
-        newest, removed = counters.get("points", 0), counters.get("removals", 0)
+        newest, removed = _counters(connection)
         if newest < index.last_seq or removed < index.last_removal:
             return False
         if newest > index.last_seq:
@@ -186,7 +221,8 @@ class EmbeddedStore:
     def _rows_after(self, connection: Connection, seq: int) -> Iterable[list[Row]]:
         points = tables.points()
         while True:
-            query = points.select().where(points.c.seq > seq).order_by(points.c.seq).limit(ROWS_PER_READ)
+            newer = (points.c.generation == self._generation, points.c.seq > seq)
+            query = points.select().where(*newer).order_by(points.c.seq).limit(ROWS_PER_READ)
             rows = [_to_row(row, self._language) for row in connection.execute(query).mappings()]
             if not rows:
                 return
@@ -197,19 +233,35 @@ class EmbeddedStore:
         from rag.index.memory import save
 
         with self._lock:
+            file = self._files.newest()
+            with storage_errors(self._path), self._engine.connect() as connection:
+                newest, removed = _counters(connection)
+                count = connection.exec_driver_sql(
+                    "SELECT count(*) FROM points WHERE generation = ?", (self._generation,)
+                ).scalar_one()
+            if file is not None and file.covers(newest, removed, leaving=max(LEFT_TO_READERS, count // 20)):
+                return
             index = self._current()
             dead = len(index.alive) - int(index.alive.sum())
             if dead > DEAD_SHARE_TO_REBUILD * max(1, len(index.alive)):
                 self._index = _empty()
                 index = self._current()
-            with storage_errors(self._file):
-                save(index, self._file)
+            with storage_errors(self._path):
+                save(index, self._files.path(max(newest, index.last_seq), index.last_removal))
+                self._files.remove(but=(max(newest, index.last_seq), index.last_removal))
+
+    def _agrees(self, connection: Connection, index: MemoryIndex) -> bool:
+        """Whether the index holds as many points as the database, with the same sum of `seq`."""
+        query = "SELECT count(*), coalesce(sum(seq), 0) FROM points WHERE generation = ?"
+        stored = connection.exec_driver_sql(query, (self._generation,)).one()
+        return (int(index.alive.sum()), int(index.seqs[index.alive].sum())) == tuple(stored)
 
 
-def _agrees(connection: Connection, index: MemoryIndex) -> bool:
-    """Whether the index holds as many points as the database, with the same sum of `seq`."""
-    stored = connection.exec_driver_sql("SELECT count(*), coalesce(sum(seq), 0) FROM points").one()
-    return (int(index.alive.sum()), int(index.seqs[index.alive].sum())) == tuple(stored)
+def _counters(connection: Connection) -> tuple[int, int]:
+    """The highest `seq` and the number of the last removal that the database ever gave."""
+    rows = connection.exec_driver_sql("SELECT name, seq FROM sqlite_sequence").all()
+    found: dict[str, int] = {row.name: row.seq for row in rows}
+    return found.get("points", 0), found.get("removals", 0)
 
 
 def _same_newest(connection: Connection, index: MemoryIndex) -> bool:
@@ -221,10 +273,11 @@ def _same_newest(connection: Connection, index: MemoryIndex) -> bool:
     return bool(stored == index.ids[at])
 
 
-def _remove(connection: Connection, ids: list[str]) -> None:
+def _remove(connection: Connection, ids: list[str], generation: int) -> None:
     points = tables.points()
     for some in _portions(ids):
-        seqs = list(connection.scalars(points.select().with_only_columns(points.c.seq).where(points.c.id.in_(some))))
+        these = points.select().where(points.c.generation == generation, points.c.id.in_(some))
+        seqs = list(connection.scalars(these.with_only_columns(points.c.seq)))
         if seqs:
             connection.execute(tables.removals().insert(), [{"seq": seq} for seq in seqs])
             connection.execute(points.delete().where(points.c.seq.in_(seqs)))

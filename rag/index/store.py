@@ -88,6 +88,14 @@ class Store(Protocol):
         """Every id in the store, sorted."""
         ...
 
+    async def postings(self, ids: Sequence[str]) -> list[dict[str, int]]:
+        """For each of these points that exists, in the order of `ids`: its terms on the lexical side, with counts."""
+        ...
+
+    async def clear(self) -> None:
+        """Remove every point and whatever else it keeps."""
+        ...
+
     async def count(self, condition: Filter | None = None) -> int:
         """How many points there are, or match."""
         ...

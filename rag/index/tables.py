@@ -1,4 +1,8 @@
-"""The tables of a knowledge base: the catalogue's, and those of the embedded store beside it."""
+"""The tables of a knowledge base: the catalogue's, and those of the embedded store beside it.
+
+A *generation* is one way of cutting and embedding the documents. Documents, pages and sections are there once; chunks
+and points belong to a generation, so that another way can be built beside the one that is searched.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from plumbline.database import Component
+from rag.index.migrations import CATALOGUE_MIGRATIONS, STORE_MIGRATIONS
 
 if TYPE_CHECKING:
     from sqlalchemy import MetaData, Table
@@ -13,39 +18,70 @@ if TYPE_CHECKING:
 
 @cache
 def _catalogue() -> MetaData:
-    from sqlalchemy import Boolean, Column, Index, Integer, MetaData, String, Table, Text
+    from sqlalchemy import MetaData
 
     tables = MetaData()
-    Table("facts", tables, Column("name", String, primary_key=True), Column("value", Text, nullable=False))
+    _add_manifest(tables)
+    _add_documents(tables)
+    _add_chunks(tables)
+    return tables
+
+
+def _add_manifest(tables: MetaData) -> None:
+    from sqlalchemy import Boolean, Column, Index, Integer, String, Table, Text
+
+    Table(
+        "generations",
+        tables,
+        Column("number", Integer, primary_key=True),
+        Column("facts", Text, nullable=False),
+        Column("active", Boolean, nullable=False),
+        sqlite_autoincrement=True,
+    )
+    Table(
+        "sources",
+        tables,
+        Column("root", String, primary_key=True),
+        Column("finished", String, nullable=False),
+        Column("counts", Text, nullable=False),
+    )
     Table(
         "files",
         tables,
         Column("source", String, primary_key=True),
         Column("root", String, nullable=False),
-        Column("size", Integer, nullable=False),
-        Column("mtime_ns", Integer, nullable=False),
+        Column("stamp", String, nullable=False),
+        Column("seen_ns", Integer, nullable=False),
         Column("hash", String, nullable=False),
-        Column("document_id", String),
-        Column("chunking", Text, nullable=False),
+        Column("reading", String, nullable=False),
         Column("error", Text),
-        Index("files_by_root", "root"),
+        Column("duplicate_of", String),
+        Index("files_of_root", "root", "source"),
     )
+
+
+def _add_documents(tables: MetaData) -> None:
+    from sqlalchemy import Column, Index, Integer, String, Table, Text
+
     Table(
         "documents",
         tables,
         Column("id", String, primary_key=True),
+        Column("file", String, nullable=False),
         Column("source", String, nullable=False),
         Column("name", String, nullable=False),
         Column("hash", String, nullable=False),
+        Column("fingerprint", String, nullable=False),
         Column("media_type", String, nullable=False),
         Column("language", String),
         Column("created", String),
         Column("dropped", Integer, nullable=False),
         Column("metadata", Text, nullable=False),
         Column("characters", Integer, nullable=False),
-        Column("indexed", Boolean, nullable=False),
         # The text comes last so that reading the other columns never walks through it.
         Column("text", Text, nullable=False),
+        Index("documents_of_file", "file"),
+        Index("documents_by_fingerprint", "fingerprint"),
     )
     Table(
         "pages",
@@ -64,39 +100,66 @@ def _catalogue() -> MetaData:
         Column("start", Integer, nullable=False),
         Column("end", Integer, nullable=False),
     )
+
+
+def _add_chunks(tables: MetaData) -> None:
+    from sqlalchemy import Column, Index, Integer, String, Table, Text
+
     Table(
         "chunks",
         tables,
+        Column("generation", Integer, primary_key=True),
         Column("id", String, primary_key=True),
         Column("document_id", String, nullable=False),
         Column("position", Integer, nullable=False),
         Column("start", Integer, nullable=False),
         Column("end", Integer, nullable=False),
         Column("tokens", Integer, nullable=False),
+        Column("hash", String, nullable=False),
+        Column("parent_start", Integer),
+        Column("parent_end", Integer),
         Column("page", Integer),
         Column("section", Text),
         Column("context", Text, nullable=False),
         Column("text", Text, nullable=False),
-        Index("chunks_by_document", "document_id", "position"),
+        Index("chunks_of_document", "document_id", "generation", "position"),
+        Index("chunks_by_hash", "generation", "hash"),
     )
-    Table("obsolete", tables, Column("chunk_id", String, primary_key=True))
-    return tables
+    # Documents whose points the store of that generation has.
+    Table(
+        "indexed",
+        tables,
+        Column("generation", Integer, primary_key=True),
+        Column("document_id", String, primary_key=True),
+    )
+    # Points that the store of that generation must still forget; until then their vectors can be used again.
+    Table(
+        "obsolete",
+        tables,
+        Column("generation", Integer, primary_key=True),
+        Column("chunk_id", String, primary_key=True),
+        Column("hash", String, nullable=False),
+        Index("obsolete_by_hash", "generation", "hash"),
+    )
 
 
 @cache
 def _embedded_store() -> MetaData:
-    from sqlalchemy import Column, Integer, LargeBinary, MetaData, String, Table, Text
+    from sqlalchemy import Column, Index, Integer, LargeBinary, MetaData, String, Table, Text
 
     tables = MetaData()
     Table(
         "points",
         tables,
         Column("seq", Integer, primary_key=True),
-        Column("id", String, nullable=False, unique=True),
+        Column("generation", Integer, nullable=False),
+        Column("id", String, nullable=False),
         Column("vector", LargeBinary, nullable=False),
         Column("payload", Text, nullable=False),
         # Compressed. The terms of the lexical index are made from it when the index is built.
         Column("text", LargeBinary, nullable=False),
+        Index("points_by_id", "generation", "id", unique=True),
+        Index("points_by_seq", "generation", "seq"),
         sqlite_autoincrement=True,
     )
     # One row per removed point; readers that hold it in memory learn from here that it is gone.
@@ -112,17 +175,22 @@ def _embedded_store() -> MetaData:
 
 def catalogue_component() -> Component:
     """The catalogue's tables, for `open_database`."""
-    return Component("catalogue", 1, _catalogue())
+    return Component("catalogue", 2, _catalogue(), CATALOGUE_MIGRATIONS)
 
 
 def embedded_store_component() -> Component:
     """The embedded store's tables, for `open_database`."""
-    return Component("embedded store", 1, _embedded_store())
+    return Component("embedded store", 2, _embedded_store(), STORE_MIGRATIONS)
 
 
-def facts() -> Table:
-    """name → value: what the knowledge base was built with."""
-    return _catalogue().tables["facts"]
+def generations() -> Table:
+    """One row per way of cutting and embedding; at most one is active."""
+    return _catalogue().tables["generations"]
+
+
+def sources() -> Table:
+    """One row per folder (or other source) ingested, with the counts of its last run."""
+    return _catalogue().tables["sources"]
 
 
 def files() -> Table:
@@ -146,8 +214,13 @@ def sections() -> Table:
 
 
 def chunks() -> Table:
-    """One row per chunk."""
+    """One row per chunk and generation."""
     return _catalogue().tables["chunks"]
+
+
+def indexed() -> Table:
+    """The documents that each generation's store holds."""
+    return _catalogue().tables["indexed"]
 
 
 def obsolete() -> Table:

@@ -1,346 +1,281 @@
-"""Brings a knowledge base in step with a folder: new and changed files in, vanished ones out, the rest untouched.
+"""Brings a knowledge base in step with a source: new and changed files in, vanished ones out, the rest untouched.
 
-Each file is stored on its own: first into the catalogue, in one transaction, then into the store, then marked as
-indexed. Whatever stops the run in between, what was stored stays, and the next run finishes what was left open.
+Files are stored in batches: first into the catalogue, in one transaction, then into the store, then marked as indexed.
+Whatever stops the run in between, what was stored stays, and the next run finishes what was left open.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import stat
 import time
-from collections import deque
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from plumbline.errors import InputError
 from plumbline.trace import Tracing, current_ids
-from rag.errors import LoadError
-from rag.index.catalogue import Catalogue, FileRecord
-from rag.index.store import Point, Store
-from rag.ingest.chunk import Chunker
-from rag.ingest.load import discover, load_file, printable
-from rag.ingest.report import FileOutcome, IngestReport, OnProgress, Progress
-from rag.ingest.settings import LoadingSettings
-from rag.types import Chunk, Document
-from routing.chat import Tags
-from routing.embedding import MeteredEmbedder
+from rag.index.manifest import FileRecord, Manifest
+from rag.ingest.batch import Batch
+from rag.ingest.indexing import Indexer
+from rag.ingest.item import Source
+from rag.ingest.locking import ingesting
+from rag.ingest.plan import Looking, Step, plan, reading_name
+from rag.ingest.prepare import Engine, Job, Prepared, Recipe
+from rag.ingest.rehearse import Estimate, Rehearsal
+from rag.ingest.reindex import Changeover
+from rag.ingest.report import FileOutcome, IngestReport, OnProgress, Outcome, Progress
+from rag.ingest.settings import ChunkingSettings, LoadingSettings
 from routing.meter import billed
 
-CHUNKS_PER_EMBEDDING_CALL = 256
-FILES_LOADED_AHEAD = 4
-_TAGS = Tags("ingest")
+if TYPE_CHECKING:
+    from rag.ingest.chunk import Chunker
+
+MakeEngine = Callable[[Recipe, Iterator[Job]], tuple[Engine, Iterator[Job]]]
+"""Chooses what prepares these jobs; looks at the first of them at most."""
 
 
 @dataclass(frozen=True, slots=True)
-class _File:
-    """A file as the folder shows it now."""
+class How:
+    """What a run may and must do.
 
-    path: Path
-    source: str
-    name: str
-    size: int
-    mtime_ns: int
+    `afresh` reads every file again, `rehash` trusts no time stamp; `keep_missing` keeps the documents of files that
+    are gone; `allow_empty` says that a source that is gone, or holds nothing any more, is meant to be so.
+    """
+
+    afresh: bool = False
+    rehash: bool = False
+    keep_missing: bool = False
+    allow_empty: bool = False
+
+
+@dataclass(slots=True)
+class _Run:
+    """One run over one source: what is known, what was met, what came of it."""
+
+    source: Source
+    how: How
+    known: int
+    total: int | None
+    on_progress: OnProgress | None
+    batch: Batch
+    started: float = field(default_factory=time.perf_counter)
+    outcomes: list[FileOutcome] = field(default_factory=list)
+    steps: dict[str, Step] = field(default_factory=dict)
+    met: int = 0
+    missing: list[FileRecord] = field(default_factory=list)
+    pages: int = 0
+    chunks: int = 0
+    tokens: int = 0
+
+    def note(self, outcome: FileOutcome) -> None:
+        """Take down what became of a file, and tell whoever watches."""
+        self.outcomes.append(outcome)
+        self.pages += outcome.pages
+        self.chunks += outcome.chunks
+        self.tokens += outcome.tokens
+        if self.on_progress is not None:
+            seconds = time.perf_counter() - self.started
+            done = len(self.outcomes)
+            self.on_progress(Progress(done, self.total, outcome, self.pages, self.chunks, self.tokens, seconds))
 
 
 @dataclass(frozen=True, slots=True)
-class _Loaded:
-    """A file that was looked at: its document, or none when it is unchanged or `error` says why."""
-
-    file: _File
-    hash: str
-    document: Document | None
-    chunks: Sequence[Chunk] = ()
-    error: str | None = None
-    seconds: float = 0.0
-
-
 class Ingestor:
-    """Ingests into one knowledge base. `facts` are what it is built with, remembered with the first document stored."""
+    """Ingests into the knowledge base in `folder`."""
 
-    def __init__(
-        self,
-        catalogue: Catalogue,
-        store: Store,
-        embedder: MeteredEmbedder,
-        chunker: Chunker,
-        loading: LoadingSettings,
-        tracing: Tracing,
-        facts: Mapping[str, str],
-    ) -> None:
-        self._catalogue = catalogue
-        self._store = store
-        self._embedder = embedder
-        self._chunker = chunker
-        self._loading = loading
-        self._tracing = tracing
-        self._facts = dict(facts)
+    folder: Path
+    manifest: Manifest
+    indexer: Indexer
+    loading: LoadingSettings
+    splitting: ChunkingSettings | None
+    make_engine: MakeEngine
+    tracing: Tracing
 
-    async def run(
-        self,
-        target: Path,
-        *,
-        afresh: bool = False,
-        keep_missing: bool = False,
-        allow_empty: bool = False,
-        on_progress: OnProgress | None = None,
-    ) -> IngestReport:
-        """Ingest a file or a folder.
+    @property
+    def chunker(self) -> Chunker:
+        """What cuts documents."""
+        return self.indexer.chunker
 
-        `afresh` reads every file again, changed or not; `keep_missing` keeps the documents of files that are gone;
-        `allow_empty` says that a target that is gone, or holds no document any more, is meant to be so.
+    async def run(self, source: Source, how: How = How(), *, on_progress: OnProgress | None = None) -> IngestReport:
+        """Ingest what `source` offers.
+
         Raises `InputError` when there is nothing to read (without `allow_empty`, lest a folder that is merely not
         mounted empties the knowledge base), `StateError` when storing fails, `ModelError` when embedding does; what
         was stored by then stays.
         """
         started = time.perf_counter()
-        root = await asyncio.to_thread(lambda: target.expanduser().resolve())
-        with self._tracing.span("ingest", {"plumbline.source": printable(str(root))}) as span, billed() as bill:
-            await self.recover()
-            files, outcomes = await asyncio.to_thread(_look, root)
-            known = self._catalogue.files(printable(str(root)))
-            if not files and not (known and allow_empty):
-                raise _nothing_to_read(root, outcomes, len(known))
-            if not keep_missing:
-                outcomes += self._remove_missing(known, {file.source for file in files})
-            async with aclosing(self._ingest_all(files, known, printable(str(root)), afresh=afresh)) as steps:
-                async for progress in steps:
-                    outcomes.append(progress.last)
-                    if on_progress is not None:
-                        on_progress(progress)
-            await self._settle_removals()
-            await self._store.compact()
-            span.set_attribute("plumbline.files", len(files))
-            trace_id, _ = current_ids()
-        return IngestReport(tuple(outcomes), time.perf_counter() - started, bill.usage, bill.cost, trace_id or "")
+        async with ingesting(self.folder):
+            with self.tracing.span("ingest", {"plumbline.source": source.root}) as span, billed() as bill:
+                reindexed = await self.recover()
+                run = await self._begin(source, how, on_progress)
+                await self._work(run, lambda prepared: self._take(run, prepared))
+                await self._flush(run)
+                await self._finish(run)
+                span.set_attribute("plumbline.files", len(run.outcomes))
+                trace_id, _ = current_ids()
+        seconds = time.perf_counter() - started
+        return IngestReport(tuple(run.outcomes), seconds, bill.usage, bill.cost, trace_id or "", reindexed)
+
+    async def rehearse(
+        self, source: Source, how: How = How(), *, on_progress: OnProgress | None = None
+    ) -> IngestReport:
+        """What `run` would do and use: files are read and cut, nothing is stored, asked or spent. Raises as `run`."""
+        started = time.perf_counter()
+        estimate = Estimate()
+        rehearsal = Rehearsal(self.indexer, estimate, set())
+        reindexed = await rehearsal.changeover()
+        run = await self._begin(source, how, on_progress)
+
+        async def take(prepared: Prepared) -> None:
+            step = run.steps.pop(prepared.item.source)
+            run.note(await rehearsal.outcome(prepared, had=step.record is not None))
+
+        await self._work(run, take)
+        self._require_something(run)
+        for each in run.missing if not how.keep_missing else ():
+            if run.source.is_gone(each.source):
+                run.note(FileOutcome(each.source, _name(each), "removed"))
+        seconds = time.perf_counter() - started
+        return IngestReport(tuple(run.outcomes), seconds, estimate.usage, estimate.cost, "", reindexed, dry_run=True)
 
     async def recover(self) -> int:
-        """Finish what an interrupted run left open; returns how many documents were indexed."""
-        waiting = self._catalogue.waiting()
-        for document_id in waiting:
-            document = self._catalogue.document(document_id)
-            if document is not None:
-                await self._index(document, self._catalogue.chunks_of(document_id))
-        await self._settle_removals()
-        return len(waiting)
+        """Finish what an interrupted run left open, and change over to what the configuration asks for.
 
-    async def remove(self, source: str) -> None:
-        """Remove what the file `source` gave; the file itself is left alone."""
-        await asyncio.to_thread(self._catalogue.remove_file, source)
-        await self._settle_removals()
+        Returns how many documents were cut or embedded anew for that.
+        """
+        live, catalogue, backlog = self.indexer.live, self.indexer.catalogue, self.indexer.backlog
+        active = await asyncio.to_thread(live.generations.active)
+        changeover = Changeover(self.indexer)
+        if active is not None and not changeover.needed:
+            for document_id in await asyncio.to_thread(backlog.waiting, generation=active.number):
+                document = await asyncio.to_thread(catalogue.document, document_id)
+                chunks = await asyncio.to_thread(catalogue.chunks_of, document_id, generation=active.number)
+                if document is not None:
+                    await self.indexer.index([(document, chunks)], active.number)
+            await self.indexer.settle(active.number)
+        return await changeover.run()
 
-    async def _ingest_all(
-        self, files: Sequence[_File], known: Mapping[str, FileRecord], root: str, *, afresh: bool
-    ) -> AsyncGenerator[Progress, None]:
-        done = 0
-        async with aclosing(self._loaded(files, {} if afresh else known)) as loading:
-            async for loaded in loading:
-                outcome = await self._store_loaded(loaded, root, known.get(loaded.file.source))
-                done += 1
-                yield Progress(done, len(files), outcome)
+    async def remove(self, file: str) -> None:
+        """Remove what the file `file` gave; the file itself is left alone."""
+        await asyncio.to_thread(self.indexer.catalogue.remove_files, [file])
+        active = await asyncio.to_thread(self.indexer.live.generations.active)
+        if active is not None:
+            await self.indexer.settle(active.number)
 
-    async def _loaded(self, files: Sequence[_File], known: Mapping[str, FileRecord]) -> AsyncGenerator[_Loaded, None]:
-        """Files in order, a few of them read ahead, so that memory stays bounded whatever the folder holds."""
-        ahead: deque[asyncio.Task[_Loaded]] = deque()
-        waiting = iter(files)
+    async def _begin(self, source: Source, how: How, on_progress: OnProgress | None) -> _Run:
+        known = await asyncio.to_thread(self.manifest.count, source.root)
+        total = await asyncio.to_thread(_count, source) if on_progress is not None else None
+        batch = Batch(self.indexer, self.manifest, source.root, reading_name(self.loading), self.loading.duplicates)
+        return _Run(source, how, known, total, on_progress, batch)
+
+    async def _work(self, run: _Run, take: Callable[[Prepared], Awaitable[None]]) -> None:
+        jobs = self._jobs(run)
+        engine, jobs = await asyncio.to_thread(self.make_engine, Recipe(self.loading, self.splitting), jobs)
         try:
-            while True:
-                while len(ahead) < FILES_LOADED_AHEAD and (file := next(waiting, None)) is not None:
-                    ahead.append(asyncio.create_task(self._load(file, known.get(file.source))))
-                if not ahead:
-                    return
-                yield await ahead.popleft()
+            async with aclosing(engine.prepared(jobs)) as results:  # type: ignore[type-var]  # ours are generators
+                async for prepared in results:
+                    await take(prepared)
         finally:
-            for task in ahead:
-                task.cancel()
-            await asyncio.gather(*ahead, return_exceptions=True)
+            await engine.close()
 
-    async def _load(self, file: _File, record: FileRecord | None) -> _Loaded:
-        started = time.perf_counter()
-        # What could not be read is tried again: what stood in the way may be gone.
-        good = record is not None and record.error is None and record.chunking == self._chunker.name
-        if record is not None and good and (record.size, record.mtime_ns) == (file.size, file.mtime_ns):
-            return _Loaded(file, record.hash, None)
-        try:
-            if record is not None and good and file.size <= self._loading.max_file_bytes:
-                content_hash = await asyncio.to_thread(_hash, file.path)
-                if content_hash == record.hash:
-                    return _Loaded(file, content_hash, None)
-            document = await load_file(file.path, max_bytes=self._loading.max_file_bytes)
-            name = _name(Path(record.source), Path(record.root)) if record is not None else file.name
-            document = replace(document, id=_document_id(file.source), source=file.source, name=name)
-            chunks = await self._chunker.chunk(document)
-        except LoadError as error:
-            reason = _reason(error)
-        except OSError as error:
-            reason = f"{error.strerror or error}."
-        except Exception as error:  # noqa: BLE001 (one bad file must never stop the others)
-            reason = f"unexpected {type(error).__name__}: {error}"
-        else:
-            return _Loaded(file, document.hash, document, chunks, seconds=time.perf_counter() - started)
-        return _Loaded(file, "", None, error=reason, seconds=time.perf_counter() - started)
+    async def _take(self, run: _Run, prepared: Prepared) -> None:
+        run.batch.add(prepared, run.steps.pop(prepared.item.source))
+        if run.batch.full:
+            await self._flush(run)
 
-    async def _store_loaded(self, loaded: _Loaded, root: str, record: FileRecord | None) -> FileOutcome:
-        started = time.perf_counter()
-        file, document = loaded.file, loaded.document
-        document_id = document.id if document else (record.document_id if record else None)
-        now = FileRecord(
-            source=file.source,
-            root=record.root if record else root,
-            size=file.size,
-            mtime_ns=file.mtime_ns,
-            hash=loaded.hash,
-            document_id=document_id,
-            chunking=self._chunker.name,
-            error=loaded.error,
+    async def _flush(self, run: _Run) -> None:
+        await self._remove_missing(run)
+        for outcome in await run.batch.store():
+            run.note(outcome)
+
+    async def _remove_missing(self, run: _Run) -> None:
+        """Remove what is proven to be gone, once something else of the source was seen; what merely cannot be looked
+        at stays.
+        """
+        if not run.missing or run.how.keep_missing or not (run.met or run.how.allow_empty):
+            return
+        missing, run.missing = run.missing, []
+        gone = await asyncio.to_thread(lambda: [each for each in missing if run.source.is_gone(each.source)])
+        await asyncio.to_thread(self.indexer.catalogue.remove_files, [each.source for each in gone])
+        for each in gone:
+            run.note(FileOutcome(each.source, _name(each), "removed"))
+
+    async def _finish(self, run: _Run) -> None:
+        self._require_something(run)
+        active = await asyncio.to_thread(self.indexer.live.generations.active)
+        if active is not None:
+            await self.indexer.settle(active.number)
+            await self.indexer.live.store(active.number).compact()
+        counts: Counter[str] = Counter(outcome.outcome for outcome in run.outcomes)
+        await asyncio.to_thread(self.manifest.finish, run.source.root, counts)
+
+    @staticmethod
+    def _require_something(run: _Run) -> None:
+        if not run.met and not (run.known and run.how.allow_empty):
+            raise _nothing_to_read(run)
+
+    def _jobs(self, run: _Run) -> Iterator[Job]:
+        """What must be read; everything else is dealt with on the way. May wait for the disk."""
+        how = run.how
+        looking = Looking(
+            reading_name(self.loading),
+            rehash=how.rehash,
+            afresh=how.afresh,
+            has_text=self.indexer.catalogue.has_text,
         )
-        if document is None:
-            if now != record:
-                await asyncio.to_thread(self._catalogue.put_file, now)
-            return _without_document(loaded, kept=document_id is not None)
-        await self._remember_facts()
-        await asyncio.to_thread(self._catalogue.put_document, document, loaded.chunks, now)
-        await self._index(document, loaded.chunks)
-        updated = record is not None and record.document_id is not None
-        return FileOutcome(
-            source=file.source,
-            name=document.name,
-            outcome="updated" if updated else "added",
-            pages=len(document.pages),
-            chunks=len(loaded.chunks),
-            characters=len(document.text),
-            tokens=sum(chunk.tokens for chunk in loaded.chunks),
-            seconds=loaded.seconds + time.perf_counter() - started,
-            notes=_notes(document),
-        )
-
-    async def _remember_facts(self) -> None:
-        """Bind the knowledge base to its embedder, with the first document and not before."""
-        if self._facts:
-            await asyncio.to_thread(self._catalogue.set_facts, self._facts)
-            self._facts = {}
-
-    async def _index(self, document: Document, chunks: Sequence[Chunk]) -> None:
-        for start in range(0, len(chunks), CHUNKS_PER_EMBEDDING_CALL):
-            some = chunks[start : start + CHUNKS_PER_EMBEDDING_CALL]
-            vectors = await self._embedder.passages([chunk.indexed_text for chunk in some], _TAGS)
-            await self._store.upsert(
-                [
-                    Point(chunk.id, vector, chunk.indexed_text, _payload(document, chunk))
-                    for chunk, vector in zip(some, vectors, strict=True)
-                ]
-            )
-        await asyncio.to_thread(self._catalogue.mark_indexed, [document.id])
-
-    def _remove_missing(self, known: Mapping[str, FileRecord], present: set[str]) -> list[FileOutcome]:
-        """Remove what is proven to be gone; a file that merely cannot be looked at stays."""
-        removed = []
-        for source, record in sorted(known.items()):
-            if source not in present and _is_gone(Path(source)):
-                self._catalogue.remove_file(source)
-                removed.append(FileOutcome(source, _name(Path(source), Path(record.root)), "removed"))
-        return removed
-
-    async def _settle_removals(self) -> None:
-        obsolete = self._catalogue.obsolete()
-        if obsolete:
-            await self._store.delete(obsolete)
-            self._catalogue.forget_obsolete(obsolete)
-
-
-def _look(root: Path) -> tuple[list[_File], list[FileOutcome]]:
-    """The files to ingest, and the outcomes of those that cannot be."""
-    files: list[_File] = []
-    outcomes: list[FileOutcome] = []
-    for found in discover(root):
-        source, name = printable(str(found.path)), printable(_name(found.path, root))
-        if found.skipped is not None:
-            outcomes.append(FileOutcome(source, name, "skipped", reason=found.skipped))
-            continue
         try:
-            status = found.path.stat()
-        except OSError as error:
-            outcomes.append(FileOutcome(source, name, "failed", reason=f"{error.strerror}."))
-            continue
-        if not stat.S_ISREG(status.st_mode):
-            outcomes.append(FileOutcome(source, name, "skipped", reason="not a regular file"))
-            continue
-        files.append(_File(found.path, source, name, status.st_size, status.st_mtime_ns))
-    return files, outcomes
+            for step in plan(run.source.items(), self.manifest.files(run.source.root), looking):
+                run.met += step.item is not None
+                if step.action == "missing" and step.record is not None:
+                    run.missing.append(step.record)
+                elif step.action == "passed" and step.passed is not None:
+                    run.note(_passed(step))
+                elif step.action == "unchanged" and step.item is not None:
+                    run.note(FileOutcome(step.item.source, step.item.name, "unchanged"))
+                elif step.item is not None:
+                    run.steps[step.item.source] = step
+                    yield Job(step.item, step.known_hash)
+        except InputError as error:
+            if not (run.known and how.allow_empty):
+                raise _with_kept(error, run) from error
+            run.missing.extend(self.manifest.files(run.source.root))
 
 
-def _nothing_to_read(root: Path, outcomes: Sequence[FileOutcome], known: int) -> InputError:
-    why = f" ({len(outcomes)} files there are of kinds that cannot be read)" if outcomes else ""
-    message = (
-        f"There is nothing to ingest in {root}{why}." if root.exists() else f"There is no file or folder at {root}."
-    )
-    if known:
-        hint = f"The {known} documents ingested from there are kept. To remove them: rag ingest {root} --allow-empty"
-        return InputError(message, hint=hint)
-    return InputError(message, hint="Put documents there, or name another folder.")
-
-
-def _is_gone(path: Path) -> bool:
+def _count(source: Source) -> int | None:
     try:
-        path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return True
-    except OSError:
-        return False
-    return False
+        return sum(1 for _ in source.items())
+    except InputError:
+        return None
 
 
-def _without_document(loaded: _Loaded, *, kept: bool) -> FileOutcome:
-    file = loaded.file
-    if loaded.error is None:
-        return FileOutcome(file.source, file.name, "unchanged")
-    notes = ("the version ingested before is kept",) if kept else ()
-    return FileOutcome(file.source, file.name, "failed", reason=loaded.error, notes=notes)
+def _passed(step: Step) -> FileOutcome:
+    passed = step.passed
+    assert passed is not None
+    notes = ("what was read of it before is kept",) if step.record else ()
+    outcome: Outcome = "failed" if passed.failed else "skipped"
+    return FileOutcome(passed.source, passed.name, outcome, reason=passed.reason, notes=notes)
 
 
-def _name(path: Path, root: Path) -> str:
-    """How the document is cited: its path below the folder that was ingested, or its file name."""
-    return path.relative_to(root).as_posix() if path != root and path.is_relative_to(root) else path.name
+def _name(record: FileRecord) -> str:
+    below = record.root.rstrip("/") + "/"
+    return record.source.removeprefix(below) if record.source.startswith(below) else record.source.rsplit("/", 1)[-1]
 
 
-def _document_id(source: str) -> str:
-    return hashlib.sha256(source.encode("utf-8", "surrogateescape")).hexdigest()[:24]
+def _nothing_to_read(run: _Run) -> InputError:
+    passed = len(run.outcomes)
+    why = f" ({passed} files there are of kinds that cannot be read)" if passed else ""
+    error = InputError(
+        f"There is nothing to ingest in {run.source.root}{why}.", hint="Put documents there, or name another folder."
+    )
+    return _with_kept(error, run)
 
 
-def _hash(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _payload(document: Document, chunk: Chunk) -> dict[str, object]:
-    facts: dict[str, object] = {
-        **document.metadata,
-        "document_id": document.id,
-        "document": document.name,
-        "source": document.source,
-        "media_type": document.media_type,
-        "language": document.language,
-        "created": document.created,
-        "page": chunk.page,
-        "section": chunk.section,
-    }
-    return {name: value for name, value in facts.items() if value is not None}
-
-
-def _reason(error: LoadError) -> str:
-    """Why a file cannot be read, without its path, which the report shows beside it."""
-    return f"{error.reason}. {error.hint}" if error.hint else f"{error.reason}."
-
-
-def _notes(document: Document) -> tuple[str, ...]:
-    notes = []
-    empty = document.metadata.get("pages_without_text")
-    if empty:
-        count = empty if isinstance(empty, int) else len(str(empty).split(","))
-        notes.append(f"{count} of {len(document.pages)} pages hold no text (scanned?)")
-    if document.dropped:
-        notes.append(f"{document.dropped} characters could not be kept")
-    return tuple(notes)
+def _with_kept(error: InputError, run: _Run) -> InputError:
+    if not run.known:
+        return error
+    root = run.source.root
+    hint = f"The {run.known} documents ingested from there are kept. To remove them: rag ingest {root} --allow-empty"
+    return InputError(error.message, hint=hint)

@@ -138,7 +138,7 @@ class Host:
             parts = base.parts
             uploads = Uploads.of(parts.path)
             uploads.clean()
-            if uploads.any() or parts.catalogue.files(str(uploads.folder.resolve())):
+            if uploads.any() or parts.manifest.count(str(uploads.folder.resolve())):
                 self.ingestions.start(name, base)
             base.require_model()
             await self.background.arun(_answer_once(parts))

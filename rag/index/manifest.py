@@ -1,0 +1,126 @@
+"""The manifest: which files were looked at, in which state, and how far the ingestion of each source came."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from plumbline.database import storage_errors, writing
+from rag.index import tables
+
+if TYPE_CHECKING:
+    from sqlalchemy import ColumnElement, Connection, Engine
+
+ROWS_PER_READ = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class FileRecord:
+    """A file as it was when last looked at.
+
+    `root` names the source it was first read from, `stamp` changes with its content as far as can be told without
+    reading, `seen_ns` is when it was looked at (ns since the epoch), `hash` the SHA-256 of its bytes, `reading` how it
+    was read. `error` says why it could not be read, or is `None`; `duplicate_of` is the fingerprint of the text
+    that it repeats, for which it was left out.
+    """
+
+    source: str
+    root: str
+    stamp: str
+    seen_ns: int
+    hash: str
+    reading: str
+    error: str | None = None
+    duplicate_of: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRecord:
+    """A source that was ingested: when its last run finished (ISO 8601), and how many files had which outcome."""
+
+    root: str
+    finished: str
+    counts: Mapping[str, int]
+
+
+class Manifest:
+    """Reads and writes the manifest in the database behind `engine`, which lies at `path`."""
+
+    def __init__(self, engine: Engine, path: Path) -> None:
+        self._engine = engine
+        self._path = path
+
+    def files(self, root: str) -> Iterator[FileRecord]:
+        """What is known of the file `root`, of files below the folder `root` and of what was read as `root`, ordered
+        by source. Rows are read as they are asked for, as of the first.
+        """
+        files = tables.files()
+        query = files.select().where(_belongs(root)).order_by(files.c.source)
+        with storage_errors(self._path), self._engine.connect() as connection:
+            rows = connection.execution_options(yield_per=ROWS_PER_READ).execute(query)
+            for row in rows.mappings():
+                yield FileRecord(**row)
+
+    def count(self, root: str) -> int:
+        """How many files `files` gives."""
+        from sqlalchemy import func, select
+
+        with storage_errors(self._path), self._engine.connect() as connection:
+            return connection.scalar(select(func.count()).select_from(tables.files()).where(_belongs(root))) or 0
+
+    def file(self, source: str) -> FileRecord | None:
+        """What is known of one file, or `None`."""
+        files = tables.files()
+        with storage_errors(self._path), self._engine.connect() as connection:
+            row = connection.execute(files.select().where(files.c.source == source)).mappings().first()
+            return None if row is None else FileRecord(**row)
+
+    def put(self, records: Sequence[FileRecord]) -> None:
+        """Remember files that were looked at and gave nothing new."""
+        with writing(self._engine, self._path) as connection:
+            put_files(connection, records)
+
+    def failed(self) -> list[FileRecord]:
+        """The files that could not be read, by source."""
+        files = tables.files()
+        with storage_errors(self._path), self._engine.connect() as connection:
+            query = files.select().where(files.c.error.is_not(None)).order_by(files.c.source)
+            return [FileRecord(**row) for row in connection.execute(query).mappings()]
+
+    def finish(self, root: str, counts: Mapping[str, int]) -> None:
+        """Remember that a run over the source `root` came to its end just now."""
+        sources = tables.sources()
+        row: dict[str, Any] = {
+            "root": root,
+            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+            "counts": json.dumps(dict(counts), sort_keys=True),
+        }
+        with writing(self._engine, self._path) as connection:
+            connection.execute(sources.insert().prefix_with("OR REPLACE"), row)
+
+    def sources(self) -> list[SourceRecord]:
+        """Every source that was ingested, by name."""
+        sources = tables.sources()
+        with storage_errors(self._path), self._engine.connect() as connection:
+            rows = connection.execute(sources.select().order_by(sources.c.root))
+            return [SourceRecord(row.root, row.finished, json.loads(row.counts)) for row in rows]
+
+
+def put_files(connection: Connection, records: Sequence[FileRecord]) -> None:
+    """Write records inside a transaction of the caller's."""
+    if records:
+        rows = [{name: getattr(record, name) for name in FileRecord.__slots__} for record in records]
+        connection.execute(tables.files().insert().prefix_with("OR REPLACE"), rows)
+
+
+def _belongs(root: str) -> ColumnElement[bool]:
+    """Ranges of the index, no scan: "0" is what follows "/" in the order of characters."""
+    from sqlalchemy import and_, or_
+
+    f = tables.files().c
+    below = root.rstrip("/")
+    return or_(f.source == root, and_(f.source > f"{below}/", f.source < f"{below}0"), f.root == root)
