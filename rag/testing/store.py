@@ -97,6 +97,8 @@ async def check_store(make: MakeStore) -> None:
         _check_filters,
         _check_replacement,
         _check_deletion,
+        _check_postings,
+        _check_clearing,
         _check_limits,
         _check_bad_vectors,
         _check_compaction,
@@ -214,6 +216,28 @@ async def _check_deletion(store: Store) -> None:
     expected = [point_id for point_id, _ in _exact(points, points[0].vector, 5)]
     again = await store.search(Search(5, points[0].vector))
     assert [point_id for point_id, _ in again.dense] == expected, "put back, it must be found as before"
+
+
+async def _check_postings(store: Store) -> None:
+    points = sample_points(12)
+    await store.upsert(points)
+    await store.delete([points[1].id])
+    wanted = [points[5].id, "unknown", points[1].id, points[0].id]
+    postings = await store.postings(wanted)
+    assert len(postings) == 2, "postings are those of the points that exist"
+    for point, terms in zip((points[5], points[0]), postings, strict=True):
+        assert sum(terms.values()) > 0, f"{point.id}: it has no postings"
+        (found,) = await store.postings([point.id])
+        assert found == terms, f"{point.id}: postings must be those of the point alone"
+
+
+async def _check_clearing(store: Store) -> None:
+    points = sample_points(12)
+    await store.upsert(points)
+    await store.clear()
+    assert await store.ids() == [], "a store that was cleared holds nothing"
+    await store.upsert(points[:2])
+    assert await store.count() == 2, "a store that was cleared can be filled again"
 
 
 async def _check_limits(store: Store) -> None:

@@ -199,9 +199,9 @@ def test_texts_can_be_kept_out_of_the_trace(tmp_path: Path, docs: Path) -> None:
 
 def test_filters_limit_what_is_searched(kb: RAG, docs: Path) -> None:
     kb.ingest(docs)
-    only = Eq("document", "shops.csv")
+    only = Eq("source_document", "shops.csv")
     assert {hit.document for hit in kb.search("parcel", condition=only)} == {"shops.csv"}
-    assert kb.ask("How long is the refund window?", condition=Eq("document", "none")).refused
+    assert kb.ask("How long is the refund window?", condition=Eq("source_document", "none")).refused
 
 
 def test_search_says_where_hits_come_from(kb: RAG, docs: Path) -> None:
@@ -240,8 +240,11 @@ def test_more_hits_than_there_are(kb: RAG, docs: Path) -> None:
 def test_another_embedder_is_refused_and_nothing_is_lost(tmp_path: Path, docs: Path) -> None:
     with RAG.open(tmp_path / "kb", home=tmp_path / "home", environ={}) as kb:
         kb.ingest(docs)
-    with pytest.raises(KnowledgeBaseMismatchError, match=r"embedded/wordllama.*scripted/hashing"):
-        RAG.open(tmp_path / "kb", home=tmp_path / "home", environ={}, embedder=FakeEmbedder())
+    with (
+        RAG.open(tmp_path / "kb", home=tmp_path / "home", environ={}, embedder=FakeEmbedder()) as other,
+        pytest.raises(KnowledgeBaseMismatchError, match=r"embedded/wordllama.*scripted/hashing.*rag ingest"),
+    ):
+        other.search("gift cards")
     with RAG.open(tmp_path / "kb", home=tmp_path / "home", environ={}) as kb:
         assert kb.search("gift cards")
 
@@ -333,7 +336,7 @@ def test_no_evidence_costs_no_call(tmp_path: Path, docs: Path) -> None:
     kb, model = opened(tmp_path, "never")
     with kb:
         kb.ingest(docs)
-        answer = kb.ask("How long?", condition=Eq("document", "none"))
+        answer = kb.ask("How long?", condition=Eq("source_document", "none"))
     assert answer.refused
     assert model.requests == []
 

@@ -31,8 +31,8 @@ def catalogue(tmp_path: Path) -> Catalogue:
     path = tmp_path / "knowledge.db"
     catalogue = Catalogue(open_database(path, [catalogue_component()]), path)
     pages = (Page(1, 0, len(PAGE_1)), Page(2, len(PAGE_1), len(TEXT)))
-    catalogue.put_document(document("returns policy.pdf", TEXT, pages), [], None)
-    catalogue.put_document(document("shops.csv", SHOPS, ()), [], None)
+    catalogue.put_document(document("returns policy.pdf", TEXT, pages), [])
+    catalogue.put_document(document("shops.csv", SHOPS, ()), [])
     return catalogue
 
 
@@ -107,7 +107,7 @@ def test_sources_that_repeat_the_word_source(catalogue: Catalogue) -> None:
 @pytest.mark.parametrize("name", ["a[1].txt", "Q3; final.txt", "b, c.txt"])
 def test_names_with_brackets_and_semicolons(catalogue: Catalogue, name: str) -> None:
     content = "Parcels to Iceland take nine days."
-    catalogue.put_document(document(name, content, ()), [], None)
+    catalogue.put_document(document(name, content, ()), [])
     hits = (Hit(Chunk("c3", name, 0, 0, len(content), content, 9), name, 1.0), *HITS)
     response = ChatResponse(f"Parcels to Iceland take nine days [Source: {name}]. Yes [Source: {name}x].", "openai/x")
     found, invented = ground(response, hits, catalogue).citations

@@ -12,7 +12,10 @@ from sqlalchemy import text
 
 from plumbline.database import open_database
 from plumbline.errors import StorageError
-from rag.index.catalogue import Catalogue, FileRecord, Span
+from rag.index.backlog import Backlog
+from rag.index.catalogue import Catalogue, Span
+from rag.index.generations import Generation, Generations
+from rag.index.manifest import FileRecord, Manifest
 from rag.index.tables import catalogue_component
 from rag.types import Chunk, Document, Page, Section
 
@@ -39,7 +42,16 @@ def chunk(doc: Document, index: int, start: int, end: int) -> Chunk:
 
 
 def record(doc: Document) -> FileRecord:
-    return FileRecord(doc.source, "/docs", 10, 20, doc.hash, doc.id)
+    return FileRecord(doc.source, "/docs", "10-20-30", 40, doc.hash, "readers 1")
+
+
+def stored(catalogue: Catalogue, doc: Document, *chunks: Chunk, generation: int = 1) -> None:
+    catalogue.put([(record(doc), [(doc, chunks)])], generation=generation)
+
+
+def beside(catalogue: Catalogue) -> tuple[Backlog, Manifest, Generations]:
+    engine, path = catalogue._engine, catalogue._path
+    return Backlog(engine, path), Manifest(engine, path), Generations(engine, path)
 
 
 @pytest.fixture
@@ -50,16 +62,13 @@ def catalogue(tmp_path: Path) -> Catalogue:
 
 def test_a_document_comes_back_whole(catalogue: Catalogue) -> None:
     doc = document()
-    catalogue.put_document(doc, [chunk(doc, 0, 0, 20), chunk(doc, 1, 20, 60)], record(doc))
+    stored(catalogue, doc, chunk(doc, 0, 0, 20), chunk(doc, 1, 20, 60))
     assert catalogue.document("d1") == doc
     assert catalogue.document("d2") is None
-    assert [c.start for c in catalogue.chunks_of("d1")] == [0, 20]
-    found = catalogue.chunks(["d1-20-60", "unknown"])
+    assert [c.start for c in catalogue.chunks_of("d1", generation=1)] == [0, 20]
+    found = catalogue.chunks(["d1-20-60", "unknown"], generation=1)
     assert found == {"d1-20-60": (chunk(doc, 1, 20, 60), "d1.pdf")}
-    for root in ("/docs", "/docs/", "/", "/docs/d1.pdf"):
-        assert catalogue.files(root) == {doc.source: record(doc)}
-    for root in ("/other", "/doc", "/docs/d1", "/docs/%", "/d_cs"):
-        assert catalogue.files(root) == {}
+    assert catalogue.chunks(["d1-20-60"], generation=2) == {}
 
 
 @given(st.data())
@@ -73,14 +82,14 @@ def test_spans_are_counted_in_code_points(data: st.DataObject) -> None:
         path = Path(folder) / "knowledge.db"
         engine = open_database(path, [catalogue_component()])
         catalogue = Catalogue(engine, path)
-        catalogue.put_document(replace(document(), text=content, pages=(), sections=()), [], None)
+        catalogue.put_document(replace(document(), text=content, pages=(), sections=()), [])
         assert catalogue.span("d1", start, end) == Span(content[start:end], None, None)
         engine.dispose()
 
 
 def test_offsets_are_located(catalogue: Catalogue) -> None:
     doc = document()
-    catalogue.put_document(doc, [], None)
+    catalogue.put_document(doc, [])
     assert catalogue.locate("d1", 0) == (1, "Returns")
     assert catalogue.locate("d1", 47) == (1, "Returns")
     assert catalogue.locate("d1", 48) == (2, "Returns > Shipping")
@@ -91,7 +100,7 @@ def test_offsets_are_located(catalogue: Catalogue) -> None:
 def test_documents_are_listed_by_name_with_their_pages(catalogue: Catalogue) -> None:
     plain = replace(document(doc_id="d2"), pages=(), name="a.txt")
     for each in (document(), plain):
-        catalogue.put_document(each, [], record(each))
+        stored(catalogue, each)
     assert [(row["name"], row["pages"]) for row in catalogue.documents()] == [("a.txt", None), ("d1.pdf", 2)]
     assert [row["name"] for row in catalogue.documents("d1")] == ["d1.pdf"]
     assert catalogue.documents("d3") == []
@@ -99,41 +108,47 @@ def test_documents_are_listed_by_name_with_their_pages(catalogue: Catalogue) -> 
 
 def test_a_replaced_document_names_the_points_to_forget(catalogue: Catalogue) -> None:
     doc = document()
-    catalogue.put_document(doc, [chunk(doc, 0, 0, 20), chunk(doc, 1, 20, 60)], record(doc))
-    catalogue.mark_indexed(["d1"])
-    assert catalogue.waiting() == []
-    catalogue.put_document(doc, [chunk(doc, 0, 0, 20), chunk(doc, 1, 20, 50)], record(doc))
-    assert catalogue.waiting() == ["d1"]
-    assert catalogue.obsolete() == ["d1-20-60"]
-    catalogue.put_document(doc, [chunk(doc, 0, 20, 60)], record(doc))
-    assert sorted(catalogue.obsolete()) == ["d1-0-20", "d1-20-50"], "a chunk that is back must not be forgotten"
-    catalogue.forget_obsolete(["d1-0-20", "d1-20-50"])
-    assert catalogue.obsolete() == []
+    stored(catalogue, doc, chunk(doc, 0, 0, 20), chunk(doc, 1, 20, 60))
+    backlog, _, _ = beside(catalogue)
+    assert backlog.mark_indexed(["d1", "gone"], generation=1) == {"gone"}
+    assert backlog.waiting(generation=1) == []
+    assert backlog.waiting(generation=2) == ["d1"]
+    stored(catalogue, doc, chunk(doc, 0, 0, 20), chunk(doc, 1, 20, 50))
+    assert backlog.waiting(generation=1) == ["d1"]
+    assert backlog.obsolete(generation=1) == ["d1-20-60"]
+    stored(catalogue, doc, chunk(doc, 0, 20, 60))
+    assert sorted(backlog.obsolete(generation=1)) == ["d1-0-20", "d1-20-50"], (
+        "a chunk that is back must not be forgotten"
+    )
+    backlog.forget_obsolete(["d1-0-20", "d1-20-50"], generation=1)
+    assert backlog.obsolete(generation=1) == []
 
 
 def test_only_indexed_chunks_are_expected_in_the_store(catalogue: Catalogue) -> None:
     for doc_id in ("d1", "d2"):
         doc = document(doc_id=doc_id)
-        catalogue.put_document(doc, [chunk(doc, 0, 0, 20)], record(doc))
-    catalogue.mark_indexed(["d2"])
-    assert catalogue.chunk_ids() == ["d2-0-20"]
-    catalogue.wait_again()
-    assert catalogue.chunk_ids() == []
+        stored(catalogue, doc, chunk(doc, 0, 0, 20))
+    backlog, _, _ = beside(catalogue)
+    backlog.mark_indexed(["d2"], generation=1)
+    assert backlog.chunk_ids(generation=1) == ["d2-0-20"]
+    backlog.mark_waiting(["d2"], generation=1)
+    assert backlog.chunk_ids(generation=1) == []
 
 
 def test_removing_a_file_removes_its_document(catalogue: Catalogue) -> None:
     doc = document()
-    catalogue.put_document(doc, [chunk(doc, 0, 0, 20)], record(doc))
-    catalogue.remove_file(doc.source)
-    catalogue.remove_file("unknown")
+    stored(catalogue, doc, chunk(doc, 0, 0, 20))
+    catalogue.remove_files([doc.source, "unknown"])
+    backlog, manifest, _ = beside(catalogue)
+    assert manifest.file(doc.source) is None
     assert catalogue.document("d1") is None
-    assert catalogue.obsolete() == ["d1-0-20"]
+    assert backlog.obsolete(generation=1) == ["d1-0-20"]
     assert catalogue.totals().documents == 0
 
 
 def test_a_failure_in_the_middle_keeps_the_old_document(catalogue: Catalogue) -> None:
     doc = document()
-    catalogue.put_document(doc, [chunk(doc, 0, 0, 20)], record(doc))
+    stored(catalogue, doc, chunk(doc, 0, 0, 20))
     with catalogue._engine.begin() as connection:
         connection.execute(
             text(
@@ -141,25 +156,64 @@ def test_a_failure_in_the_middle_keeps_the_old_document(catalogue: Catalogue) ->
             )
         )
     with pytest.raises(StorageError, match=r"disk is full.*Nothing stored was lost"):
-        catalogue.put_document(document("new text"), [chunk(doc, 0, 0, 8)], record(doc))
+        stored(catalogue, document("new text"), chunk(doc, 0, 0, 8))
     assert catalogue.document("d1") == doc
-    assert len(catalogue.chunks_of("d1")) == 1
+    assert len(catalogue.chunks_of("d1", generation=1)) == 1
 
 
 def test_totals_and_facts(catalogue: Catalogue) -> None:
     doc = document()
-    catalogue.put_document(doc, [chunk(doc, 0, 0, 20), chunk(doc, 1, 20, 60)], record(doc))
-    catalogue.put_file(FileRecord("/docs/bad.pdf", "/docs", 1, 2, "", None, error="it is damaged"))
+    stored(catalogue, doc, chunk(doc, 0, 0, 20), chunk(doc, 1, 20, 60))
+    _, manifest, generations = beside(catalogue)
+    manifest.put([FileRecord("/docs/bad.pdf", "/docs", "1", 2, "", "", error="it is damaged")])
+    generations.add({"embedder": "a"}, active=True)
     totals = catalogue.totals()
     assert (totals.documents, totals.pages, totals.chunks, totals.tokens) == (1, 2, 2, 18)
     assert (totals.characters, totals.waiting, totals.failed_files) == (len(TEXT), 1, 1)
-    catalogue.set_facts({"embedder": "a"})
-    catalogue.set_facts({"embedder": "b", "dim": "8"})
-    assert catalogue.facts() == {"embedder": "b", "dim": "8"}
+    assert generations.active() == Generation(1, {"embedder": "a"}, active=True)
+
+
+def test_a_file_gives_what_it_holds_now(catalogue: Catalogue) -> None:
+    first, second = document(doc_id="d1"), document(doc_id="d2")
+    mail = record(first)
+    catalogue.put([(mail, [(first, [chunk(first, 0, 0, 20)]), (second, [chunk(second, 0, 0, 20)])])], generation=1)
+    assert {row["file"] for row in catalogue.documents()} == {mail.source}
+    catalogue.put([(mail, [(second, [chunk(second, 0, 0, 20)])])], generation=1)
+    assert [row["id"] for row in catalogue.documents()] == ["d2"]
+    backlog, _, _ = beside(catalogue)
+    assert backlog.obsolete(generation=1) == ["d1-0-20"]
+
+
+def test_a_chunk_finds_the_points_with_its_text(catalogue: Catalogue) -> None:
+    doc = document()
+    one = chunk(doc, 0, 0, 20)
+    stored(catalogue, doc, one)
+    backlog, _, _ = beside(catalogue)
+    assert backlog.twins([one.hash, "other"], generation=1) == {one.hash: [one.id]}
+    assert backlog.twins([one.hash], generation=2) == {}
+    catalogue.remove_files([doc.source])
+    assert backlog.twins([one.hash], generation=1) == {one.hash: [one.id]}, "until it is forgotten"
+
+
+def test_a_generation_is_built_beside_another_and_takes_its_place(catalogue: Catalogue) -> None:
+    doc = document()
+    backlog, _, generations = beside(catalogue)
+    old = generations.add({"chunking": "a"}, active=True)
+    stored(catalogue, doc, chunk(doc, 0, 0, 20))
+    new = generations.add({"chunking": "b"}, active=False)
+    catalogue.put_chunks([replace(chunk(doc, 0, 0, 20), parent=(0, 60)), chunk(doc, 1, 20, 60)], generation=new.number)
+    assert (catalogue.totals().chunks, generations.active()) == (1, old)
+    generations.switch(new.number)
+    generations.drop(old.number)
+    assert catalogue.totals().chunks == 2
+    assert catalogue.chunks_of("d1", generation=old.number) == []
+    assert catalogue.chunks_of("d1", generation=new.number)[0].parent == (0, 60)
+    assert generations.add({}, active=False).number > new.number, "no number is ever used again"
+    assert backlog.waiting(generation=new.number) == ["d1"]
 
 
 def test_a_span_says_where_it_stands(catalogue: Catalogue) -> None:
-    catalogue.put_document(document(), [], None)
+    catalogue.put_document(document(), [])
     for start, end in ((0, 7), (8, 45), (40, len(TEXT)), (48, 48), (0, len(TEXT) + 9)):
         assert catalogue.span("d1", start, end) == Span(TEXT[start:end], *catalogue.locate("d1", start))
     assert catalogue.span("d1", 48, 56) == Span("Shipping", 2, "Returns > Shipping")

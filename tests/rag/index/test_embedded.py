@@ -6,8 +6,10 @@ import asyncio
 import sqlite3
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from plumbline.database import open_database
@@ -17,7 +19,10 @@ from rag.index.embedded import EmbeddedStore
 from rag.index.store import Search, Store
 from rag.testing.store import DIM, check_store, sample_points
 
-INDEX = Path("index") / "index.npz"
+
+def index_file(folder: Path) -> Path:
+    (found,) = (folder / "index").glob("*.npz")
+    return found
 
 
 def open_store(folder: Path, dim: int = DIM) -> EmbeddedStore:
@@ -74,7 +79,7 @@ async def test_starts_from_the_file_that_compaction_leaves(tmp_path: Path) -> No
     points = sample_points()
     await first.upsert(points)
     await first.compact()
-    assert (tmp_path / INDEX).exists()
+    assert index_file(tmp_path).exists()
     search = Search(5, points[3].vector, "harbour lantern")
     second = open_store(tmp_path)
     assert await second.search(search) == await first.search(search)
@@ -88,7 +93,7 @@ async def test_rebuilds_a_damaged_index_from_the_truth(tmp_path: Path, damage: s
     await store.upsert(points)
     await store.compact()
     expected = await store.search(Search(5, points[3].vector, "granite"))
-    file = tmp_path / INDEX
+    file = index_file(tmp_path)
     if damage == "garbage":
         file.write_bytes(b"not an index")
     elif damage == "truncated":
@@ -97,7 +102,7 @@ async def test_rebuilds_a_damaged_index_from_the_truth(tmp_path: Path, damage: s
         other = open_store(tmp_path / "other")
         await other.upsert(sample_points(60, seed=1))
         await other.compact()
-        file.write_bytes((tmp_path / "other" / INDEX).read_bytes())
+        file.write_bytes(index_file(tmp_path / "other").read_bytes())
     repaired = open_store(tmp_path)
     assert await repaired.search(Search(5, points[3].vector, "granite")) == expected
     assert await repaired.count() == len(points)
@@ -125,25 +130,54 @@ async def test_a_damaged_index_file_is_never_an_error(tmp_path: Path) -> None:
     points = sample_points(8)
     await store.upsert(points)
     await store.compact()
-    whole = (tmp_path / INDEX).read_bytes()
+    whole = index_file(tmp_path).read_bytes()
     for number in range(150):
         damaged = bytearray(whole)
         damaged[number * 7919 % len(whole)] ^= 1 + number % 255
-        (tmp_path / INDEX).write_bytes(damaged)
+        index_file(tmp_path).write_bytes(damaged)
         fresh = EmbeddedStore(store._engine, tmp_path / "knowledge.db", dim=DIM)
         found = await fresh.search(Search(1, points[3].vector, "granite"))
         assert found.dense[0][0] == points[3].id
 
 
-async def test_many_removals_shrink_the_index(tmp_path: Path) -> None:
+async def test_a_few_changes_are_left_to_the_next_reader(tmp_path: Path) -> None:
     store = open_store(tmp_path)
     points = sample_points()
+    await store.upsert(points[:-2])
+    await store.compact()
+    file = index_file(tmp_path)
+    await store.upsert(points[-2:])
+    await store.delete([points[0].id])
+    await store.compact()
+    assert index_file(tmp_path) == file
+    assert await open_store(tmp_path).ids() == [point.id for point in points[1:]]
+
+
+async def test_generations_do_not_see_each_other(tmp_path: Path) -> None:
+    first = open_store(tmp_path)
+    second = EmbeddedStore(first._engine, first._path, dim=3, generation=2)
+    points = sample_points()
+    await first.upsert(points)
+    small = replace(points[0], vector=np.eye(3, dtype=np.float32)[0])
+    await second.upsert([small])
+    assert await second.ids() == [points[0].id]
+    assert (await first.get([points[0].id]))[0].vector.shape == (DIM,)
+    await first.compact()
+    await second.compact()
+    await first.clear()
+    assert (await first.count(), await second.count()) == (0, 1)
+    assert [file.name[0] for file in (tmp_path / "index").iterdir()] == ["2"]
+
+
+async def test_many_removals_shrink_the_index(tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+    points = sample_points(1500)
     await store.upsert(points)
     await store.compact()
-    before = (tmp_path / INDEX).stat().st_size
+    before = index_file(tmp_path).stat().st_size
     await store.delete([point.id for point in points[5:]])
     await store.compact()
-    assert (tmp_path / INDEX).stat().st_size < before / 2
+    assert index_file(tmp_path).stat().st_size < before / 2
     assert await open_store(tmp_path).count() == 5
 
 

@@ -293,7 +293,7 @@ TEXT = "First line of 🙂 text\nsecond line that is rather long, with words\nth
 @pytest.mark.parametrize(("start", "end"), [(0, 5), (700, 740), (len(TEXT) - 8, len(TEXT)), (700, 700)])
 def test_surroundings_end_where_lines_or_words_do(kb: RAG, start: int, end: int, around: int) -> None:
     catalogue: Catalogue = kb.parts.catalogue
-    catalogue.put_document(Document("d", "d.txt", "d.txt", TEXT, "h", "text/plain"), [], None)
+    catalogue.put_document(Document("d", "d.txt", "d.txt", TEXT, "h", "text/plain"), [])
     passage = passage_of(catalogue, "d", start, end, around)
     assert passage.quote == TEXT[start:end]
     begins, ends = start - len(passage.before), end + len(passage.after)
