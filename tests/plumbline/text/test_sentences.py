@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plumbline.text.sentences import MAX_SENTENCE_CHARS, sentences
+from plumbline.text.sentences import MAX_SENTENCE_CHARS, begins, last_end, sentences
 
 
 def split(text: str) -> list[str]:
@@ -74,6 +74,55 @@ def test_what_is_too_long_is_cut_at_a_mark() -> None:
     assert all(MAX_SENTENCE_CHARS // 2 < len(piece) <= MAX_SENTENCE_CHARS for piece in pieces[:-1])
     assert all(piece.endswith(";") for piece in pieces[:-1])
     assert len(split("x" * 5000)) == -(-5000 // MAX_SENTENCE_CHARS)
+
+
+def test_a_sentence_may_be_left_as_long_as_it_is() -> None:
+    text = "a clause, " * 200 + "the end. Next."
+    assert [text[start:end] for start, end in sentences(text, longest=None)] == [text[:-6], "Next."]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("ይህ ነው። ያ ነው።", ["ይህ ነው።", "ያ ነው።"]),
+        ("Սա է։ Դա է։", ["Սա է։", "Դա է։"]),
+        ("本当ですか?はい!そうです", ["本当ですか?", "はい!", "そうです"]),
+        ("え⁉そう", ["え⁉", "そう"]),
+    ],
+    ids=["Amharic", "Armenian", "Japanese", "both marks"],
+)
+def test_stops_of_other_scripts(text: str, expected: list[str]) -> None:
+    assert split(text) == expected
+
+
+MIXED = (
+    "# Returns\nHow to return\n\nSend it to Dr. Meyer, e.g. by post. He signs!\nThen, after thirty days, it is\n"
+    "closed.  Really? | a | b |\n| 1 | 2 |\n- keep the label\n退款期限为三十天。请保留收据！\n\n\n"
+    "Net sales 1,200 1,300\nEnd."
+)
+
+
+def test_looking_around_one_place_finds_what_reading_the_whole_does() -> None:
+    spans = sentences(MIXED)
+    assert list(begins(MIXED, 0, len(MIXED))) == [start for start, _ in spans[1:]]
+    for offset in range(len(MIXED) + 1):
+        ends = [end for _, end in spans[:-1] if end <= offset]
+        assert last_end(MIXED, 0, offset) == (ends[-1] if ends else 0), MIXED[:offset]
+        assert list(begins(MIXED, offset, len(MIXED))) == [start for start, _ in spans[1:] if start >= offset]
+
+
+def test_only_the_asked_for_range_counts() -> None:
+    text = "One is here. Two is there. Three. Four"
+    assert last_end(text, 12, 20) == 0
+    assert last_end(text, 12, 30) == text.index(" Three")
+    assert list(begins(text, 14, 28)) == [text.index("Three")]
+
+
+@given(st.lists(st.sampled_from([*"。.!? \n\tab", "word ", "Dr", "\n\n"]), max_size=60).map("".join))
+def test_ends_and_beginnings_lie_beside_white_space_or_a_mark(text: str) -> None:
+    for begin in begins(text, 0, len(text)):
+        assert not text[begin].isspace()
+        assert text[begin - 1].isspace() or text[begin - 1] in "。.!?"
 
 
 def test_nothing_gives_nothing() -> None:
