@@ -34,8 +34,8 @@ def luhn(digits: str) -> bool:
 
 
 def is_card(digits: str) -> bool:
-    """Whether this is a payment card number: prefix and length of a network, the check digit, more than two digits."""
-    return _CARD.fullmatch(digits) is not None and len(set(digits)) > 2 and luhn(digits)
+    """Whether this is a payment card number: prefix and length of a network, the check digit."""
+    return _CARD.fullmatch(digits) is not None and luhn(digits)
 
 
 def is_iban(compact: str) -> bool:

@@ -14,9 +14,9 @@ from plumbline.text.dates import find_dates
 from rag.ingest.quality import checksums
 from rag.ingest.quality.finding import Finding, Scanned, places, shapes
 
-_LOCAL = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}\Z")
-_DOMAIN = re.compile(r"(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.){1,8}[^\W\d_]{2,24}(?![\w@])")
-_LOCAL_FIRST = ".!#$%&'*+/=?^`{|}~-"
+_LOCAL = re.compile(r"[\w.!$%&'*+^`{|}~-]{1,64}\Z")
+_DOMAIN = re.compile(r"(?!\dx\.)(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.){1,8}[^\W\d_]{2,24}(?![\w@])")
+_LOCAL_FIRST = ".!$%&'*+^`{|}~-"
 
 # Digits with at most two separators between them; what is no number of a person's is sorted out below.
 _RUN = re.compile(r"(?<![\w.,$€£%])[+(]{0,2}\d(?:[ \u00a0.()/\u2010-\u2013-]{0,2}\d){6,20}(?![\w%]|[.,]\d)")
@@ -56,7 +56,7 @@ _LETTERED = (
     (re.compile(r"\b(?:\d{8}|[XYZ]\d{7})[A-HJ-NP-TV-Z]\b"), checksums.is_dni),
     (re.compile(r"\b[A-Z]{6}\d\d[A-EHLMPR-T]\d\d[A-Z]\d{3}[A-Z]\b"), checksums.is_codice_fiscale),
     (re.compile(r"\b\d{6}[-+A-FU-Y]\d{3}[0-9A-FHJ-NPR-Y]\b"), checksums.is_hetu),
-    (re.compile(r"\b(?!BG|GB|NK|KN|TN|NT|ZZ)[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] ?\d\d ?\d\d ?\d\d ?[A-D]\b"), bool),
+    (re.compile(r"\b(?!BG|GB|NK|KN|TN|NT|ZZ)[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] \d\d ?\d\d ?\d\d ?[A-D]\b"), bool),
 )
 # Where such an id, and a run of digits, can stand: fixed strings in the shape of a text.
 _LETTERED_SHAPES = (
@@ -82,9 +82,9 @@ def find_personal(scanned: Scanned) -> Iterator[Finding]:
     text = scanned.text
     yield from _emails(text)
     for start in sorted({at for shape in _DIGIT_SHAPES for at in shapes(scanned.form, shape)} | set(places(text, "+"))):
-        match = _RUN.search(text, max(start - _LONGEST_LEAD, 0), start + _LONGEST_RUN)
-        if match and match.start() <= start < match.end():
-            yield from _digits(text, match)
+        for match in _RUN.finditer(text, max(start - _LONGEST_LEAD, 0), start + _LONGEST_RUN):
+            if match.start() <= start < match.end():
+                yield from _digits(text, match)
     for start in sorted({at for shape in _LETTERED_SHAPES for at in shapes(scanned.form, shape)}):
         yield from _lettered(text, start)
     yield from _addresses(text)
