@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 
@@ -23,7 +23,7 @@ class InlineEngine:
     def __init__(self, recipe: Recipe) -> None:
         self._recipe = recipe
 
-    async def prepared(self, jobs: Iterator[Job]) -> AsyncIterator[Prepared]:
+    async def prepared(self, jobs: Iterator[Job]) -> AsyncGenerator[Prepared, None]:
         """As `Engine.prepared`. `jobs` is advanced on the event loop's thread.
 
         Ended early, it lets the thread finish the one job that it is at.

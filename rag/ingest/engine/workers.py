@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 
 from rag.ingest.engine.frames import unpacked
 from rag.ingest.engine.line import Line
@@ -31,7 +31,7 @@ class WorkerEngine:
         self._function = function
         self._idle: list[Worker] = []
 
-    async def prepared(self, jobs: Iterator[Job]) -> AsyncIterator[Prepared]:
+    async def prepared(self, jobs: Iterator[Job]) -> AsyncGenerator[Prepared, None]:
         """As `Engine.prepared`. `jobs` is advanced on the event loop's thread.
 
         Ended early, it kills the workers that are busy and waits for their end. Raises `RagError` when no worker can
