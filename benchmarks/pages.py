@@ -52,7 +52,7 @@ def pypdfium2_pages(path: Path) -> Pages:
 
 
 READERS: dict[str, tuple[str, Callable[[Path], Pages]]] = {
-    "plumbline": ("kreuzberg", plumbline_pages),
+    "plumbline": ("pypdfium2", plumbline_pages),
     "pymupdf": ("pymupdf", pymupdf_pages),
     "pypdfium2": ("pypdfium2", pypdfium2_pages),
 }

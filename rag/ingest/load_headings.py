@@ -8,7 +8,7 @@ of contents and page heads that repeat the open heading are told apart. What has
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 
 from rag.ingest.structure import Heading
@@ -44,9 +44,13 @@ class _Candidate:
     contents: bool = False
 
 
-def numbered_headings(text: str) -> list[Heading]:
-    """The headings of `text` that number themselves, in order. Time is linear in its length."""
-    found = _without_lists(_in_sequence(_candidates(text)), len(text))
+def numbered_headings(text: str, *, ignored: Collection[int] = ()) -> list[Heading]:
+    """The headings of `text` that number themselves, in order. Time is linear in its length.
+
+    `ignored` has offsets of lines that are none: the heads and feet of pages.
+    """
+    candidates = (each for each in _candidates(text) if each.offset not in ignored)
+    found = _without_lists(_in_sequence(candidates), len(text))
     return [Heading(each.level, each.line, each.offset) for each in found]
 
 
