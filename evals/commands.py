@@ -66,7 +66,7 @@ def run(
 ) -> None:
     """Ask every question of a suite of every configuration, and say which is better."""
     from evals.harness import evaluate_suite
-    from rag.cli import parse_settings
+    from rag.options import parse_settings
 
     overrides = parse_settings(settings or []) | ({} if limit is None else {"limit": limit})
     try:
@@ -101,7 +101,7 @@ def retrieval(
 ) -> None:
     """Measure search: a configuration beside BM25 alone and vectors alone."""
     from evals.retrieval import evaluate_retrieval
-    from rag.cli import parse_settings
+    from rag.options import parse_settings
 
     with progress_bar("searching") as on_row:
         output = evaluate_retrieval(
@@ -127,7 +127,7 @@ def chunking(
 ) -> None:
     """Measure chunks: how much of what answers is retrieved, and how much else, in characters."""
     from evals.chunking import evaluate_chunking
-    from rag.cli import parse_settings
+    from rag.options import parse_settings
 
     with progress_bar("searching") as on_row:
         output = evaluate_chunking(

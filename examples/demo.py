@@ -14,6 +14,7 @@ from pathlib import Path
 from rich.console import Console
 
 from rag import RAG, show
+from rag.ingest.show import report
 
 CORPUS = Path(__file__).parent / "corpus"
 QUESTIONS = (
@@ -39,7 +40,7 @@ def main() -> None:
     home = folder / "home"
     with RAG.open(folder, home=home) as kb:
         console.rule(f"[bold]Reading {CORPUS.name}/[/bold]")
-        show.report(console, kb.ingest(CORPUS))
+        report(console, kb.ingest(CORPUS))
         for question in QUESTIONS:
             console.rule(f"[bold]{question}[/bold]")
             show.answer(console, kb.ask(question))

@@ -229,7 +229,7 @@ def build_ingestor(parts: Parts) -> Ingestor:
     """What brings documents into the knowledge base that `parts` make up."""
     from rag.index.backlog import Backlog
     from rag.ingest.chunk.build import build_splitter
-    from rag.ingest.engine.inline import InlineEngine
+    from rag.ingest.engine.choose import engine_for
     from rag.ingest.indexing import Indexer
     from rag.ingest.sync import Ingestor
 
@@ -241,7 +241,7 @@ def build_ingestor(parts: Parts) -> Ingestor:
         indexer=Indexer(parts.catalogue, backlog, parts.live, parts.embedder, parts.chunker),
         loading=parts.settings.loading,
         splitting=None if build_splitter(chunking) is None else chunking,
-        make_engine=lambda recipe, jobs: (InlineEngine(recipe), jobs),
+        make_engine=lambda recipe, jobs: engine_for(recipe, jobs, workers=recipe.loading.workers),
         tracing=parts.home.tracing,
     )
 

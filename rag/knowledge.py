@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import weakref
 from collections.abc import AsyncGenerator, Generator, Iterable, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from plumbline.aio import Lifetime, LoopThread
 from plumbline.errors import InputError
@@ -22,7 +23,10 @@ if TYPE_CHECKING:
     from rag.events import AnswerEvent
     from rag.index.catalogue import Totals
     from rag.index.filters import Filter
+    from rag.index.manifest import SourceRecord
+    from rag.ingest.item import Source
     from rag.ingest.report import IngestReport, OnProgress
+    from rag.ingest.verify import Verification
     from routing.chat import ChatModel
     from routing.cost.ledger import LedgerTotals
     from routing.vectors import Embedder
@@ -36,6 +40,7 @@ class Status:
     totals: Totals
     facts: Mapping[str, str]
     documents: Sequence[Mapping[str, Any]]
+    sources: Sequence[SourceRecord]
     model: str
     rerank: str
     dropped_spans: int
@@ -153,7 +158,7 @@ class RAG(Lifetime):
 
     def ingest(
         self,
-        target: str | Path | Iterable[Document],
+        target: str | Path | Iterable[Document] | Source,
         *,
         afresh: bool = False,
         rehash: bool = False,
@@ -178,7 +183,7 @@ class RAG(Lifetime):
 
     async def aingest(
         self,
-        target: str | Path | Iterable[Document],
+        target: str | Path | Iterable[Document] | Source,
         *,
         afresh: bool = False,
         rehash: bool = False,
@@ -189,7 +194,8 @@ class RAG(Lifetime):
     ) -> IngestReport:
         """Bring the knowledge base in step with `target`: what is unchanged since last time is left alone.
 
-        `target` is a folder, a file, a pattern such as "docs/**/*.md", a URL (extra `remote`), or documents. A file
+        `target` is a folder, a file, a pattern such as "docs/**/*.md", a URL or a list of URLs in a file "….urls"
+        (extra `remote`), documents, or any `Source`. A file
         that cannot be read is reported and stops nothing. `afresh` reads every file again, `rehash` trusts no time
         stamp; `keep_missing` keeps documents whose files are gone; `allow_empty` says that a target which is gone, or
         empty, is meant to be so. `dry_run` changes and spends nothing: the report tells what would be done, and its
@@ -199,15 +205,63 @@ class RAG(Lifetime):
         stored by then stays.
         """
         from rag.config import build_ingestor
-        from rag.ingest.source.folder import FolderSource
+        from rag.ingest.item import Source
+        from rag.ingest.source.pick import source_for
         from rag.ingest.sync import How
 
         ingestor = build_ingestor(self.parts)
         how = How(afresh=afresh, rehash=rehash, keep_missing=keep_missing, allow_empty=allow_empty)
-        source = await asyncio.to_thread(FolderSource, target)
+        source = target if isinstance(target, Source) else await asyncio.to_thread(source_for, target)
         if dry_run:
             return await ingestor.rehearse(source, how, on_progress=on_progress)
         return await ingestor.run(source, how, on_progress=on_progress)
+
+    def watch(self, target: str | Path) -> Generator[IngestReport, None, None]:
+        """Ingest a folder or file again and again; see `awatch`."""
+        _ = self.parts
+        return self._loop.iterate(self.awatch(target))
+
+    async def awatch(self, target: str | Path) -> AsyncGenerator[IngestReport, None]:
+        """Ingest whenever something in the folder or file `target` changes; a report each time, until it is closed.
+
+        Raises as `aingest`; a folder that is empty or gone for a while is waited for.
+        """
+        from rag.ingest.watch import changes
+
+        async with aclosing(changes(Path(target))) as found:
+            async for _ in found:
+                try:
+                    yield await self.aingest(target)
+                except InputError:
+                    continue
+
+    def verify(self, *, repair: bool = True, rehash: bool = False) -> Verification:
+        """Prove that the knowledge base is complete; see `averify`."""
+        _ = self.parts
+        return self._loop.run(self.averify(repair=repair, rehash=rehash))
+
+    async def averify(self, *, repair: bool = True, rehash: bool = False) -> Verification:
+        """Check that every document of every source is indexed, every chunk is its span, has its vector and postings.
+
+        With `repair` what is amiss is put right, as an ingestion would, and checked again. `rehash` trusts no time
+        stamp of a file. Raises as `aingest`.
+        """
+        from rag.config import build_ingestor
+        from rag.ingest.verify import Verifier
+
+        return await Verifier(build_ingestor(self.parts)).run(repair=repair, rehash=rehash)
+
+    def export(self, file: TextIO) -> None:
+        """Write everything that is stored as lines of JSON; see `rag.index.export`."""
+        from rag.index.export import exported
+
+        parts = self.parts
+
+        async def write() -> None:
+            async for line in exported(parts.catalogue, parts.live):
+                file.write(line)
+
+        self._loop.run(write())
 
     def remove(self, document_id: str) -> bool:
         """Remove a document; see `aremove`."""
@@ -241,6 +295,7 @@ class RAG(Lifetime):
             totals=parts.catalogue.totals(),
             facts=active.facts if active else {},
             documents=parts.catalogue.documents(),
+            sources=parts.manifest.sources(),
             model=parts.model_name,
             rerank=parts.settings.retrieval.rerank,
             dropped_spans=parts.home.tracing.writer.dropped,

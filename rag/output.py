@@ -13,6 +13,7 @@ from typing import Annotated, Any, get_args
 from pydantic import BaseModel, ConfigDict, PlainSerializer, WithJsonSchema
 
 from plumbline.trace import SpanRecord
+from rag.index.manifest import SourceRecord
 from rag.ingest.report import FileOutcome, IngestReport, Outcome
 from rag.knowledge import Status
 from rag.types import Answer, Citation, Hit, Verdict
@@ -138,8 +139,10 @@ class FileOutput(Output):
     document: str
     source: str
     outcome: Outcome
+    documents: int
     pages: int
     chunks: int
+    embedded: int
     characters: int
     tokens: int
     seconds: float
@@ -153,8 +156,10 @@ class FileOutput(Output):
             document=file.name,
             source=file.source,
             outcome=file.outcome,
+            documents=file.documents,
             pages=file.pages,
             chunks=file.chunks,
+            embedded=file.embedded,
             characters=file.characters,
             tokens=file.tokens,
             seconds=round(file.seconds, 6),
@@ -164,10 +169,16 @@ class FileOutput(Output):
 
 
 class IngestOutput(Output):
-    """What `rag ingest --json` prints; `counts` maps an outcome to its number of files."""
+    """What `rag ingest --json` prints; `counts` maps an outcome to its number of files.
+
+    After a dry run outcomes are what would become of the files, `tokens` and `cost` what that would use.
+    """
 
     files: list[FileOutput]
     counts: dict[str, int]
+    reindexed: int
+    dry_run: bool
+    tokens: int
     seconds: float
     cost: Dollars | None
     trace_id: str
@@ -179,6 +190,9 @@ class IngestOutput(Output):
         return cls(
             files=[FileOutput.of(file) for file in report.files],
             counts=counts,
+            reindexed=report.reindexed,
+            dry_run=report.dry_run,
+            tokens=report.usage.input_tokens,
             seconds=round(report.seconds, 6),
             cost=report.cost,
             trace_id=report.trace_id,
@@ -213,6 +227,19 @@ class DocumentOutput(Output):
         )
 
 
+class SourceOutput(Output):
+    """A folder, or another source, and the outcomes of its files in its last run, which ended at `finished`."""
+
+    source: str
+    finished: str
+    counts: dict[str, int]
+
+    @classmethod
+    def of(cls, source: SourceRecord) -> SourceOutput:
+        """From the manifest."""
+        return cls(source=source.root, finished=source.finished, counts=dict(source.counts))
+
+
 class StatusOutput(Output):
     """What `rag status --json` prints."""
 
@@ -224,6 +251,7 @@ class StatusOutput(Output):
     tokens: int
     waiting: int
     failed_files: int
+    sources: list[SourceOutput]
     built_with: dict[str, str]
     model: str
     rerank: str
@@ -241,6 +269,7 @@ class StatusOutput(Output):
             tokens=totals.tokens,
             waiting=totals.waiting,
             failed_files=totals.failed_files,
+            sources=[SourceOutput.of(source) for source in status.sources],
             built_with=dict(status.facts),
             model=status.model,
             rerank=status.rerank,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from plumbline.text.printable import printable
 
 if TYPE_CHECKING:
+    from rag.index.manifest import SourceRecord
     from rag.ingest.report import IngestReport
     from rag.types import Answer, Citation
 
@@ -31,6 +32,12 @@ def plain_answer(answer: Answer) -> str:
         f"  {confidence(answer)} · {answer.model} · {money(answer.cost)} · {seconds(answer.timings.get('total', 0.0))}"
     )
     return "\n".join(map(printable, lines))
+
+
+_WOULD = {
+    "added": "to add", "updated": "to update", "unchanged": "unchanged", "removed": "to remove",
+    "failed": "cannot be read", "skipped": "to skip",
+}  # fmt: skip
 
 
 def plain_report(report: IngestReport) -> str:
@@ -85,14 +92,31 @@ def seconds(value: float) -> str:
 def summary(report: IngestReport) -> str:
     """What an ingestion did, on one line."""
     counts = [
-        f"{report.count(outcome):,} {outcome}"
+        f"{report.count(outcome):,} {_WOULD[outcome] if report.dry_run else outcome}"
         for outcome in ("added", "updated", "unchanged", "removed", "failed", "skipped")
         if report.count(outcome)
     ]
+    if report.reindexed:
+        counts.append(f"{report.reindexed:,} {'to index' if report.dry_run else 'indexed'} anew")
     chunks = sum(file.chunks for file in report.files)
     pages = sum(file.pages for file in report.files)
     read = f"; {pages:,} pages, {chunks:,} chunks" if chunks else ""
-    return f"{', '.join(counts) or 'nothing to do'}{read}; {seconds(report.seconds)}, {money(report.cost)}"
+    what = f"{', '.join(counts) or 'nothing to do'}{read}"
+    if report.dry_run:
+        tokens = f"about {report.usage.input_tokens:,} tokens to embed or send, {money(report.cost)}"
+        return f"{what}; {tokens}; nothing was stored or spent"
+    return f"{what}; {seconds(report.seconds)}, {money(report.cost)}"
+
+
+def coverage(source: SourceRecord) -> str:
+    """How much of a source is indexed, on one line, as of its last run."""
+    counts = source.counts
+    indexed = sum(counts.get(outcome, 0) for outcome in ("added", "updated", "unchanged"))
+    failed, passed = counts.get("failed", 0), counts.get("skipped", 0)
+    share = indexed / (indexed + failed) if indexed + failed else 1.0
+    line = f"{source.root}: {indexed:,} of {indexed + failed:,} files indexed ({share:.1%})"
+    more = [*([f"{failed:,} failed"] if failed else []), *([f"{passed:,} skipped"] if passed else [])]
+    return printable("; ".join([line, *more, f"looked at {source.finished}"]))
 
 
 def confidence(answer: Answer) -> str:

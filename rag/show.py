@@ -1,4 +1,4 @@
-"""How answers, hits, reports and traces look in a terminal.
+"""How answers, hits, a status and traces look in a terminal.
 
 Names, texts and errors come from outside: they are printed as `Text`, never as markup, and without control characters.
 """
@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from plumbline.text.printable import printable
-from rag.plain import LONGEST_QUOTE, confidence, money, place, seconds, short, skipped, summary, unwrapped, where
+from rag.plain import LONGEST_QUOTE, confidence, coverage, money, place, seconds, short, unwrapped, where
 from rag.types import Answer, Hit
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from rich.tree import Tree
 
     from plumbline.trace import SpanRecord
-    from rag.ingest.report import FileOutcome, IngestReport
     from rag.knowledge import Status
     from routing.cost.ledger import LedgerEntry, LedgerTotals
 
@@ -30,12 +29,6 @@ _STYLE = {
     "partial": "yellow",
     "unsupported": "red",
     "not_found": "red",
-    "added": "green",
-    "updated": "green",
-    "removed": "yellow",
-    "failed": "red",
-    "skipped": "dim",
-    "unchanged": "dim",
 }
 
 
@@ -56,8 +49,8 @@ def answer(console: Console, result: Answer) -> None:
         if citation.quote:
             console.print(Padding(Text(f"“{short(citation.quote, LONGEST_QUOTE)}”", style="italic"), (0, 2, 0, 6)))
     if result.degraded:
-        console.print(Padding(_text(result.degraded, style="yellow"), (1, 2, 0, 2)))
-    console.print(Padding(_text(_facts_line(result), style="dim"), (1, 2, 0, 2)))
+        console.print(Padding(styled(result.degraded, style="yellow"), (1, 2, 0, 2)))
+    console.print(Padding(styled(_facts_line(result), style="dim"), (1, 2, 0, 2)))
     console.print(Padding(Text(_times_line(result), style="dim"), (0, 2, 1, 2)))
 
 
@@ -80,26 +73,6 @@ def hits(console: Console, found: Sequence[Hit]) -> None:
         console.print(Padding(Text(short(chunk.text, LONGEST_EXCERPT)), (0, 0, 1, 4)))
 
 
-def report(console: Console, result: IngestReport) -> None:
-    """Print what an ingestion did: a table of what changed or failed, why files were skipped, the sums."""
-    from rich.table import Table
-
-    shown = [file for file in result.files if file.outcome not in {"unchanged", "skipped"}]
-    if shown:
-        table = Table(box=None, pad_edge=False)
-        for heading in ("file", "outcome"):
-            table.add_column(heading, overflow="fold")
-        for heading in ("pages", "chunks", "characters", "seconds"):
-            table.add_column(heading, justify="right")
-        table.add_column("remark", overflow="fold", ratio=1)
-        for file in shown:
-            table.add_row(*_row(file))
-        console.print(table)
-    for line in skipped(result):
-        console.print(_text(line, "dim"))
-    console.print(_text(summary(result)))
-
-
 def status(console: Console, state: Status, spent: LedgerTotals) -> None:
     """Print what a knowledge base holds and what the home has spent."""
     from rich.table import Table
@@ -108,11 +81,13 @@ def status(console: Console, state: Status, spent: LedgerTotals) -> None:
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="dim")
     table.add_column(overflow="fold")
-    table.add_row("knowledge base", _text(str(state.path)))
+    table.add_row("knowledge base", styled(str(state.path)))
     table.add_row(
         "documents",
         f"{totals.documents:,} ({totals.pages:,} pages, {totals.chunks:,} chunks, {totals.tokens:,} tokens)",
     )
+    for source in state.sources:
+        table.add_row("source", styled(coverage(source)))
     if totals.waiting:
         table.add_row(
             "waiting", f"[yellow]{totals.waiting:,} documents are not searchable yet: run rag ingest again[/yellow]"
@@ -120,9 +95,9 @@ def status(console: Console, state: Status, spent: LedgerTotals) -> None:
     if totals.failed_files:
         table.add_row("failed files", f"[red]{totals.failed_files:,}[/red] (rag ingest says why)")
     for name, value in sorted(state.facts.items()):
-        table.add_row(_text(name), _text(str(value)))
-    table.add_row("model", _text(state.model))
-    table.add_row("rerank", _text(state.rerank))
+        table.add_row(styled(name), styled(str(value)))
+    table.add_row("model", styled(state.model))
+    table.add_row("rerank", styled(state.rerank))
     unpriced = f" + {spent.unpriced:,} calls of unknown price" if spent.unpriced else ""
     table.add_row("spent", f"{money(spent.cost)}{unpriced} in {spent.calls:,} calls (this home)")
     if state.dropped_spans:
@@ -139,7 +114,7 @@ def trace(console: Console, spans: Sequence[SpanRecord], calls: Sequence[LedgerE
     ids = {span.span_id for span in spans}
     for span in spans:
         depth_first.setdefault(span.parent_id if span.parent_id in ids else None, []).append(span)
-    tree = Tree(_text(f"trace {spans[0].trace_id}"), guide_style="dim")
+    tree = Tree(styled(f"trace {spans[0].trace_id}"), guide_style="dim")
     _grow(tree, depth_first, None)
     console.print(tree)
     table = Table(box=None, pad_edge=False, title="ledger", title_justify="left")
@@ -148,14 +123,14 @@ def trace(console: Console, spans: Sequence[SpanRecord], calls: Sequence[LedgerE
     for call in calls:
         usage = call.usage
         table.add_row(
-            _text(call.kind),
-            _text(call.model),
+            styled(call.kind),
+            styled(call.model),
             f"{usage.input_tokens:,}",
             f"{usage.cached_input_tokens:,}",
             f"{usage.output_tokens:,}",
             money(call.cost),
             seconds(call.seconds),
-            _text(call.error or ""),
+            styled(call.error or ""),
         )
     console.print(table)
 
@@ -173,23 +148,11 @@ def _grow(tree: Tree, children: Mapping[str | None, Sequence[SpanRecord]], paren
                 short_name = name.removeprefix("plumbline.").removeprefix("gen_ai.")
                 values = value if isinstance(value, list) else [value]
                 for line in values:
-                    branch.add(_text(f"{short_name}: {short(str(line), LONGEST_QUOTE)}", "dim"))
+                    branch.add(styled(f"{short_name}: {short(str(line), LONGEST_QUOTE)}", "dim"))
         _grow(branch, children, span.span_id)
 
 
-def _row(file: FileOutcome) -> list[Text]:
-    remark = "; ".join([*([file.reason] if file.reason else []), *file.notes])
-    numbers = [f"{n:,}" if n else "" for n in (file.pages, file.chunks, file.characters)]
-    return [
-        _text(file.name),
-        _text(file.outcome, _STYLE[file.outcome]),
-        *map(_text, numbers),
-        _text(f"{file.seconds:.2f}"),
-        _text(remark),
-    ]
-
-
-def _text(text: str, style: str = "") -> Text:
+def styled(text: str, style: str = "") -> Text:
     """The text as it stands: no markup is read from it, and nothing in it steers the terminal."""
     from rich.text import Text
 

@@ -103,6 +103,10 @@ class EmbeddedStore:
             query = points.select().with_only_columns(points.c.id).where(points.c.generation == self._generation)
             return list(connection.scalars(query.order_by(points.c.id)))
 
+    def terms(self, text: str) -> list[str]:
+        """What the lexical side reads of a text, in order."""
+        return terms(text, self._language)
+
     async def postings(self, ids: Sequence[str]) -> list[dict[str, int]]:
         """For each of these points that exists, in their order: its terms and how often each occurs, as indexed."""
         return await asyncio.to_thread(self._postings, list(ids))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -83,6 +83,16 @@ class Manifest:
         """Remember files that were looked at and gave nothing new."""
         with writing(self._engine, self._path) as connection:
             put_files(connection, records)
+
+    def distrust(self, sources: Collection[str]) -> None:
+        """Let the files that gave the documents at these addresses be read again, whatever their stamps say."""
+        from sqlalchemy import select
+
+        files, d = tables.files(), tables.documents().c
+        with writing(self._engine, self._path) as connection:
+            for source in sources:
+                of_document = select(d.file).where(d.source == source)
+                connection.execute(files.update().where(files.c.source.in_(of_document)).values(reading=""))
 
     def failed(self) -> list[FileRecord]:
         """The files that could not be read, by source."""

@@ -88,6 +88,10 @@ class Store(Protocol):
         """Every id in the store, sorted."""
         ...
 
+    def terms(self, text: str) -> list[str]:
+        """What the lexical side reads of a text, in order: the terms that `postings` counts."""
+        ...
+
     async def postings(self, ids: Sequence[str]) -> list[dict[str, int]]:
         """For each of these points that exists, in the order of `ids`: its terms on the lexical side, with counts."""
         ...

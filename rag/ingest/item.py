@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from rag.types import Document
 
@@ -40,6 +40,7 @@ class PassedOver:
     failed: bool = False
 
 
+@runtime_checkable
 class Source(Protocol):
     """Where documents come from: a folder, a list of URLs, documents in memory."""
 

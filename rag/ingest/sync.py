@@ -158,6 +158,11 @@ class Ingestor:
             await self.indexer.settle(active.number)
         return await changeover.run()
 
+    async def restore(self) -> int:
+        """As `recover`, by itself: no other ingestion runs meanwhile."""
+        async with ingesting(self.folder):
+            return await self.recover()
+
     async def remove(self, file: str) -> None:
         """Remove what the file `file` gave; the file itself is left alone."""
         await asyncio.to_thread(self.indexer.catalogue.remove_files, [file])

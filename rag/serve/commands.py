@@ -12,7 +12,7 @@ import typer
 
 from plumbline.errors import ConfigError
 from plumbline.text.printable import printable
-from rag.cli import Config, HomeFolder, Model, Set, parse_settings
+from rag.options import Config, HomeFolder, Model, Set, parse_settings
 
 if TYPE_CHECKING:
     from rag.serve.host import Host

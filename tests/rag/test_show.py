@@ -10,7 +10,6 @@ import pytest
 from rich.console import Console
 
 from rag import show
-from rag.ingest.report import FileOutcome, IngestReport
 from rag.types import Answer, Chunk, Citation, Hit
 from routing.chat import Usage
 
@@ -26,10 +25,6 @@ def console() -> Console:
 def printed(console: Console) -> str:
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
-
-
-def outcome(name: str, outcome: str, reason: str | None = None) -> FileOutcome:
-    return FileOutcome(name, name, outcome, reason=reason)  # type: ignore[arg-type]  # a table of values
 
 
 def test_hits(console: Console) -> None:
@@ -48,14 +43,3 @@ def test_an_answer_keeps_its_citation_marks_in_place(console: Console) -> None:
     assert "Red\ufffd[31m stays. [1] Blue." in printed(console)
     assert "\x1b" not in printed(console)
     assert "\x1b" not in str(replace(answer, refused=True))
-
-
-def test_skipped_files_are_one_line_per_reason(console: Console) -> None:
-    files = [outcome(f"{n}.xyz", "skipped", "the format '.xyz' is not read") for n in range(3)]
-    files += [outcome("link", "skipped", "not a regular file"), outcome(EVIL, "failed", "bad [/bold] bytes")]
-    show.report(console, IngestReport(tuple(files), 0.1, Usage(), Decimal(0), "t"))
-    lines = printed(console).splitlines()
-    assert "skipped: 3 × the format '.xyz' is not read" in lines
-    assert "skipped: 1 × not a regular file" in lines
-    assert any(SEEN in line and "bad [/bold] bytes" in line for line in lines)
-    assert not any("0.xyz" in line for line in lines)

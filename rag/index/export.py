@@ -1,0 +1,62 @@
+"""Everything that a knowledge base holds, as lines of JSON in an order of their own: equal contents, equal bytes.
+
+Ids and times are left out, so that two knowledge bases built from the same documents in the same way compare equal,
+whatever happened to them on the way.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+from rag.index.catalogue import Catalogue
+from rag.index.live import LiveIndex
+from rag.types import Chunk, Document
+
+_TIMES = ("modified",)
+
+
+async def exported(catalogue: Catalogue, live: LiveIndex) -> AsyncIterator[str]:
+    """A line for each document, by source, followed by a line for each of its chunks: span, text, vector, postings.
+
+    Vectors are the bytes of their float32 values in hexadecimal; `null` where the store has no point.
+    """
+    now = live.current()
+    rows = sorted(catalogue.documents(), key=lambda row: (row["source"], row["id"]))
+    for row in rows:
+        document = catalogue.document(row["id"])
+        if document is None:
+            continue
+        yield _line({"document": _document(document)})
+        chunks = catalogue.chunks_of(document.id, generation=now.generation)
+        ids = [chunk.id for chunk in chunks]
+        points = {point.id: point for point in await now.store.get(ids)}
+        present = [chunk_id for chunk_id in ids if chunk_id in points]
+        postings = dict(zip(present, await now.store.postings(present), strict=True))
+        for chunk in chunks:
+            point = points.get(chunk.id)
+            yield _line(
+                {
+                    "chunk": _chunk(chunk),
+                    "vector": None if point is None else point.vector.astype("<f4").tobytes().hex(),
+                    "indexed_text": None if point is None else point.text,
+                    "postings": postings.get(chunk.id),
+                }
+            )
+
+
+def _document(document: Document) -> dict[str, Any]:
+    facts = {name: getattr(document, name) for name in Document.__slots__ if name not in ("id", "pages", "sections")}
+    facts["pages"] = [[page.number, page.start, page.end] for page in document.pages]
+    facts["sections"] = [[list(section.path), section.start, section.end] for section in document.sections]
+    facts["metadata"] = {name: value for name, value in document.metadata.items() if name not in _TIMES}
+    return facts
+
+
+def _chunk(chunk: Chunk) -> dict[str, Any]:
+    return {name: getattr(chunk, name) for name in Chunk.__slots__ if name not in ("id", "document_id")}
+
+
+def _line(value: dict[str, Any]) -> str:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True) + "\n"

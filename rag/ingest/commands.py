@@ -1,0 +1,189 @@
+"""The commands that bring documents in and prove that they are: ingest, verify, export."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from plumbline.cli import EXIT_ERROR, EXIT_FILES_FAILED, EXIT_INTERRUPTED
+from plumbline.errors import InputError
+from rag.options import KB_DEFAULT, AsJson, Config, HomeFolder, KnowledgeBase, Set, console, opened
+
+if TYPE_CHECKING:
+    from rag.ingest.item import Source
+    from rag.ingest.report import IngestReport, OnProgress, Progress
+    from rag.knowledge import RAG
+    from rag.types import Document
+
+STANDARD_INPUT = "-"
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands."""
+    for command in (ingest, verify, export):
+        app.command()(command)
+
+
+def ingest(
+    target: Annotated[
+        str | None,
+        typer.Argument(help="A folder, a file, a pattern such as 'docs/**/*.md', a URL, or - for standard input."),
+    ] = None,
+    kb: KnowledgeBase = KB_DEFAULT,
+    config: Config = None,
+    home: HomeFolder = None,
+    settings: Set = None,
+    urls: Annotated[
+        Path | None, typer.Option("--urls", help="Ingest the URLs that this file lists, one a line.")
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option("--name", help="Name of the document on standard input, e.g. notes.md.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would be done, in tokens and dollars too, and do nothing.")
+    ] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Stay, and ingest again whenever something changes.")] = False,
+    afresh: Annotated[bool, typer.Option("--afresh", help="Read every file again, changed or not.")] = False,
+    rehash: Annotated[
+        bool, typer.Option("--rehash", help="Trust no time stamp: compare the contents of every file.")
+    ] = False,
+    keep_missing: Annotated[bool, typer.Option("--keep-missing", help="Keep documents whose files are gone.")] = False,
+    allow_empty: Annotated[
+        bool, typer.Option("--allow-empty", help="Remove the documents of a folder that is gone or empty.")
+    ] = False,
+    engine: Annotated[
+        str | None, typer.Option("--engine", help="Where files are read: local (default) or ray (extra ray).")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Bring the knowledge base in step with a folder, file, list of URLs, or standard input."""
+    pairs = [*(settings or []), *([f"loading.engine={engine}"] if engine else [])]
+    read = _target(target, urls, name)
+    with opened(kb, config, home, pairs, create=True) as base:
+        report = ingest_with_bar(
+            lambda on_progress: base.ingest(
+                read(base),
+                afresh=afresh,
+                rehash=rehash,
+                keep_missing=keep_missing,
+                allow_empty=allow_empty,
+                dry_run=dry_run,
+                on_progress=on_progress,
+            )
+        )
+        _print_report(report, as_json=as_json)
+        if watch:
+            _watch(base, target, as_json=as_json)
+    if report.failed:
+        raise typer.Exit(EXIT_FILES_FAILED)
+
+
+def verify(
+    kb: KnowledgeBase = KB_DEFAULT,
+    config: Config = None,
+    home: HomeFolder = None,
+    settings: Set = None,
+    check: Annotated[bool, typer.Option("--check", help="Only look; repair nothing.")] = False,
+    rehash: Annotated[
+        bool, typer.Option("--rehash", help="Trust no time stamp: compare the contents of every file.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Prove that every file is indexed and every chunk has its vector and postings; repair what is not."""
+    with opened(kb, config, home, settings) as base:
+        seen = base.verify(repair=not check, rehash=rehash)
+    if as_json:
+        from rag.ingest.output import VerifyOutput
+
+        typer.echo(VerifyOutput.of(seen).model_dump_json(indent=2))
+    else:
+        from rag.ingest import show
+
+        show.verification(console(), seen)
+    if not seen.complete:
+        raise typer.Exit(EXIT_ERROR)
+
+
+def export(
+    file: Annotated[Path, typer.Argument(help="Where to write; - for standard output.")] = Path(STANDARD_INPUT),
+    kb: KnowledgeBase = KB_DEFAULT,
+    config: Config = None,
+    home: HomeFolder = None,
+    settings: Set = None,
+) -> None:
+    """Write documents, chunks, vectors and postings as sorted lines of JSON: equal contents, equal bytes."""
+    with opened(kb, config, home, settings) as base:
+        if str(file) == STANDARD_INPUT:
+            base.export(sys.stdout)
+        else:
+            with file.open("w", encoding="utf-8") as out:
+                base.export(out)
+
+
+def ingest_quietly(base: RAG, docs: Path) -> None:
+    """Ingest before a question: only what is new or went wrong is worth a line, and never on standard output."""
+    report = ingest_with_bar(lambda on_progress: base.ingest(docs, on_progress=on_progress))
+    if len(report.files) > report.count("unchanged") + report.count("skipped"):
+        typer.secho(str(report), err=True, dim=True)
+
+
+def ingest_with_bar(run: Callable[[OnProgress], IngestReport]) -> IngestReport:
+    """Run an ingestion under a progress bar; Ctrl-C ends the command and says what was stored."""
+    from rag.ingest.show import progress_bar
+
+    done = 0
+    try:
+        with progress_bar(console(stderr=True)) as advance:
+
+            def on_progress(progress: Progress) -> None:
+                nonlocal done
+                done = progress.done
+                advance(progress)
+
+            return run(on_progress)
+    except KeyboardInterrupt:
+        typer.secho(f"Interrupted after {done} files. They are stored; run the same command again to go on.", err=True)
+        raise typer.Exit(EXIT_INTERRUPTED) from None
+
+
+def _target(target: str | None, urls: Path | None, name: str | None) -> Callable[[RAG], str | list[Document] | Source]:
+    """What to ingest, as a function so that standard input is read when everything else is known to be well."""
+    if (target is None) == (urls is None):
+        raise InputError("Name what to ingest: a folder, a file, a pattern, a URL or -, or --urls FILE.")
+    if urls is not None:
+        from rag.ingest.source.pick import url_list
+
+        listed = url_list(urls)
+        return lambda base: listed
+    if target == STANDARD_INPUT:
+        from rag.ingest.source.given import stdin_document
+
+        return lambda base: [stdin_document(sys.stdin.buffer, name or "stdin.txt", base.parts.settings.loading)]
+    named = target or ""
+    return lambda base: named
+
+
+def _print_report(report: IngestReport, *, as_json: bool) -> None:
+    if as_json:
+        from rag.output import IngestOutput
+
+        typer.echo(IngestOutput.of(report).model_dump_json(indent=2))
+    else:
+        from rag.ingest import show
+
+        show.report(console(), report)
+
+
+def _watch(base: RAG, target: str | None, *, as_json: bool) -> None:
+    if target is None or target == STANDARD_INPUT or "://" in target:
+        raise InputError("Only folders and files can be watched.", hint="Leave out --watch.")
+    typer.secho("Watching for changes; end with Ctrl-C.", err=True, dim=True)
+    try:
+        for report in base.watch(target):
+            _print_report(report, as_json=as_json)
+    except KeyboardInterrupt:
+        typer.secho("No longer watching.", err=True, dim=True)

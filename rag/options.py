@@ -1,0 +1,83 @@
+"""What the commands of this floor share: their options, and how they open a knowledge base."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from plumbline.errors import ConfigError, InputError
+
+if TYPE_CHECKING:
+    from rag.knowledge import RAG
+
+KnowledgeBase = Annotated[Path, typer.Option("--kb", envvar="PLUMBLINE_KB", help="Folder of the knowledge base.")]
+Config = Annotated[
+    str | None, typer.Option("--config", envvar="PLUMBLINE_CONFIG", help="A shipped configuration or a YAML file.")
+]
+Model = Annotated[
+    str | None, typer.Option("--model", help="Who answers, e.g. openai/…, anthropic/…, vllm/NAME@http://….")
+]
+HomeFolder = Annotated[
+    Path | None,
+    typer.Option("--home", envvar="PLUMBLINE_HOME", help="Folder of ledger and traces (default ~/.plumbline)."),
+]
+Set = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one setting, e.g. retrieval.top_k=20.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON (see docs/json.md).")]
+
+KB_DEFAULT = Path("kb")
+
+
+@contextmanager
+def opened(
+    kb: Path,
+    config: str | None,
+    home: Path | None,
+    settings: list[str] | None,
+    *,
+    model: str | None = None,
+    create: bool = False,
+) -> Iterator[RAG]:
+    """The knowledge base in the folder `kb`, open; raises `InputError` when there is none and none is to be made."""
+    from rag.config import KNOWLEDGE_FILE
+    from rag.knowledge import RAG
+
+    if not create and not (kb / KNOWLEDGE_FILE).exists():
+        raise InputError(
+            f"There is no knowledge base in {kb}.", hint="Make one: rag ingest FOLDER (or name another with --kb)."
+        )
+    with RAG.open(kb, config=config, home=home, model=model, settings=parse_settings(settings or [])) as base:
+        yield base
+
+
+def parse_settings(pairs: list[str]) -> dict[str, Any]:
+    """What `--set KEY=VALUE …` says, values read as YAML; raises `ConfigError`."""
+    import yaml
+
+    values = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals:
+            raise ConfigError(f"--set {pair}: this is not of the form KEY=VALUE.", key=pair)
+        try:
+            values[key.strip()] = yaml.safe_load(value)
+        except (yaml.YAMLError, ValueError) as error:  # ValueError: a date such as 2024-13-45
+            raise ConfigError(
+                f"--set {pair}: the value is not YAML.",
+                key=key.strip(),
+                value=value,
+                hint="Put it in quotes if it is text: --set 'KEY=\"VALUE\"'.",
+            ) from error
+    return values
+
+
+def console(*, stderr: bool = False) -> Any:
+    """Where a command prints."""
+    from rich.console import Console
+
+    return Console(stderr=stderr, highlight=False)
