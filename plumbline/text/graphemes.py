@@ -68,6 +68,13 @@ def not_space(text: str, offset: int) -> int:
     return found.start() if found else len(text)
 
 
+def trimmed_end(text: str, start: int, end: int) -> int:
+    """`end` without the white space before it, but not before `start`."""
+    while end > start and text[end - 1].isspace():
+        end -= 1
+    return end
+
+
 def word_start(text: str, offset: int, end: int) -> int:
     """The first offset from `offset` on at which a word starts, `end` if none starts before."""
     while 0 < offset < end and not text[offset - 1].isspace() and not breaks_unspaced(text, offset):
@@ -77,22 +84,15 @@ def word_start(text: str, offset: int, end: int) -> int:
 
 def word_end(text: str, floor: int, limit: int) -> int:
     """The last offset in (floor, limit] at which a word ends, 0 if none does; `limit` is less than `len(text)`."""
-    if text[limit].isspace():
-        return _trimmed(text, floor, limit)
-    for offset in range(limit, floor, -1):
-        if text[offset - 1].isspace():
-            return _trimmed(text, floor, offset)
-        if breaks_unspaced(text, offset):
-            return offset
-    return 0
+    offset = limit
+    while offset > floor and not (
+        text[offset].isspace() or text[offset - 1].isspace() or breaks_unspaced(text, offset)
+    ):
+        offset -= 1
+    end = trimmed_end(text, floor, offset)
+    return end if end > floor else 0
 
 
 def grapheme_end(text: str, floor: int, limit: int) -> int:
     """The last offset in (floor, limit] between two graphemes; `limit` when one grapheme holds all of it."""
     return next((offset for offset in range(limit, floor, -1) if not joined(text, offset)), limit)
-
-
-def _trimmed(text: str, floor: int, end: int) -> int:
-    while end > floor and text[end - 1].isspace():
-        end -= 1
-    return end if end > floor else 0

@@ -7,12 +7,13 @@ a chunker of your own.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from hashlib import blake2b
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from rag.ingest.structure import PATH_SEPARATOR, page_at, section_at
 from rag.types import Chunk, Document
@@ -26,6 +27,7 @@ Span = tuple[int, int, int]
 
 _WORD_BREAKS = re.compile(r"[\s_\-.]+")
 _MAX_TITLE_CHARS = 120
+_NOTHING: Mapping[int, Any] = MappingProxyType({})
 
 
 class Chunker(Protocol):
@@ -68,10 +70,17 @@ class PricedChunker(Protocol):
         ...
 
 
-def chunks_from(document: Document, spans: Iterable[Span]) -> list[Chunk]:
+def chunks_from(
+    document: Document,
+    spans: Iterable[Span],
+    *,
+    headers: Mapping[int, str] = _NOTHING,
+    parents: Mapping[int, tuple[int, int]] = _NOTHING,
+) -> list[Chunk]:
     """Chunks for spans in order: each with its page, its heading path, its context and an id.
 
-    An id depends on the document's id, the span and its text, and on nothing else.
+    An id depends on the document's id, the span and its text, and on nothing else. `headers` and `parents` give, for
+    the start of a span, the row of names that stands above it in its table, and its parent.
     """
     chunks = []
     contexts: dict[tuple[str, ...], str] = {}
@@ -81,6 +90,7 @@ def chunks_from(document: Document, spans: Iterable[Span]) -> list[Chunk]:
         path = section.path if section else ()
         if path not in contexts:
             contexts[path] = context(document, path)
+        named = f"{contexts[path]}\n{headers[start]}" if start in headers else contexts[path]
         chunks.append(
             Chunk(
                 id=chunk_id(document.id, start, end, text),
@@ -92,7 +102,8 @@ def chunks_from(document: Document, spans: Iterable[Span]) -> list[Chunk]:
                 tokens=tokens,
                 page=page_at(document, start),
                 section=PATH_SEPARATOR.join(path) or None,
-                context=contexts[path],
+                context=named,
+                parent=parents.get(start),
             )
         )
     return chunks

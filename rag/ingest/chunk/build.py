@@ -5,7 +5,12 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Protocol
 
+from plumbline.errors import ConfigError
+from rag.ingest.chunk.fixed import FixedChunker
+from rag.ingest.chunk.parent_child import ParentChildChunker
 from rag.ingest.chunk.recursive import RecursiveChunker
+from rag.ingest.chunk.sentence import SentenceChunker
+from rag.ingest.chunk.structure import StructureChunker
 from rag.ingest.settings import ChunkingSettings
 from rag.types import Chunk, Document
 
@@ -29,5 +34,33 @@ class Splitter(Protocol):
 
 @lru_cache(maxsize=8)
 def build_splitter(chunking: ChunkingSettings) -> Splitter | None:
-    """The chunker that the settings ask for, or `None` when it needs a model."""
-    return RecursiveChunker(size=chunking.size, overlap=chunking.overlap, tokenizer=chunking.tokenizer)
+    """The chunker that the settings ask for, or `None` when it needs a model.
+
+    Raises `ConfigError`, which names the key, for sizes that do not go together.
+    """
+    size, overlap, tokenizer = chunking.size, chunking.overlap, chunking.tokenizer
+    if chunking.chunker == "parent_child":
+        if chunking.parent_size < size:
+            raise ConfigError(
+                f"Parents of {chunking.parent_size} tokens are smaller than their children of {size}.",
+                key="chunking.parent_size",
+                value=chunking.parent_size,
+                hint="Give a parent_size of several times chunking.size.",
+            )
+        return ParentChildChunker(size=size, overlap=overlap, parent_size=chunking.parent_size, tokenizer=tokenizer)
+    return _of_one_size(chunking)
+
+
+def _of_one_size(chunking: ChunkingSettings) -> Splitter | None:
+    size, overlap, tokenizer = chunking.size, chunking.overlap, chunking.tokenizer
+    match chunking.chunker:
+        case "fixed":
+            return FixedChunker(size=size, overlap=overlap, tokenizer=tokenizer)
+        case "recursive":
+            return RecursiveChunker(size=size, overlap=overlap, tokenizer=tokenizer)
+        case "sentence":
+            return SentenceChunker(size=size, overlap=overlap, tokenizer=tokenizer)
+        case "structure":
+            return StructureChunker(size=size, overlap=overlap, tokenizer=tokenizer)
+        case _:
+            return None

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from plumbline.text.graphemes import grapheme_end, joined, not_space, word_end
+from plumbline.text.graphemes import grapheme_end, joined, not_space, trimmed_end, word_end
 from plumbline.text.tokens import TokenIndex
 from rag.ingest.chunk import Span
 
 Boundary = Callable[[int, int, int], int]
-"""(start, covered, limit) to the place to cut text[start:limit], beyond `covered`; 0: cut between two words."""
+"""(start, covered, limit) to the place to cut text[start:limit], beyond `covered`.
+
+0: cut between two words. -1, where start < covered: none is good enough for a chunk that begins with an overlap.
+"""
 
 Begin = Callable[[int, int, int], int]
 """(start, cut, following) to the start of the chunk behind text[start:cut]: `following`, or before it to overlap."""
@@ -42,9 +45,7 @@ class Cutter:
     def spans(self, start: int = 0, end: int | None = None) -> Iterator[Span]:
         """The spans of text[start:end], without white space around; a word is cut only where it exceeds the budget."""
         text = self._text
-        end = len(text) if end is None else end
-        while end > start and text[end - 1].isspace():
-            end -= 1
+        end = trimmed_end(text, start, len(text) if end is None else end)
         start = covered = not_space(text, start)
         while covered < end:
             cut, count = self._fit(start, covered, end)
@@ -65,7 +66,7 @@ class Cutter:
             else:
                 limit = max(limit, covered + 1)
                 cut = self._boundary(start, covered, limit) or word_end(self._text, covered, limit)
-                if cut == 0:
+                if cut <= 0:
                     if start < covered:
                         return 0, 0
                     cut = self._inside_word(start, limit)

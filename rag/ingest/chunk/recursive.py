@@ -56,12 +56,12 @@ def recursive_spans(
     tokens: TokenIndex, budget: Budget, sections: Sequence[int] = (), start: int = 0, end: int | None = None
 ) -> Iterator[Span]:
     """The spans that the recursive chunker makes of text[start:end]; `sections`: where sections start, in order."""
-    places = _Places(tokens, sections, budget.overlap)
+    places = Places(tokens, sections, budget.overlap)
     return Cutter(tokens, budget.size, places.boundary, places.begin).spans(start, end)
 
 
-class _Places:
-    """Where to cut, and where to begin again."""
+class Places:
+    """Where the recursive chunker cuts a text, and where it begins again."""
 
     def __init__(self, tokens: TokenIndex, sections: Sequence[int], overlap: int) -> None:
         self._tokens = tokens

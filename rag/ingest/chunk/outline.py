@@ -1,0 +1,61 @@
+"""A document's sections as a tree, each with where its heading ends and its own text begins."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from rag.types import Document, Section
+
+_MAX_LINES = 4
+_MAX_CHARS = 400
+
+
+@dataclass(slots=True)
+class Node:
+    """text[start:end] is a section with its subsections; `body` is the offset behind its heading."""
+
+    start: int
+    end: int
+    body: int
+    children: list[Node] = field(default_factory=list)
+
+    def tail(self, text: str) -> int:
+        """Where the headings begin that stand at the end with nothing below them; `end` if something does."""
+        if self.children:
+            return self.children[-1].tail(text)
+        return self.end if text[self.body : self.end].strip() else self.start
+
+
+def outline(document: Document) -> Node:
+    """The whole document as a node whose children are its top sections. Its own heading is empty."""
+    text = document.text
+    root = Node(0, len(text), 0)
+    open_ = [root]
+    for section in document.sections:
+        while len(open_) > 1 and section.start >= open_[-1].end:
+            open_.pop()
+        parent = open_[-1]
+        node = Node(section.start, min(section.end, parent.end), 0)
+        node.body = min(heading_end(text, section), node.end)
+        parent.children.append(node)
+        open_.append(node)
+    return root
+
+
+def heading_end(text: str, section: Section) -> int:
+    """The end of the lines that hold the section's heading; a rule below it belongs to it."""
+    title = _letters(section.path[-1])
+    end = seen = section.start
+    for _ in range(_MAX_LINES):
+        newline = text.find("\n", seen, section.end)
+        end = newline if newline >= 0 else section.end
+        shown = _letters(text[section.start : min(end, section.start + _MAX_CHARS)])
+        if newline < 0 or shown == title or not title.startswith(shown):
+            break
+        seen = newline + 1
+    following = text[end + 1 : min(end + 200, section.end)].partition("\n")[0].strip()
+    return end + 1 + len(following) if len(following) > 1 and not following.strip("=-~") else end
+
+
+def _letters(text: str) -> str:
+    return "".join(filter(str.isalnum, text)).casefold()
