@@ -9,6 +9,7 @@
         ├── EmptyFileError         zero bytes, or nothing but white space
         ├── NoTextError            pages without a text layer: scanned or drawn
         ├── TooLargeError          more bytes than the setting `loading.max_file_bytes` allows
+        ├── OverLimitError         more comes out of it than a setting allows: files, bytes, cells
         ├── UnsupportedFileError   a format that is not read, or no regular file
         ├── EncryptedFileError     a password is needed
         └── DamagedFileError       truncated, or not what its name says
@@ -74,6 +75,14 @@ class TooLargeError(LoadError):
         )
         self.size = size
         self.limit = limit
+
+
+class OverLimitError(LoadError):
+    """Raised when more comes out of a file than the setting `key` allows, as of an archive made to fill the disk."""
+
+    def __init__(self, path: Path | str, reason: str, key: str) -> None:
+        super().__init__(path, reason, hint=f"Raise the setting '{key}' if the file can be trusted, or split it.")
+        self.key = key
 
 
 class UnsupportedFileError(LoadError):

@@ -5,8 +5,7 @@ The text is rebuilt from kreuzberg's tree of nodes, block by block, so that ever
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from functools import partial
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +17,6 @@ from rag.ingest.structure import Extracted, TextBuilder
 _OLE_MAGIC = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _MIDNIGHT = " 00:00:00"
 """How a cell that holds a day, and no time, ends."""
-
-
-def reader(media_type: str) -> Callable[[bytes, Path], Extracted]:
-    """The reader for a format that has no pages."""
-    return partial(read_nodes, media_type=media_type)
 
 
 def read_nodes(data: bytes, path: Path, *, media_type: str) -> Extracted:

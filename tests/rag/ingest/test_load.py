@@ -15,82 +15,7 @@ from rag.errors import (
     UnreadableFileError,
     UnsupportedFileError,
 )
-from rag.ingest.load import SUPPORTED, discover, document_id, load_file, read_document
-
-
-def found(target: Path) -> list[str]:
-    root = target if target.is_dir() else target.parent
-    return [
-        each.path.relative_to(root).as_posix() + (f" ({each.skipped})" if each.skipped else "")
-        for each in discover(target)
-    ]
-
-
-@pytest.fixture
-def tree(tmp_path: Path) -> Path:
-    root = tmp_path / "docs"
-    for name in (
-        "b.md",
-        "a.PDF",
-        "sub dir/ü 😀.txt",
-        "sub dir/deep/z.csv",
-        ".hidden.md",
-        ".git/config.txt",
-        "x.zip",
-        "README",
-        "~$a.docx",
-    ):
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_text("text")
-    return root
-
-
-def test_discover_lists_files_in_order_with_reasons_for_the_rest(tree: Path):
-    assert found(tree) == [
-        ".git (hidden)",
-        ".hidden.md (hidden)",
-        "README (no format is known for it)",
-        "a.PDF",
-        "b.md",
-        "sub dir/deep/z.csv",
-        "sub dir/ü 😀.txt",
-        "x.zip (the format '.zip' is not read)",
-        "~$a.docx (the lock file of an office program)",
-    ]
-
-
-def test_discover_survives_loops_of_links_and_reads_linked_folders_once(tree: Path, tmp_path: Path):
-    (tree / "loop").symlink_to(tree)
-    (tmp_path / "other").mkdir()
-    (tmp_path / "other" / "linked.txt").write_text("text")
-    (tree / "link").symlink_to(tmp_path / "other")
-    (tree / "once more").symlink_to(tmp_path / "other")
-    assert [name for name in found(tree) if "lin" in name or "loop" in name or "once" in name] == ["link/linked.txt"]
-
-
-def test_discover_takes_a_file_a_pattern_and_nothing(tree: Path):
-    assert found(tree / "b.md") == ["b.md"]
-    assert [each.skipped for each in discover(tree / "x.zip")] == ["the format '.zip' is not read"]
-    assert [each.path.name for each in discover(str(tree / "**" / "*.[mc]*"))] == [".hidden.md", "b.md", "z.csv"]
-    assert [each.path.name for each in discover(tree / "sub*")] == ["z.csv", "ü 😀.txt"]
-    assert list(discover(tree / "missing")) == []
-
-
-def test_discover_takes_patterns_relative_to_the_working_folder(tree: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.chdir(tree)
-    assert [each.path for each in discover("*.md") if not each.skipped] == [Path("b.md")]
-
-
-def test_a_folder_that_cannot_be_listed_is_reported(tree: Path, monkeypatch: pytest.MonkeyPatch):
-    real = Path.iterdir
-
-    def refuse(self: Path):
-        if self.name == "deep":
-            raise PermissionError(errno.EACCES, "Permission denied")
-        return real(self)
-
-    monkeypatch.setattr(Path, "iterdir", refuse)
-    assert "sub dir/deep (the folder cannot be listed: Permission denied)" in found(tree)
+from rag.ingest.load import SUPPORTED, document_id, load_file, read_document
 
 
 async def test_a_document_says_where_it_comes_from(tmp_path: Path):
@@ -214,9 +139,9 @@ def test_nothing_to_read(tmp_path: Path, content: bytes):
 
 
 def test_an_unknown_format_lists_those_that_are_read(tmp_path: Path):
-    path = tmp_path / "archive.zip"
-    path.write_bytes(b"PK")
-    with pytest.raises(UnsupportedFileError, match=r"'\.zip' is not read") as caught:
+    path = tmp_path / "picture.png"
+    path.write_bytes(b"\x89PNG")
+    with pytest.raises(UnsupportedFileError, match=r"'\.png' is not read") as caught:
         read_document(path)
     assert all(suffix in str(caught.value) for suffix in SUPPORTED)
 
@@ -240,7 +165,8 @@ def test_too_deep_is_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 
 async def test_files_are_read_side_by_side(tmp_path: Path):
-    for number in range(20):
-        (tmp_path / f"{number}.txt").write_text(f"text {number}")
-    documents = await asyncio.gather(*(load_file(each.path, root=tmp_path) for each in discover(tmp_path)))
+    paths = [tmp_path / f"{number}.txt" for number in range(20)]
+    for path in paths:
+        path.write_text(f"text of {path.name}")
+    documents = await asyncio.gather(*(load_file(path, root=tmp_path) for path in paths))
     assert len({document.id for document in documents}) == 20

@@ -1,0 +1,30 @@
+"""What every chunk carries about where it comes from, whatever the format it was read from."""
+
+from __future__ import annotations
+
+from rag.types import Chunk, Document
+
+
+def chunk_metadata(document: Document, chunk: Chunk) -> dict[str, object]:
+    """Where a chunk comes from; what is not known is left out.
+
+    source_document (as citations name it), source (its address), document_id, page_number, section_heading (the full
+    path joined by " > "), date_created (ISO 8601: the document's own date, or that of its file, as date_from says),
+    start and end (offsets in code points), hash (SHA-256 of the file), media_type, language (ISO 639-1).
+    """
+    modified = document.metadata.get("modified")
+    facts: dict[str, object] = {
+        "source_document": document.name,
+        "source": document.source,
+        "document_id": document.id,
+        "page_number": chunk.page,
+        "section_heading": chunk.section,
+        "date_created": document.created or (str(modified)[:10] if modified else None),
+        "date_from": "document" if document.created else ("file" if modified else None),
+        "start": chunk.start,
+        "end": chunk.end,
+        "hash": document.hash,
+        "media_type": document.media_type,
+        "language": document.language,
+    }
+    return {name: value for name, value in facts.items() if value is not None}
