@@ -8,7 +8,7 @@ of contents and page heads that repeat the open heading are told apart. What has
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from rag.ingest.structure import Heading
@@ -44,22 +44,23 @@ class _Candidate:
     contents: bool = False
 
 
-def numbered_headings(text: str, *, ignored: Collection[int] = ()) -> list[Heading]:
-    """The headings of `text` that number themselves, in order. Time is linear in its length.
+def numbered_headings(text: str) -> list[Heading]:
+    """The headings of `text` that number themselves, in order. Time is linear in its length."""
+    return headings_in(((match.start(), match.group()) for match in _LINE.finditer(text)), len(text))
 
-    `ignored` has offsets of lines that are none: the heads and feet of pages.
-    """
-    candidates = (each for each in _candidates(text) if each.offset not in ignored)
-    found = _without_lists(_in_sequence(candidates), len(text))
+
+def headings_in(lines: Iterable[tuple[int, str]], length: int) -> list[Heading]:
+    """As `numbered_headings`, from lines and their offsets in a text of `length`."""
+    found = _without_lists(_in_sequence(_candidates(lines)), length)
     return [Heading(each.level, each.line, each.offset) for each in found]
 
 
-def _candidates(text: str) -> Iterator[_Candidate]:
-    for match in _LINE.finditer(text):
-        line = match.group().strip()
+def _candidates(lines: Iterable[tuple[int, str]]) -> Iterator[_Candidate]:
+    for start, text in lines:
+        line = text.strip()
         if not 4 <= len(line) <= _MAX_CHARS or not (line[0].isdigit() or line[0] in "PINCSA"):
             continue
-        offset = match.start() + match.group().index(line)
+        offset = start + text.index(line)
         if named := _NAMED.fullmatch(line):
             kind, title = named["kind"].lower(), named["title"].strip()
             contents = _CONTENTS.search(title) is not None

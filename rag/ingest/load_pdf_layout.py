@@ -110,17 +110,22 @@ def mend_words(pages: Sequence[list[Line]]) -> None:
 def running_lines(lines: Sequence[PlacedLine], pages: int) -> set[int]:
     """The offsets of heads and feet of pages: the same but for numbers, at the same height, on several of the pages."""
     repeats: defaultdict[tuple[str, int], list[int]] = defaultdict(list)
-    for page in _by_page(lines):
+    for page in by_page(lines):
         ordered = sorted(page, key=lambda placed: placed.line.bottom)
         edges = ordered if len(ordered) <= 2 * _EDGE_LINES else ordered[:_EDGE_LINES] + ordered[-_EDGE_LINES:]
         for placed in edges:
-            text = _COUNTING.sub("#", placed.line.text.casefold())
-            repeats[text, round(placed.line.bottom / 4)].append(placed.offset)
+            repeats[comparable(placed.line.text), round(placed.line.bottom / 4)].append(placed.offset)
     least = max(_MIN_REPEATS, pages // 50)
     return {offset for offsets in repeats.values() if len(offsets) >= least for offset in offsets}
 
 
-def _by_page(lines: Sequence[PlacedLine]) -> Iterator[Sequence[PlacedLine]]:
+def comparable(text: str) -> str:
+    """The text of a head or foot, the same on every page."""
+    return _COUNTING.sub("#", text.casefold())
+
+
+def by_page(lines: Sequence[PlacedLine]) -> Iterator[Sequence[PlacedLine]]:
+    """The lines of each page that has some."""
     start = 0
     for index in range(1, len(lines) + 1):
         if index == len(lines) or lines[index].page != lines[start].page:

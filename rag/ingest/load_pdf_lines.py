@@ -29,6 +29,8 @@ _WIDE = 0.52
 _FIGURES = re.compile(r"\d[\d.,]*\)?%? +[-–—$€£(]*\d|[$€£—–] ")
 _NARROW = 0.3
 """No word of prose is set narrower than this share of its height a character."""
+_ENUMERATOR = re.compile(r"[•●▪■◦·o*–—-]|\(?(?:\d{1,3}(?:\.\d{1,2})*|[ivx]{1,5}|[A-Za-z])[.)]|\d{1,2}(?:\.\d{1,2})+")
+"""What stands before an item of a list or the title of a section is no column."""
 _SPACES = re.compile(" +")
 _RECT = Struct("4f").unpack_from
 _BEYOND_UCS2 = re.compile("[^\x00-\u024f\u2000-\u22ff\ufb00-\ufb06\ufffe\r\n]")
@@ -227,7 +229,7 @@ def _cells(places: _Places, text: str, first: int, left: float, right: float, he
         # Most spaces are narrow: the place before one is asked for only where the word could not fill what is there.
         if begin - word_left > _NARROW * height * (space - word) + wide:
             end = places.box(first + space - 1)[2]
-            if begin - end > wide:
+            if begin - end > wide and not (start == 0 and _ENUMERATOR.fullmatch(text, 0, space)):
                 cells.append(Cell(start, space, left, end))
                 start, left = following, begin
         word, word_left = following, begin

@@ -24,6 +24,8 @@ _MAX_BETWEEN = 3
 """Lines without gaps that may stand between two rows: a label that wraps, a heading inside the table."""
 _MAX_LEADING = 4.0
 """Rows further apart than this many times their height are two tables."""
+_MAX_LEADING_BETWEEN = 2.2
+"""A line without gaps that stands further below the row above it begins something else."""
 _MAX_CELL_CHARS = 60
 """Columns of more characters than that, in the median, are columns of prose."""
 
@@ -101,7 +103,7 @@ def _goes_on(above: Line, line: Line, second: float, since_row: int) -> bool:
     if len(line.cells) > 1:
         return True
     crosses = line.left < second - line.height and line.right > second + 2 * line.height
-    return since_row <= _MAX_BETWEEN and not crosses
+    return since_row <= _MAX_BETWEEN and not crosses and down < _MAX_LEADING_BETWEEN * line.height
 
 
 def _parts(line: Line) -> list[_Part]:
