@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import zip_longest
 
 from plumbline.text.stopwords import STOPWORDS
 from rag.ingest.quality.collection import Unread
@@ -84,11 +85,9 @@ class Completeness:
 
 def _leaves(document: Document) -> list[Section]:
     """The sections without subsections: those whose next one does not begin inside of them."""
-    following = [*document.sections[1:], None]
+    starts = [section.start for section in document.sections[1:]]
     return [
-        section
-        for section, after in zip(document.sections, following, strict=True)
-        if after is None or after.start >= section.end
+        section for section, after in zip_longest(document.sections, starts) if after is None or after >= section.end
     ]
 
 
