@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from rag.errors import LoadError
@@ -79,7 +79,8 @@ def prepare(job: Job, recipe: Recipe) -> Prepared:
         if reading is None:
             return Prepared(item, job.known_hash or "", unchanged=True, seconds=time.perf_counter() - started)
         splitter = build_splitter(recipe.chunking) if recipe.chunking else None
-        cuts = tuple(Cut(each, splitter.split(each) if splitter else None) for each in reading.documents)
+        documents = [_masked(each, recipe.loading) for each in reading.documents]
+        cuts = tuple(Cut(each, splitter.split(each) if splitter else None) for each in documents)
     except LoadError as error:
         reason = f"{error.reason}. {error.hint}" if error.hint else f"{error.reason}."
     except OSError as error:
@@ -91,3 +92,16 @@ def prepare(job: Job, recipe: Recipe) -> Prepared:
     else:
         return Prepared(item, reading.hash, cuts, reading.problems, seconds=time.perf_counter() - started)
     return Prepared(item, error=reason, seconds=time.perf_counter() - started)
+
+
+def _masked(document: Document, loading: LoadingSettings) -> Document:
+    """The document without what `loading.redact` forbids; what was masked is counted in its metadata."""
+    if loading.redact == "none":
+        return document
+    from rag.ingest.quality.sensitive import redact
+
+    document, counts = redact(document, loading.redact)
+    if not counts:
+        return document
+    masked = ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items()))
+    return replace(document, metadata={**document.metadata, "masked": masked})
