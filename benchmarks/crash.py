@@ -1,8 +1,8 @@
 """Kills an ingestion with SIGKILL again and again, lets it go on, and compares what comes out with one left alone.
 
 Run:  python -m benchmarks.crash --kills 1000
-Writes documents of its own, in three rounds of one folder: at first, after edits, removals and additions, and again with
-another chunk size, so that the whole index is built anew beside the old one. The ingesting process is killed at moments
+Writes documents of its own, in three rounds of one folder: at first, after edits, removals and additions, and again
+with another chunk size, so that the whole index is built anew beside the old one. The ingesting process is killed at moments
 spread evenly over the time that an undisturbed run takes. After each round the sorted export of documents, chunks,
 vectors and postings must be the same bytes as without kills, and `rag verify` must find nothing.
 """
@@ -29,10 +29,11 @@ from rag import RAG
 SETTINGS: tuple[dict[str, Any], ...] = ({}, {}, {"chunking.size": 64, "chunking.overlap": 8})
 """Of each round."""
 
-WORDS = """
-    harbour lantern granite orchard copper meadow anchor violin saffron glacier refund parcel invoice warranty delivery
-    window customer branch evening market island bridge engine letter garden winter
-""".split()
+WORDS = [
+    "harbour", "lantern", "granite", "orchard", "copper", "meadow", "anchor", "violin", "saffron", "glacier",
+    "refund", "parcel", "invoice", "warranty", "delivery", "window", "customer", "branch", "evening",
+    "market", "island", "bridge", "engine", "letter", "garden", "winter",
+]  # fmt: skip
 
 
 @dataclass(slots=True)
