@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from zlib import crc32
 
 from plumbline.text.sentence_rules import STOP, breaks_block, ends_sentence
 
@@ -25,7 +26,9 @@ _MARK = re.compile(r"[.!?؟۔।॥…։።፧။។៕。！？｡．‼⁇⁈�
 _LINE_BREAKS = frozenset("\n\r\f\v\x85\u2028\u2029")
 _NOT_SPACE = re.compile(r"\S")
 _LOOKED_AT = 160  # characters at a time, backwards
-_BEHIND = 64  # more marks and white space than that between two sentences are not read
+_BEHIND = 64  # more white space than that between two sentences is not read
+_CLOSING = 4  # nor more marks than that behind a stop
+_AROUND = 12  # characters on each side of a mark tell it from others
 _LINE_CHARS = 300  # of a line are read to judge its break
 _CUT = re.compile(r"[;:](?=\s)|[,،、，；](?=\s?)|\s[–—-](?=\s)|\s")
 
@@ -57,9 +60,24 @@ def last_end(text: str, start: int, end: int) -> int:
     return 0
 
 
+def chosen_end(text: str, start: int, end: int) -> int:
+    """One of the ends of sentences in (start, end], or 0 if there is none.
+
+    It is chosen by a checksum of the characters around it, so that readers of ranges that overlap tend to agree.
+    """
+    marks = [mark.start() for mark in _MARK.finditer(text, start, end + 1)]
+    ranked = [(crc32(text[max(at - _AROUND, 0) : at + _AROUND].encode("utf-8", "replace")), at) for at in marks]
+    for _, at in sorted(ranked, reverse=True):
+        found = _parted(text, at)
+        if found is not None and start < found[0] <= end:
+            return found[0]
+    return 0
+
+
 def begins(text: str, start: int, end: int) -> Iterator[int]:
     """The offsets in [start, end) at which a sentence begins behind another, in order; found as they are asked for."""
-    for mark in _MARK.finditer(text, max(start - _BEHIND, 0), end - 1):
+    before = len(text[max(start - _BEHIND, 0) : start].rstrip()) + max(start - _BEHIND, 0) - _CLOSING
+    for mark in _MARK.finditer(text, max(before, 0), end - 1):
         found = _parted(text, mark.start())
         if found is not None and start <= found[1] < end:
             start = found[1] + 1

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
+from zlib import crc32
 
-from plumbline.text.graphemes import word_start
-from plumbline.text.sentences import begins, last_end
+from plumbline.text.graphemes import trimmed_end, word_start
+from plumbline.text.sentences import begins, chosen_end, last_end
 from plumbline.text.tokens import DEFAULT_TOKENIZER, TokenIndex, Tokenizer
 from rag.ingest.chunk import Span, chunks_from
 from rag.ingest.chunk.budget import Budget, off_the_loop
@@ -19,9 +20,14 @@ from rag.types import Chunk, Document
 
 # How much of the budget a boundary of each kind must leave filled to be preferred to a weaker one behind it.
 _SECTION_FILL = 0.5
-_PARAGRAPH_FILL = 0.5
-_SENTENCE_FILL = 0.75
+_PARAGRAPH_FILL = 0.55
+_SENTENCE_FILL = 0.6
 _CLAUSE_FILL = 0.9
+# Among blank lines and ends of sentences near the budget's end, not the last is taken but one that their own text tells
+# (see `chosen_end`): cuts behind an edit then fall into step again after a few chunks, and those keep their vectors.
+_CHOSEN_PARAGRAPH_FILL = 0.7
+_CHOSEN_SENTENCE_FILL = 0.85
+_AROUND = 16  # characters on each side of a blank line tell it from others
 _CLAUSES = ("，", "、", "；", "：", "،", ", ", "; ", ": ")
 
 
@@ -76,14 +82,29 @@ class Places:
         section = self._sections[last - 1] if last else 0
         if section > max(covered, start + _SECTION_FILL * width):
             return len(text[start:section].rstrip()) + start
-        blank = text.rfind("\n\n", max(covered, start + int(_PARAGRAPH_FILL * width)), limit + 2)
+        blank = self._blank(max(covered, start + int(_CHOSEN_PARAGRAPH_FILL * width)), limit) or text.rfind(
+            "\n\n", max(covered, start + int(_PARAGRAPH_FILL * width)), limit + 2
+        )
         if blank > covered:
-            return len(text[covered:blank].rstrip()) + covered
+            return trimmed_end(text, covered, blank)
+        if end := chosen_end(text, max(covered, start + int(_CHOSEN_SENTENCE_FILL * width)), limit):
+            return end
         if end := last_end(text, max(covered, start + int(_SENTENCE_FILL * width)), limit):
             return end
         floor = max(covered, start + int(_CLAUSE_FILL * width))
         clause = max(text.rfind(mark, floor, limit) for mark in _CLAUSES)
         return clause + 1 if clause >= floor else 0
+
+    def _blank(self, floor: int, limit: int) -> int:
+        """A blank line in text[floor:limit], the same wherever `floor` is, or 0."""
+        text = self._text
+        best = (0, 0)
+        at = text.find("\n\n", floor, limit + 2)
+        while at >= 0:
+            if at > floor:
+                best = max(best, (crc32(text[max(at - _AROUND, 0) : at + _AROUND].encode("utf-8", "replace")), at))
+            at = text.find("\n\n", at + 2, limit + 2)
+        return best[1]
 
     def begin(self, start: int, cut: int, following: int) -> int:
         """A `Begin`: the overlap starts with a sentence, or else with a word; a section starts without."""

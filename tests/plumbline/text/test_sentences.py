@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plumbline.text.sentences import MAX_SENTENCE_CHARS, begins, last_end, sentences
+from plumbline.text.sentences import MAX_SENTENCE_CHARS, begins, chosen_end, last_end, sentences
 
 
 def split(text: str) -> list[str]:
@@ -109,6 +109,17 @@ def test_looking_around_one_place_finds_what_reading_the_whole_does() -> None:
         ends = [end for _, end in spans[:-1] if end <= offset]
         assert last_end(MIXED, 0, offset) == (ends[-1] if ends else 0), MIXED[:offset]
         assert list(begins(MIXED, offset, len(MIXED))) == [start for start, _ in spans[1:] if start >= offset]
+
+
+def test_readers_of_ranges_that_overlap_choose_the_same_end() -> None:
+    ends = {end for _, end in sentences(MIXED)[:-1]}
+    assert chosen_end(MIXED, 0, len(MIXED)) in ends
+    for start in range(0, len(MIXED), 7):
+        chosen = chosen_end(MIXED, start, len(MIXED))
+        assert chosen in ends | {0}
+        for later in range(start, chosen):
+            assert chosen_end(MIXED, later, len(MIXED)) == chosen
+    assert chosen_end(MIXED, 5, 6) == 0
 
 
 def test_only_the_asked_for_range_counts() -> None:
