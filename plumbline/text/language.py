@@ -40,6 +40,7 @@ _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
 _DENSE = {"han": 2.0, "kana": 2.0, "ko": 2.0}
 """A character of these scripts says as much as two or more letters."""
 _FEWEST = 2
+_LEAST_EVIDENCE = 0.5
 _KANA_SHARE = 0.05
 
 _WORDS: Mapping[str, str] = {
@@ -216,7 +217,8 @@ def _by_words(sample: str, letters: Mapping[str, int], script: str) -> str | Non
     for letter, count in letters.items():
         for language, weight in marks.get(letter, ()):
             scores[language] += weight * count
-    return max(scores, key=lambda language: scores[language]) if scores else None
+    best = max(scores, key=lambda language: scores[language], default="")
+    return best if scores[best] >= _LEAST_EVIDENCE else None
 
 
 _Weights = dict[str, list[tuple[str, float]]]

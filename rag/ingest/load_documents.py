@@ -13,6 +13,7 @@ from rag.errors import DamagedFileError, EmptyFileError, LoadError, OverLimitErr
 from rag.ingest.load_bytes import FileBytes
 from rag.ingest.load_formats import CONTAINERS, SUPPORTED, reader, suffix_of, unsupported
 from rag.ingest.load_parts import Budget, Opened, Part
+from rag.ingest.load_sheets import check_sheets
 from rag.ingest.load_zip import check_package, open_zip
 from rag.ingest.reading import MEMBER_SEPARATOR, Problem, Reading
 from rag.ingest.settings import LoadingSettings
@@ -20,6 +21,7 @@ from rag.ingest.structure import Extracted
 from rag.types import Document, MetadataValue
 
 _ZIP_MAGIC = b"PK\x03\x04"
+_SHEETS = frozenset([SUPPORTED[".xlsx"], SUPPORTED[".ods"]])
 _T = TypeVar("_T")
 
 
@@ -125,6 +127,8 @@ class FileReader:
             raise EmptyFileError(origin.path, "it is empty (zero bytes)")
         if file.data.startswith(_ZIP_MAGIC):
             check_package(file.data, origin.path, self._loading.max_unpacked_bytes)
+            if media_type in _SHEETS:
+                check_sheets(file.data, origin.path, self._loading.max_unpacked_bytes)
         read = reader(media_type, self._loading)
         return _built(origin, file, media_type, _guarded(lambda: read(file.data, origin.path), origin.path))
 

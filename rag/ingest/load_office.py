@@ -27,7 +27,7 @@ def read_nodes(data: bytes, path: Path, *, media_type: str) -> Extracted:
         raise DamagedFileError(path, "it is truncated or damaged, or no RTF file")
     result = extract(data, path, media_type)
     builder = TextBuilder()
-    records = media_type.endswith("spreadsheetml.sheet")
+    records = media_type.endswith(("spreadsheetml.sheet", "opendocument.spreadsheet"))
     for node in result.document["nodes"] if result.document else []:
         if node.get("content_layer") not in ("header", "footer"):
             _add_node(builder, node["content"], records=records)

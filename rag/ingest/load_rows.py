@@ -1,7 +1,7 @@
 """Tables as text: each row of a data file becomes a line that can be read, found and cited by itself.
 
 A row of a CSV file or a sheet reads "Product: Shoes; Days: 30": whoever cites it needs no header line above it. A
-table inside a document keeps its shape, cells joined by " | ".
+table inside a document keeps its shape, in Markdown.
 """
 
 from __future__ import annotations
@@ -49,9 +49,17 @@ def record(header: Sequence[str] | None, row: Sequence[str]) -> str:
 
 
 def table(rows: Iterable[Sequence[str]]) -> str:
-    """A table inside a document: a line per row, cells joined by " | "."""
-    lines = (" | ".join(" ".join(cell.split()) for cell in row) for row in rows)
-    return "\n".join(line for line in lines if line.strip(" |"))
+    """A table inside a document, in Markdown: its first row names the columns.
+
+    Without such a row (a single row, or figures in the first) it is a line per row, cells joined by " | ".
+    """
+    filled = [cells for row in rows if any(cells := [" ".join(cell.split()) for cell in row])]
+    width = max(map(len, filled), default=0)
+    if width < 2 or len(filled) < 2 or not _is_header(filled[0]):
+        return "\n".join(" | ".join(cells) for cells in filled)
+    padded = [[cell.replace("|", "\\|") for cell in cells] + [""] * (width - len(cells)) for cells in filled]
+    lines = ["| " + " | ".join(cells) + " |" for cells in padded]
+    return "\n".join([lines[0], "|" + " --- |" * width, *lines[1:]])
 
 
 def _is_header(row: Sequence[str]) -> bool:

@@ -41,7 +41,7 @@ _ENTRY = b"PK\x01\x02"
 _END = b"PK\x05\x06"
 _MAX_RATIO = 1032
 """Deflate cannot shrink a byte to less than 1/1032 of one."""
-_HIDDEN = re.compile(r"(?:^|/)(?:\.|__MACOSX/|~\$|Thumbs\.db$|desktop\.ini$)")
+_HIDDEN = re.compile(r"(?:^|/)(?:\.(?!\.(?:/|$))|__MACOSX/|~\$|Thumbs\.db$|desktop\.ini$)")
 _PARENT = re.compile(r"(?:^|/)\.\.(?:/|$)")
 _ROOTED = re.compile(r"/|[A-Za-z]:")
 _CONTROL = re.compile("[\x00-\x1f\x7f]")

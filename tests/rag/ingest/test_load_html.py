@@ -33,7 +33,7 @@ def test_a_page_reads_as_a_reader_sees_it():
     page = read(PAGE)
     assert page.text == (
         "Refunds\n\nYou can return goods within 30 days & more.\n\nExceptions\n\n- Food\n- Gift cards\n\n"
-        "Item | Days\nShoes | 30\n\nHours\n\nMonday\n9 to 5\n\n# code\n  x = 1\n\nNote."
+        "| Item | Days |\n| --- | --- |\n| Shoes | 30 |\n\nHours\n\nMonday\n9 to 5\n\n# code\n  x = 1\n\nNote."
     )
     assert (page.title, page.language, page.created) == ("Refund policy", "en", "2024-05-01")
 
@@ -88,7 +88,7 @@ def test_tables_that_arrange_a_page_are_no_tables():
 
 def test_nested_tables_keep_their_rows():
     inner = "<table><tr><td>a<td>b<tr><td><p>c</p><p>d</p><td>e</table>"
-    assert body(f"<table><tr><td>{inner}<td>side</table>") == "a | b\nc d | e\n\nside"
+    assert body(f"<table><tr><td>{inner}<td>side</table>") == "| a | b |\n| --- | --- |\n| c d | e |\n\nside"
 
 
 def test_broken_markup_loses_no_text():

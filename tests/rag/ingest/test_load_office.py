@@ -104,7 +104,8 @@ def test_password_protected_office_files(tmp_path: Path, suffix: str):
 def test_word_headings_tables_and_plain_text(tmp_path: Path):
     document = load(tmp_path, "a.docx", word())
     assert document.text == (
-        "Policy\n\nRefunds: see Food.\n\nFood\n\nFood\n\nNot returnable\n\nItem | Days\nShoes and boots | 30\n\n"
+        "Policy\n\nRefunds: see Food.\n\nFood\n\nFood\n\nNot returnable\n\n"
+        "| Item | Days |\n| --- | --- |\n| Shoes and boots | 30 |\n\n"
         "Contact\n\nWrite to us."
     )
     assert heading_path(document, document.text.index("Not returnable")) == "Policy > Food"

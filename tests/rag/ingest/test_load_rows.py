@@ -52,4 +52,7 @@ def test_null_bytes_are_dropped_and_counted():
 
 def test_record_and_table():
     assert record(["a", ""], ["1", "2", "", "4"]) == "a: 1; 2; 4"
-    assert table([["Item", "Days"], ["", " "], ["Shoes\nred", "30"]]) == "Item | Days\nShoes red | 30"
+    assert (
+        table([["Item", "Days"], ["", " "], ["Shoes\nred", "30"]])
+        == "| Item | Days |\n| --- | --- |\n| Shoes red | 30 |"
+    )

@@ -21,7 +21,7 @@ def test_a_page_per_slide_in_the_order_shown(tmp_path: Path):
     assert [deck.text[page.start : page.end] for page in deck.pages] == [
         "Refunds\n\nThirty days.\n\nFrom delivery & on.\n\nNotes: Say it slowly.",
         "",
-        "Items\n\nItem | Days\nShoes | 30",
+        "Items\n\n| Item | Days |\n| --- | --- |\n| Shoes | 30 |",
     ]
     assert page_at(deck, deck.text.index("Shoes")) == 3
     assert heading_path(deck, deck.text.index("Thirty")) == "Refunds"
