@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar, cast
 
+from plumbline.errors import ConfigError
 from routing.chat import Tags, Usage
 from routing.meter import Meter
 from routing.resilience.retry import with_retries
@@ -14,8 +15,9 @@ from routing.settings import RetrySettings
 from routing.vectors import Embedder, Embeddings
 
 if TYPE_CHECKING:
-    from routing.vectors import Vectors
+    from routing.vectors import TokenEmbedder, TokenEmbeddings, Vectors
 
+Result = TypeVar("Result")
 LONGEST_SECONDS = 120.0
 
 
@@ -42,11 +44,39 @@ class MeteredEmbedder:
         """What so much would cost in dollars; `None`: price unknown."""
         return self._meter.prices.cost(self.embedder.name, usage)
 
+    @property
+    def reads_tokens(self) -> bool:
+        """Whether the embedder gives one vector per token, which `tokens` asks for."""
+        return hasattr(self.embedder, "embed_tokens")
+
+    async def tokens(self, text: str, tags: Tags) -> TokenEmbeddings:
+        """The vectors of the tokens of one text; usage counts each token once. Raises `ConfigError` without them."""
+        if not self.reads_tokens:
+            raise ConfigError(
+                f"The embedder {self.embedder.name} gives no vectors of tokens.",
+                key="embedding.model",
+                value=self.embedder.name,
+                hint='Take "embedded/wordllama" or an "st/…" model.',
+            )
+        embedder = cast("TokenEmbedder", self.embedder)
+
+        async def embed() -> tuple[TokenEmbeddings, Usage]:
+            (found,) = await embedder.embed_tokens([text])
+            return found, Usage(input_tokens=len(found.spans))
+
+        return await self._measured(embed, tags)
+
     async def _call(self, embed: Callable[[], Awaitable[Embeddings]], tags: Tags) -> Vectors:
-        async def attempt() -> Vectors:
+        async def embed_texts() -> tuple[Vectors, Usage]:
+            embeddings = await embed()
+            return embeddings.vectors, embeddings.usage
+
+        return await self._measured(embed_texts, tags)
+
+    async def _measured(self, embed: Callable[[], Awaitable[tuple[Result, Usage]]], tags: Tags) -> Result:
+        async def attempt() -> Result:
             async with self._meter.call("embedding", self.embedder.name, tags) as reading:
-                embeddings = await embed()
-                reading.usage = embeddings.usage
-            return embeddings.vectors
+                result, reading.usage = await embed()
+            return result
 
         return await with_retries(attempt, self._retry, deadline=time.monotonic() + LONGEST_SECONDS)

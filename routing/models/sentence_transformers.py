@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 from plumbline.extras import require
 from routing.chat import Usage
 from routing.errors import ModelError, ModelNotFoundError
-from routing.vectors import Embeddings
+from routing.models.token_windows import TokenReader
+from routing.vectors import Embeddings, TokenEmbeddings
 
 if TYPE_CHECKING:
     from routing.vectors import Vectors
 
+_PASSAGE_PROMPTS = ("document", "passage", "corpus")
 _NO_LIMIT = 10**9  # tokens: tokenizers without a limit say 1e30 or infinity
 _REACH = 40  # characters within which a window's end is moved back to white space
 
@@ -60,7 +62,11 @@ class SentenceTransformersEmbedder:
 
     async def embed_passages(self, texts: Sequence[str]) -> Embeddings:
         """Embed texts that are searched, with the model's "document" or "passage" prompt if it has one."""
-        return await self._run("encode_document", ("document", "passage", "corpus"), texts)
+        return await self._run("encode_document", _PASSAGE_PROMPTS, texts)
+
+    async def embed_tokens(self, texts: Sequence[str]) -> list[TokenEmbeddings]:
+        """One vector per token, of texts of any length: windows overlap by half. A `TokenEmbedder`."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._embed_tokens, list(texts))
 
     async def close(self) -> None:
         """Forget the model and end its thread."""
@@ -89,9 +95,7 @@ class SentenceTransformersEmbedder:
 
         model = self._loaded()
         tokenizer = _Counter(model.tokenizer)
-        prompt = next((model.prompts[name] for name in prompts if model.prompts.get(name)), "")
-        limit = self.max_tokens
-        room = None if limit is None else max(limit - tokenizer.special - tokenizer.count(prompt), 1)
+        _, room = self._prompt_and_room(prompts)
         windows = [(row, *window) for row, text in enumerate(texts) for window in _windows(text, room, tokenizer)]
         pooled = np.zeros((len(texts), self.dim), np.float32)
         if windows:
@@ -101,6 +105,20 @@ class SentenceTransformersEmbedder:
         lengths = np.linalg.norm(pooled, axis=1, keepdims=True)
         np.divide(pooled, lengths, out=pooled, where=lengths > 0)
         return Embeddings(pooled, Usage(input_tokens=sum(tokens for _, _, tokens in windows)))
+
+    def _embed_tokens(self, texts: list[str]) -> list[TokenEmbeddings]:
+        model = self._loaded()
+        prompt, room = self._prompt_and_room(_PASSAGE_PROMPTS)
+        reader = TokenReader(model, self.name, prompt=prompt, room=room, batch_size=self._batch_size)
+        return [reader.read(text, self.dim) for text in texts]
+
+    def _prompt_and_room(self, prompts: Sequence[str]) -> tuple[str, int | None]:
+        """The model's own prompt, and how many tokens of text it reads behind that."""
+        model = self._loaded()
+        tokenizer = _Counter(model.tokenizer)
+        prompt = next((model.prompts[name] for name in prompts if model.prompts.get(name)), "")
+        limit = self.max_tokens
+        return prompt, None if limit is None else max(limit - tokenizer.special - tokenizer.count(prompt), 1)
 
     def _encode(self, encode: Any, texts: list[str]) -> Vectors:
         import numpy as np

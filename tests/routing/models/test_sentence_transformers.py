@@ -144,3 +144,31 @@ async def test_minilm_knows_a_paraphrase(minilm: SentenceTransformersEmbedder) -
     texts = ["How do I get my money back?", "Refunds are paid within a week.", "The crane lifts cargo onto the ship."]
     vectors = (await minilm.embed_passages(texts)).vectors
     assert vectors[0] @ vectors[1] > vectors[0] @ vectors[2] + 0.1
+
+
+async def test_minilm_reads_tokens(minilm: SentenceTransformersEmbedder) -> None:
+    text = "Refunds are paid within a week.  Naïve readers  wait."
+    (tokens,) = await minilm.embed_tokens([text])
+    assert tokens.vectors.shape == (len(tokens.spans), 384)
+    assert [text[start:end] for start, end in tokens.spans][:3] == ["Ref", "unds", "are"]
+    covered = {place for start, end in tokens.spans for place in range(start, end)}
+    assert covered == {place for place, char in enumerate(text) if not char.isspace()}
+
+
+async def test_minilm_pools_tokens_to_about_the_vector_of_the_text(minilm: SentenceTransformersEmbedder) -> None:
+    text = "The crane lifts heavy cargo from the quay onto the ship before the storm comes."
+    (tokens,) = await minilm.embed_tokens([text])
+    mean = tokens.vectors.mean(axis=0)
+    assert mean @ (await minilm.embed_passages([text])).vectors[0] / np.linalg.norm(mean) > 0.95
+
+
+async def test_minilm_reads_the_tokens_of_long_texts_each_once(minilm: SentenceTransformersEmbedder) -> None:
+    text = " ".join(f"Item {n} of the inventory is a wooden crate." for n in range(120))
+    (tokens,) = await minilm.embed_tokens([text])
+    assert len(tokens.spans) > 1000
+    assert list(tokens.spans) == sorted(set(tokens.spans))
+    covered = {place for start, end in tokens.spans for place in range(start, end)}
+    assert covered == {place for place, char in enumerate(text) if not char.isspace()}
+    short, _ = await minilm.embed_tokens([text[:900], ""])
+    same = tokens.vectors[: len(short.spans) // 2], short.vectors[: len(short.spans) // 2]
+    assert all(a @ b / np.linalg.norm(a) / np.linalg.norm(b) > 0.7 for a, b in zip(*same, strict=True))
