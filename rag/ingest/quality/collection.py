@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -117,7 +117,8 @@ def _read(item: Item, loading: LoadingSettings) -> Iterator[Document | Unread]:
         yield Unread(item.name, error.strerror or str(error), failed=True)
         return
     if reading is not None:
-        yield from reading.documents
+        changed = datetime.fromtimestamp(item.changed_ns / 1e9, UTC).isoformat() if item.changed_ns else None
+        yield from (each if each.created else replace(each, created=changed) for each in reading.documents)
         for problem in reading.problems:
             yield Unread(f"{item.name}: {problem.name}", problem.reason, failed=True)
 

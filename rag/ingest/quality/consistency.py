@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 
+from rag.ingest.quality.damage import is_prose
 from rag.ingest.quality.duplicates import Alike, Duplicates
 from rag.ingest.quality.scale import Dimension, Example, Examples, Rule, scored, share
 from rag.types import Document
@@ -73,7 +74,7 @@ class Consistency:
         """Take in a document."""
         self._documents.add(document.text)
         self._names.append(document.name)
-        self._languages.update([document.language] if document.language else [])
+        self._languages.update([document.language] if document.language and is_prose(document.media_type) else [])
         self._metadata.update(key for key, value in document.metadata.items() if value not in ("", ()))
         if len(document.text.split(None, LONG_WORDS)) > LONG_WORDS and "csv" not in document.media_type:
             self._long += 1
@@ -128,7 +129,7 @@ class Consistency:
             for match in pattern.finditer(text):
                 key = match[0].replace("-", "").casefold()
                 if key in self._spellings or len(self._spellings) < MOST_SPELLINGS:
-                    self._spellings.setdefault(key, Counter())[match[0]] += 1
+                    self._spellings.setdefault(key, Counter())[match[0].casefold()] += 1
 
     def _see_passages(self, document: Document) -> None:
         """Passages of this document that stood in another before; within one, boilerplate is noticed elsewhere."""

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ValidationError, field_validator
 
 from plumbline.errors import InputError
 from plumbline.text.terms import terms
-from rag.answer.support import Weights, support
+from rag.answer.support import Weights
 from rag.index.lexical import LexicalIndex
 from rag.ingest.quality.scale import Example
 from rag.types import Document
@@ -26,9 +26,9 @@ PASSAGE_CHARACTERS = 1200
 STEP_CHARACTERS = 600
 CANDIDATES = 10
 """Passages by BM25 of which the best is asked for."""
-COVERED = 0.75
+COVERED = 0.45
 """A question is covered when a passage has this share of its terms, weighed by rarity; see docs/data.md."""
-RELATED = 0.5
+RELATED = 0.25
 """A passage with this share says something of the question's subject."""
 
 
@@ -111,7 +111,7 @@ class QuestionIndex:
         for question, asked in self._questions:
             wanted = frozenset(asked)
             at, _ = index.search(asked, CANDIDATES)
-            values = [support(wanted, frozenset(self._passages[i]), weights) for i in at.tolist()]
+            values = [_covered(wanted, frozenset(self._passages[i]), weights) for i in at.tolist()]
             best = max(range(len(values)), key=values.__getitem__, default=None)
             where = None if best is None else self._example(int(at[best]))
             related = sum(value >= RELATED for value in values)
@@ -125,6 +125,12 @@ class QuestionIndex:
         total = max(self.passages, 1)
         idf = {term: math.log(1 + total / count) for term, count in self._frequency.items()}
         return Weights(idf, math.log(1 + total))
+
+
+def _covered(wanted: frozenset[str], passage: frozenset[str], weights: Weights) -> float:
+    """The share of the weight of the wanted terms that the passage has; a missing number weighs as other terms do."""
+    total = math.fsum(map(weights.of, wanted))
+    return math.fsum(map(weights.of, wanted & passage)) / total if total else 0.0
 
 
 def passages(text: str) -> Iterator[tuple[int, int]]:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from plumbline.text.terms import terms
 from rag.ingest.quality.boilerplate import Boilerplate
+from rag.ingest.quality.damage import is_prose
 from rag.ingest.quality.questions import COVERED, Coverage, QuestionIndex
 from rag.ingest.quality.scale import Dimension, Example, Examples, Rule, scored, share
 from rag.types import Document
@@ -51,6 +52,8 @@ class Relevance:
             self._examples.add("boilerplate", line.example)
         if self.questions is not None:
             self.questions.add(document)
+            return
+        if not is_prose(document.media_type):
             return
         counts = Counter(term for term in terms(document.text, document.language or "en") if not term.isdigit())
         keys = frozenset(term for term, _ in counts.most_common(KEY_TERMS))
