@@ -59,19 +59,18 @@ class Catalogue:
 
     def put(self, contents: Iterable[FileContent], *, generation: int) -> None:
         """Store what files gave, in place of what they gave before, at once; it then waits for indexing."""
+        contents = list(contents)
         with writing(self._engine, self._path) as connection:
-            for file, cuts in contents:
-                kept = {document.id for document, _ in cuts}
-                for document_id in _documents_of(connection, file.source) - kept:
-                    _drop_document(connection, document_id)
-                for document, chunks in cuts:
-                    _put_document(connection, file.source, document, chunks, generation)
-                put_files(connection, [file])
+            old = _documents_of(connection, [file.source for file, _ in contents])
+            _put_documents(
+                connection, [(file.source, *cut) for file, cuts in contents for cut in cuts], generation, instead_of=old
+            )
+            put_files(connection, [file for file, _ in contents])
 
     def put_document(self, document: Document, chunks: Sequence[Chunk], *, generation: int = 1) -> None:
         """Store a document that no file gave, in place of the one with its id, at once."""
         with writing(self._engine, self._path) as connection:
-            _put_document(connection, document.source, document, chunks, generation)
+            _put_documents(connection, [(document.source, document, chunks)], generation)
 
     def put_chunks(self, chunks: Sequence[Chunk], *, generation: int) -> None:
         """Store the chunks of one document for another generation; they wait for indexing."""
@@ -82,15 +81,14 @@ class Catalogue:
         """Forget files and the documents they gave, at once."""
         files = tables.files()
         with writing(self._engine, self._path) as connection:
-            for source in sources:
-                for document_id in _documents_of(connection, source):
-                    _drop_document(connection, document_id)
-                connection.execute(files.delete().where(files.c.source == source))
+            _drop_documents(connection, _documents_of(connection, sources))
+            for some in portions(sorted(sources)):
+                connection.execute(files.delete().where(files.c.source.in_(some)))
 
     def has_documents(self, file: str) -> bool:
         """Whether the file gave documents that are stored."""
         with storage_errors(self._path), self._engine.connect() as connection:
-            return bool(_documents_of(connection, file))
+            return bool(_documents_of(connection, [file]))
 
     def has_text(self, fingerprint: str) -> bool:
         """Whether a document with this text is stored."""
@@ -243,44 +241,53 @@ def text_fingerprint(text: str) -> str:
     return blake2b(text.encode("utf-8", "replace"), digest_size=16).hexdigest()
 
 
-def _documents_of(connection: Connection, file: str) -> set[str]:
+def _documents_of(connection: Connection, files: Collection[str]) -> set[str]:
     from sqlalchemy import select
 
     d = tables.documents().c
-    return set(connection.scalars(select(d.id).where(d.file == file)))
+    return {
+        document_id
+        for some in portions(sorted(files))
+        for document_id in connection.scalars(select(d.id).where(d.file.in_(some)))
+    }
 
 
-def _put_document(
-    connection: Connection, file: str, document: Document, chunks: Sequence[Chunk], generation: int
+def _put_documents(
+    connection: Connection,
+    cuts: Sequence[tuple[str, Document, Sequence[Chunk]]],
+    generation: int,
+    instead_of: Collection[str] = (),
 ) -> None:
-    _drop_document(connection, document.id, kept={chunk.id for chunk in chunks}, generation=generation)
-    connection.execute(tables.documents().insert(), {**_document_row(document), "file": file})
-    insert(connection, tables.pages(), [_page_row(document.id, page) for page in document.pages])
-    sections = [_section_row(document.id, n, section) for n, section in enumerate(document.sections)]
+    """Write (file, document, chunks) in place of the documents with the same ids and of those `instead_of`."""
+    kept = {chunk.id for _, _, chunks in cuts for chunk in chunks}
+    ids = {document.id for _, document, _ in cuts}
+    _drop_documents(connection, ids.union(instead_of), kept=kept, generation=generation)
+    documents = [document for _, document, _ in cuts]
+    insert(connection, tables.documents(), [{**_document_row(document), "file": file} for file, document, _ in cuts])
+    insert(connection, tables.pages(), [_page_row(each.id, page) for each in documents for page in each.pages])
+    sections = [_section_row(each.id, n, section) for each in documents for n, section in enumerate(each.sections)]
     insert(connection, tables.sections(), sections)
-    insert(connection, tables.chunks(), [_chunk_row(chunk, generation) for chunk in chunks])
+    insert(connection, tables.chunks(), [_chunk_row(chunk, generation) for _, _, chunks in cuts for chunk in chunks])
 
 
-def _drop_document(
-    connection: Connection, document_id: str, *, kept: Collection[str] = (), generation: int | None = None
+def _drop_documents(
+    connection: Connection, document_ids: Collection[str], *, kept: Collection[str] = (), generation: int | None = None
 ) -> None:
-    """Delete a document's rows; its points become obsolete, but for those `kept` in `generation`."""
+    """Delete documents' rows; their points become obsolete, but for those `kept` in `generation`."""
     from sqlalchemy import select
 
-    c, chunks, obsolete = tables.chunks().c, tables.chunks(), tables.obsolete()
-    old = connection.execute(select(c.generation, c.id, c.hash).where(c.document_id == document_id)).all()
-    gone = [row for row in old if row.generation != generation or row.id not in kept]
-    insert(
-        connection,
-        obsolete,
-        [{"generation": row.generation, "chunk_id": row.id, "hash": row.hash} for row in gone],
-    )
+    c, obsolete, documents = tables.chunks().c, tables.obsolete(), tables.documents()
+    for some in portions(sorted(document_ids)):
+        old = connection.execute(select(c.generation, c.id, c.hash).where(c.document_id.in_(some))).all()
+        gone = [row for row in old if row.generation != generation or row.id not in kept]
+        rows = [{"generation": row.generation, "chunk_id": row.id, "hash": row.hash} for row in gone]
+        insert(connection, obsolete, rows)
+        for table in (tables.chunks(), tables.pages(), tables.sections(), tables.indexed()):
+            connection.execute(table.delete().where(table.c.document_id.in_(some)))
+        connection.execute(documents.delete().where(documents.c.id.in_(some)))
     for some in portions(sorted(kept)):
         of_these = obsolete.c.chunk_id.in_(some)
         connection.execute(obsolete.delete().where(obsolete.c.generation == generation, of_these))
-    for table in (chunks, tables.pages(), tables.sections(), tables.indexed()):
-        connection.execute(table.delete().where(table.c.document_id == document_id))
-    connection.execute(tables.documents().delete().where(tables.documents().c.id == document_id))
 
 
 def _document_row(document: Document) -> dict[str, Any]:
