@@ -57,12 +57,15 @@ class RemoteSource:
         if not found and not self._files:
             raise InputError(f"There is no file at {self.root}.", hint="Check the address and the credentials.")
         order = sorted([*found, *self._files])
-        with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="plumbline-remote") as pool:
+        pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="plumbline-remote")
+        try:
             for start in range(0, len(order), _AHEAD):
                 window = order[start : start + _AHEAD]
                 asked = pool.map(self._asked, [source for source in window if source not in found])
                 for source in window:
                     yield found[source] if source in found else next(asked)
+        finally:
+            pool.shutdown(cancel_futures=True)
 
     def is_gone(self, source: str) -> bool:
         """As `Source.is_gone`: a web server says 404 or 410, what could be listed has it not, or nobody names it."""
@@ -108,8 +111,12 @@ def fetch(item: Item, loading: LoadingSettings) -> bytes:
 
 
 def named(name: str, media_type: str) -> str:
-    """`name`, with the suffix of `media_type` where its own is none that is read."""
-    if suffix_of(name) in SUPPORTED:
+    """`name`, with the suffix of `media_type` where its own does not tell.
+
+    What a server calls a web page is one, also where its name is that of a script or of a text ("page.php").
+    """
+    known = SUPPORTED.get(suffix_of(name), "")
+    if known and not (media_type == "text/html" != known and known.startswith("text/")):
         return name
     guess = mimetypes.guess_extension(media_type) or ""
     suffixes = (suffix for suffix, each in SUPPORTED.items() if each == media_type)
