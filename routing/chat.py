@@ -100,6 +100,7 @@ class ChatRequest:
     provider-native citations need not parse a prompt. `deadline` is the moment on the clock `time.monotonic()`, in
     seconds, after which the answer is worthless; `response_schema` is a JSON schema the text must satisfy.
     `tool_choice` says whether the model may call one of the `tools` ("auto"), must ("required"), or must call this one.
+    `cache_system` says that the system messages come again soon: a provider that caches on demand is asked to.
     """
 
     messages: tuple[Message, ...]
@@ -109,6 +110,7 @@ class ChatRequest:
     response_schema: Mapping[str, Any] | None = None
     tools: tuple[Tool, ...] = ()
     tool_choice: Literal["auto", "required"] | Tool = "auto"
+    cache_system: bool = False
     deadline: float | None = None
     tags: Tags = Tags()
 

@@ -121,7 +121,7 @@ class AnthropicChatModel:
         wanted = request.options.max_tokens or DEFAULT_MAX_TOKENS
         system = "\n\n".join(message.content for message in request.messages if message.role == "system")
         optional = {
-            "system": system or None,
+            "system": _system(system, cached=request.cache_system) or None,
             "stop_sequences": list(request.options.stop) or None,
             "tools": [_tool(tool) for tool in request.tools] or None,
             "tool_choice": _choice(request.tool_choice),
@@ -291,6 +291,13 @@ def _clients(base_url: str, api_key: str, timeout: float) -> ClientPool[AsyncAnt
 def _tool(tool: Tool) -> dict[str, Any]:
     described = {"name": tool.name, "description": tool.description, "input_schema": dict(tool.parameters)}
     return described | ({"strict": True} if tool.strict else {})
+
+
+def _system(text: str, *, cached: bool) -> str | list[dict[str, Any]]:
+    """The system prompt, marked when it is to be cached: Anthropic caches nothing that is not marked."""
+    if not text or not cached:
+        return text
+    return [{"type": "text", "text": text, "cache_control": {"type": "ephemeral"}}]
 
 
 def _choice(choice: Literal["auto", "required"] | Tool) -> dict[str, str] | None:

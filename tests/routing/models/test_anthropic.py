@@ -299,3 +299,10 @@ async def test_no_connection(model: AnthropicChatModel, server: FakeProvider) ->
 async def test_stalls_end_at_the_deadline(model: AnthropicChatModel, server: FakeProvider) -> None:
     server.faults.extend([Fault("stall"), Fault("stall")])
     await check_failure(model, DeadlineError, replace(REQUEST, deadline=time.monotonic() + 0.1))
+
+
+async def test_a_system_prompt_is_cached_when_asked_for(server: FakeProvider, model: AnthropicChatModel) -> None:
+    messages = (Message("system", "a long document"), Message("user", "a passage"))
+    await model.complete(ChatRequest(messages, cache_system=True))
+    system = server.requests[-1].body["system"]
+    assert system == [{"type": "text", "text": "a long document", "cache_control": {"type": "ephemeral"}}]
