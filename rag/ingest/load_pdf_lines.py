@@ -33,8 +33,6 @@ _ENUMERATOR = re.compile(r"[•●▪■◦·o*–—-]|\(?(?:\d{1,3}(?:\.\d{1,2
 """What stands before an item of a list or the title of a section is no column."""
 _SPACES = re.compile(" +")
 _RECT = Struct("4f").unpack_from
-_BEYOND_UCS2 = re.compile("[^\x00-\u024f\u2000-\u22ff\ufb00-\ufb06\ufffe\r\n]")
-"""What may be the lower half of a character above U+FFFF, of which PDFium gives two bytes."""
 _BOLD = re.compile(r"bold|black|heavy|demi", re.IGNORECASE)
 _ITALIC = re.compile(r"italic|oblique", re.IGNORECASE)
 
@@ -115,34 +113,29 @@ class PageReader:
             pdfium.FPDF_ClosePage(page)
 
     def _text(self, textpage: Any) -> str:
-        """All text of the page, one code point per index of PDFium's text."""
+        """All text of the page, one character per index of PDFium's text."""
         pdfium = self._pdfium
         count = pdfium.FPDFText_CountChars(textpage)
         if count <= 0:
             return ""
         buffer = (ctypes.c_ushort * (2 * count + 2))()
         written = pdfium.FPDFText_GetText(textpage, 0, count, buffer)
-        units = memoryview(buffer)[: max(written - 1, 0)]
-        text = bytes(units).decode("utf-16-le", "surrogatepass")
-        if len(text) != len(units):  # a pair of surrogates: keep one code point per index
+        units = memoryview(buffer)[: max(written - 1, 0)].cast("B").cast("H")
+        text = units.tobytes().decode("utf-16-le", "surrogatepass")
+        if len(text) != len(units):  # pairs of surrogates: as long as places are asked for, one character per index
             text = "".join(map(chr, units))
         self.dropped += max(count - len(text), 0)
-        return self._restored(textpage, text)
+        return self._without_false_hyphens(textpage, text) if HYPHEN in text else text
 
-    def _restored(self, textpage: Any, text: str) -> str:
-        """`text` with its characters above U+FFFF whole again."""
-        found: list[tuple[int, str]] = []
-        for match in _BEYOND_UCS2.finditer(text):
-            index = self._pdfium.FPDFText_GetCharIndexFromTextIndex(textpage, match.start())
-            code = self._pdfium.FPDFText_GetUnicode(textpage, index)
-            if code > 0xFFFF and code & 0xFFFF == ord(match.group()):
-                found.append((match.start(), chr(code)))
-        if not found:
-            return text
-        characters = list(text)
-        for place, character in found:
-            characters[place] = character
-        return "".join(characters)
+    def _without_false_hyphens(self, textpage: Any, text: str) -> str:
+        """PDFium puts the same mark for what a font maps to null: that is a null here, so that it is counted."""
+        pdfium = self._pdfium
+
+        def kept(match: re.Match[str]) -> str:
+            index = pdfium.FPDFText_GetCharIndexFromTextIndex(textpage, match.start())
+            return HYPHEN if pdfium.FPDFText_IsHyphen(textpage, index) == 1 else "\0"
+
+        return re.sub(HYPHEN, kept, text)
 
     def _split(self, textpage: Any, text: str, rotation: int) -> list[Line]:
         exact = self._pdfium.FPDFText_CountChars(textpage) == len(text)
@@ -173,7 +166,8 @@ class PageReader:
         return Line(text, left, right, bottom, height, font, plain, (Cell(0, length, left, right),))
 
     def _cleaned(self, line: Line) -> Line:
-        text, lost = clean(line.text)
+        whole = line.text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
+        text, lost = clean(whole)
         self.dropped += lost
         return line._replace(text=text, cells=(Cell(0, len(text), line.left, line.right),))
 
