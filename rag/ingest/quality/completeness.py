@@ -8,7 +8,7 @@ from itertools import zip_longest
 from plumbline.text.stopwords import STOPWORDS
 from rag.ingest.quality.collection import Unread
 from rag.ingest.quality.damage import is_prose
-from rag.ingest.quality.scale import Dimension, Example, Examples, Rule, scored, share
+from rag.ingest.quality.scale import LONGEST_EXAMPLE, Dimension, Example, Examples, Rule, scored, share
 from rag.types import Document, Section
 
 RULES = (
@@ -65,7 +65,7 @@ class Completeness:
             self._examples.add("nearly_empty", Example.of(document, 0, len(text)))
         if is_prose(document.media_type) and (start := _cut_at(text, document.language)) is not None:
             self._truncated += 1
-            self._examples.add("truncated", Example.of(document, start, len(text)))
+            self._examples.add("truncated", Example.of(document, max(start, len(text) - LONGEST_EXAMPLE), len(text)))
 
     def result(self) -> Dimension:
         """The score over all that was seen."""

@@ -23,9 +23,8 @@ MOST_STATEMENTS = 200_000
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _WORD = re.compile(r"[^\W\d_]{2,}")
 _TIME = re.compile(
-    r"\b(?:1[89]|20)\d\d\b|\b(?:january|february|march|april|may|june|july|august|september|october|november|december)\b"
-    r"|\d[/.]\d\d?[/.]\d",
-    re.IGNORECASE,
+    r"\b(?:1[89]|20)\d\d\b|\b(?:January|February|March|April|June|July|August|September|October|November|December)\b"
+    r"|\bMay \d|\d May\b|\d[/.]\d\d?[/.]\d"
 )
 # What a number numbers is no quantity.
 _LABEL = re.compile(
