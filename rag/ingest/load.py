@@ -73,20 +73,21 @@ def read_item(item: Item, loading: LoadingSettings, *, known_hash: str | None = 
     the `LoadError` that says why nothing can be read.
     """
     if item.document is not None:
-        return None if item.document.hash == known_hash else Reading(item.document.hash, (item.document,))
-    path = Path(item.path)
+        return Reading(item.document.hash, (item.document,))  # its metadata may differ where its text does not
     if "://" in item.path:
         from rag.ingest.source.remote import fetch
 
-        file, media_type = FileBytes(fetch(item, loading), ""), None
+        path = Path(item.name)  # shown in messages, where the credentials that a URL may hold are not
+        file = FileBytes(fetch(item, loading), "")
+        media_type = SUPPORTED.get(suffix_of(item.name)) or sniff(file.data)
     else:
+        path = Path(item.path)
         media_type = _media_type(path)
         file = read_file(path, loading.max_file_bytes)
     digest = sha256(file.data).hexdigest()
     if digest == known_hash:
         return None
     origin = Origin(source_id(item.source), item.source, item.name, path)
-    media_type = media_type or SUPPORTED.get(suffix_of(item.path)) or sniff(file.data)
     return FileReader(origin, loading).reading(file, media_type, digest)
 
 

@@ -49,6 +49,18 @@ def test_a_page_is_read_as_what_it_is(web: Web) -> None:
     assert read_item(item, LOADING, known_hash=reading.hash) is None
 
 
+def test_the_name_of_a_script_does_not_hide_a_web_page(web: Web) -> None:
+    web.pages["/show.php?id=7"] = Page(b"<html><p>Nine to five.</p></html>", headers={"Content-Type": "text/html"})
+    web.pages["/rows?of=x"] = Page(b"a\tb\n1\t2\n", headers={"Content-Type": "text/tab-separated-values"})
+    items = RemoteSource([f"{web.url}/show.php?id=7", f"{web.url}/rows?of=x"]).items()
+    readings = [read_item(item, LOADING) for item in items if isinstance(item, Item)]
+    documents = [reading.documents[0] for reading in readings if reading]
+    assert [(each.name, each.text.strip()) for each in documents] == [
+        ("rows.tsv", "a: 1; b: 2"),
+        ("show.php.html", "Nine to five."),
+    ]
+
+
 def test_a_list_says_of_each_what_became_of_it(web: Web) -> None:
     web.pages["/b.md"] = Page(b"text")
     web.pages["/a.txt?v=1"] = Page(b"text")
