@@ -12,11 +12,11 @@ from rag.types import Document
 RULES = (
     Rule("dropped", 2.0, 0.002, "{value:.2%} of the characters were dropped while reading",
          "export these files again, as UTF-8"),
-    Rule("replaced", 2.0, 0.002, "{value:.2%} of the words hold a replacement character (U+FFFD)",
+    Rule("replaced", 4.0, 0.005, "{value:.2%} of the words hold a replacement character (U+FFFD)",
          "export these files again, as UTF-8: what they held is lost"),
-    Rule("mojibake", 3.0, 0.01, "{value:.2%} of the words were decoded with a wrong encoding",
+    Rule("mojibake", 5.0, 0.03, "{value:.2%} of the words were decoded with a wrong encoding",
          "decode these files as UTF-8"),
-    Rule("garbled", 3.0, 0.02, "{value:.2%} of the words are garbled, as bad OCR leaves them",
+    Rule("garbled", 5.0, 0.03, "{value:.2%} of the words are garbled, as bad OCR leaves them",
          "recognise these files again, or leave them out"),
     Rule("contradictions", 2.0, 0.05, "{value:.1%} of the statements with numbers stand in two documents with other "
          "numbers", "find out which is right and remove the other"),

@@ -21,7 +21,8 @@ import numpy as np
 import numpy.typing as npt
 
 from plumbline.extras import require
-from rag.ingest.quality.shingles import Hashes, jaccard, shingles, text_fingerprint
+from rag.ingest.quality.fingerprint import text_fingerprint
+from rag.ingest.quality.shingles import Hashes, jaccard, shingles
 
 DEFAULT_SIMILARITY = 0.8
 SIGNATURE = 128

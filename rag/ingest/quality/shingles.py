@@ -24,12 +24,6 @@ _WORD = re.compile(
 _MEMO = 2**16
 
 
-def text_fingerprint(text: str) -> str:
-    """32 hexadecimal digits, equal for texts that differ in case, white space and forms of characters (NFKC) alone."""
-    normal = " ".join(unicodedata.normalize("NFKC", text).casefold().split())
-    return blake2b(normal.encode("utf-8", "replace"), digest_size=16).hexdigest()
-
-
 def shingles(text: str) -> Hashes:
     """The sorted hashes, each once, of all runs of `SHINGLE_WORDS` words; of all words where there are fewer.
 

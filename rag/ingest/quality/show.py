@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 SHOWN_EXAMPLES = 3
 SHOWN_FROM = 0.05
 """Evidence that took fewer points is in the JSON alone."""
+WEAK = 2.0
+"""A score below this is named even where the total suffices."""
 _BAR = 10
 
 
@@ -82,6 +84,11 @@ def _place(example: Example) -> str:
 
 def _verdict(result: Assessment, override: Override | None) -> Text:
     total = f"{result.total:.1f} of 30"
+    weak = [dimension.name for dimension in result.dimensions if dimension.score < WEAK]
+    if result.passed and weak:
+        return _text(
+            f"{total}: enough in all, but {' and '.join(weak)} below {WEAK:.0f}: mend that first", "bold yellow"
+        )
     if result.passed:
         return _text(f"{total}: good enough to answer from", "bold green")
     if override is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from plumbline.errors import InputError
 from rag import RAG
+from rag.ingest.quality import accuracy, completeness, consistency, relevance, timeliness, volume
 from rag.ingest.quality.assess import PASS_MARK, Assessment, assess
 from rag.ingest.quality.boilerplate import Boilerplate, repeated_lines
 from rag.ingest.quality.collection import Kind, Unread
@@ -298,3 +300,17 @@ def test_bad_questions(tmp_path: Path, content: str, message: str) -> None:
     file.write_text(content, encoding="utf-8")
     with pytest.raises(InputError, match=message):
         assess(EXAMPLES / "corpus", questions=file)
+
+
+def test_the_page_lists_every_rule_as_it_is() -> None:
+    page = (EXAMPLES.parent / "docs" / "data.md").read_text(encoding="utf-8")
+    listed = {
+        (measure, float(most), float(limit))
+        for measure, most, limit in re.findall(
+            r"^\|[^|]*\| `(\w+)` \|.*\| ([\d.]+) \| ([\d.]+) \|$", page, re.MULTILINE
+        )
+    }
+    rules = [
+        rule for each in (completeness, accuracy, consistency, timeliness, relevance, volume) for rule in each.RULES
+    ]
+    assert listed == {(rule.measure, rule.most, rule.limit) for rule in rules}

@@ -78,7 +78,7 @@ def test_json(run: Any, poor: Path, questions: Path) -> None:
     assert (shown["documents"], shown["unread"], shown["passed"], shown["override"]) == (2, 4, False, None)
     assert shown["total"] == pytest.approx(sum(each["score"] for each in shown["dimensions"].values()))
     mojibake = next(e for e in shown["dimensions"]["accuracy"]["evidence"] if e["measure"] == "mojibake")
-    assert mojibake["lost"] == 3
+    assert mojibake["lost"] == 5
     assert set(mojibake["examples"][0]) == {"document", "text", "page", "start", "end"}
 
 
@@ -117,3 +117,13 @@ def test_without_a_source(run: Any) -> None:
 def test_the_age_limit(run: Any, poor: Path) -> None:
     limit = json.loads(run(poor, "--max-age-days", "3", "--json").stdout)["dimensions"]["timeliness"]["measures"]
     assert limit["max_age_days"] == 3
+
+
+def test_a_weak_dimension_is_named_though_the_total_suffices(run: Any, tmp_path: Path) -> None:
+    corpus = tmp_path / "corpus"
+    corpus.mkdir()
+    text = "Größere Zelte dürfen zurückgegeben werden, wenn sie trocken sind. Über Öfen später. " * 60
+    (corpus / "a.txt").write_text(text.encode().decode("cp1252", "replace"), encoding="utf-8")
+    result = run(corpus)
+    assert result.exit_code == 0
+    assert "enough in all, but accuracy below 2" in result.output

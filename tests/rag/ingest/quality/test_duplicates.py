@@ -12,7 +12,8 @@ import pytest
 
 from plumbline.errors import MissingExtraError
 from rag.ingest.quality.duplicates import Duplicates
-from rag.ingest.quality.shingles import jaccard, shingles, text_fingerprint
+from rag.ingest.quality.fingerprint import text_fingerprint
+from rag.ingest.quality.shingles import jaccard, shingles
 
 pytest.importorskip("rensa")
 
