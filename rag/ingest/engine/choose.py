@@ -23,8 +23,13 @@ def engine_for(recipe: Recipe, jobs: Iterator[Job], *, workers: int = 0) -> tupl
     """The engine for `jobs`, and the jobs: looked at are as many as decide it.
 
     Little work in plain formats is done in this process; everything else in workers, where a parser that hangs or
-    crashes is contained. `workers` as of `WorkerEngine`.
+    crashes is contained. `workers` as of `WorkerEngine`. With `loading.engine` "ray" it is the cluster, however little
+    there is; raises `MissingExtraError`.
     """
+    if recipe.loading.engine == "ray":
+        from rag.ingest.engine.ray_cluster import RayEngine
+
+        return RayEngine(recipe), jobs
     seen: list[Job] = []
     size = 0
     for job in jobs:

@@ -19,10 +19,14 @@ Result = Prepared | bytes
 
 
 class Line:
-    """Where lanes take jobs and give back results. For one event loop; `jobs` is advanced on it and nowhere else."""
+    """Where lanes take jobs and give back results. For one event loop; `jobs` is advanced on it and nowhere else.
 
-    def __init__(self, jobs: Iterator[Job]) -> None:
+    `ahead_jobs`, at least `AHEAD_JOBS`, is for more lanes than that keeps busy.
+    """
+
+    def __init__(self, jobs: Iterator[Job], *, ahead_jobs: int = 0) -> None:
         self._jobs = jobs
+        self._ahead_jobs = max(AHEAD_JOBS, ahead_jobs)
         self._left_over: Job | None = None
         self._ended = False
         self._error: BaseException | None = None
@@ -81,7 +85,7 @@ class Line:
 
     @property
     def _is_full(self) -> bool:
-        return self._taken - self._served >= AHEAD_JOBS or self._bytes >= AHEAD_BYTES
+        return self._taken - self._served >= self._ahead_jobs or self._bytes >= AHEAD_BYTES
 
     def _next_job(self) -> Job | None:
         job, self._left_over = self._left_over, None

@@ -10,9 +10,10 @@ import asyncio
 import os
 from collections import deque
 from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
 
 from rag.ingest.engine.frames import unpacked
-from rag.ingest.engine.line import Line
+from rag.ingest.engine.line import Line, Result
 from rag.ingest.engine.process import Worker, WorkerDiedError, start_worker
 from rag.ingest.prepare import Job, Prepared, Recipe
 
@@ -37,11 +38,17 @@ class WorkerEngine:
         Ended early, it kills the workers that are busy and waits for their end. Raises `RagError` when no worker can
         be started, and what `jobs` raises.
         """
+        async with aclosing(self.results(jobs)) as results:
+            async for result in results:
+                yield unpacked(result) if isinstance(result, bytes) else result
+
+    async def results(self, jobs: Iterator[Job]) -> AsyncGenerator[Result, None]:
+        """As `prepared`, with results still packed as the workers sent them, to be sent on."""
         line = Line(jobs)
         lanes = [asyncio.create_task(self._lane(line)) for _ in range(self._count)]
         try:
             while (result := await line.next()) is not None:
-                yield unpacked(result) if isinstance(result, bytes) else result
+                yield result
         finally:
             for lane in lanes:
                 lane.cancel()
