@@ -12,8 +12,8 @@ from rag.ingest.engine.workers import WorkerEngine
 from rag.ingest.prepare import Engine, Job, Recipe
 
 INLINE_JOBS = 256
-INLINE_BYTES = 4 * 2**20
-"""A worker takes .4 s to start; one core reads and cuts about 1,000 small texts, or 8 MB of large ones, in .8 s."""
+INLINE_BYTES = 2 * 2**20
+"""A worker takes about .4 s to start; in that time one core reads and cuts some 500 small texts, or 2.5 MB."""
 
 PLAIN_SUFFIXES = frozenset((".csv", ".json", ".jsonl", ".log", ".markdown", ".md", ".rst", ".text", ".tsv", ".txt"))
 """Formats whose reading takes time in proportion to their size and runs no code but Python's and ours."""
