@@ -5,6 +5,7 @@ This module imports numpy; import it lazily.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,11 +17,12 @@ from rag.ingest.quality.completeness import Completeness
 from rag.ingest.quality.consistency import Consistency
 from rag.ingest.quality.questions import QuestionIndex, texts
 from rag.ingest.quality.relevance import Relevance
-from rag.ingest.quality.scale import Dimension, Evidence
+from rag.ingest.quality.scale import Dimension, Evidence, Example, Examples
 from rag.ingest.quality.sensitive import find_sensitive
 from rag.ingest.quality.timeliness import DEFAULT_MAX_AGE_DAYS, Timeliness
 from rag.ingest.quality.volume import Volume
 from rag.ingest.settings import LoadingSettings
+from rag.ingest.structure import page_at
 from rag.types import Document
 
 PASS_MARK = 18.0
@@ -34,7 +36,7 @@ class Assessment:
     """How good the documents of `source` are.
 
     `total` in [0, 30] is the sum of the six scores, `passed` says whether it reaches `PASS_MARK`. `sensitive` counts
-    secrets and personal data by kind; they take no points.
+    secrets and personal data by kind; they take no points. Its examples say where, and never what.
     """
 
     source: str
@@ -44,6 +46,7 @@ class Assessment:
     characters: int
     dimensions: tuple[Dimension, ...]
     sensitive: dict[str, int]
+    sensitive_examples: tuple[Example, ...] = ()
 
     @property
     def total(self) -> float:
@@ -92,7 +95,7 @@ def _assess(
 ) -> Assessment:
     completeness, accuracy, volume = Completeness(), Accuracy(), Volume()
     timeliness, relevance, consistency = Timeliness(max_age_days, now), Relevance(index), Consistency()
-    sensitive: dict[str, int] = {}
+    sensitive = _Sensitive()
     documents = unread = characters = 0
     try:
         for content in collection.contents():
@@ -104,7 +107,7 @@ def _assess(
             characters += len(content.text)
             for dimension in (completeness, accuracy, consistency, timeliness, relevance, volume):
                 dimension.see(content)
-            _count_sensitive(content, sensitive)
+            sensitive.see(content)
             if on_document:
                 on_document(content.name)
         require_documents(documents + unread, collection.name)
@@ -120,10 +123,31 @@ def _assess(
     finally:
         consistency.close()
     return Assessment(
-        collection.name, collection.kind, documents, unread, characters, dimensions, dict(sorted(sensitive.items()))
+        collection.name,
+        collection.kind,
+        documents,
+        unread,
+        characters,
+        dimensions,
+        dict(sorted(sensitive.counts.items())),
+        sensitive.where(),
     )
 
 
-def _count_sensitive(document: Document, counts: dict[str, int]) -> None:
-    for finding in find_sensitive(document.text):
-        counts[finding.kind] = counts.get(finding.kind, 0) + 1
+class _Sensitive:
+    """Counts secrets and personal data, and keeps a few places of each kind."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        self._examples = Examples()
+
+    def see(self, document: Document) -> None:
+        """Take in a document."""
+        for found in find_sensitive(document.text):
+            self.counts[found.kind] += 1
+            page = page_at(document, found.start)
+            self._examples.add(found.kind, Example(document.name, found.kind, page, found.start, found.end))
+
+    def where(self) -> tuple[Example, ...]:
+        """The places kept, kind by kind."""
+        return tuple(example for kind in sorted(self.counts) for example in self._examples.of(kind))

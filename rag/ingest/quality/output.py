@@ -103,6 +103,7 @@ class AssessOutput(_Output):
     passed: bool
     dimensions: dict[str, DimensionOutput]
     sensitive: dict[str, int]
+    sensitive_examples: list[ExampleOutput]
     override: OverrideOutput | None
 
     @classmethod
@@ -120,6 +121,7 @@ class AssessOutput(_Output):
             passed=assessment.passed,
             dimensions={dimension.name: DimensionOutput.of(dimension) for dimension in assessment.dimensions},
             sensitive=assessment.sensitive,
+            sensitive_examples=[ExampleOutput.of(example) for example in assessment.sensitive_examples],
             override=OverrideOutput.of(override) if override else None,
         )
 

@@ -41,7 +41,9 @@ def assessment(console: Console, result: Assessment, override: Override | None =
     if result.sensitive:
         found = ", ".join(f"{count:,} {kind}" for kind, count in result.sensitive.items())
         console.print(_text(f"secrets and personal data: {found}", "yellow"))
-        console.print(_text("  → mask them while ingesting: loading.redact=all", "dim"))
+        for example in result.sensitive_examples[:SHOWN_EXAMPLES]:
+            console.print(_text(f"     {_place(example)}", "dim"))
+        console.print(_text("     → mask them while ingesting: loading.redact=all", "dim"))
     console.print(_verdict(result, override))
 
 

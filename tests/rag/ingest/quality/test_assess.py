@@ -277,6 +277,10 @@ def test_a_knowledge_base(kb: RAG, docs: Path) -> None:
 def test_sensitive_things_are_counted() -> None:
     result = assessed([*good(), document("mail.txt", "ann@nordby.example, +46 8 123 456 78")])
     assert result.sensitive == {"e-mail": 1, "phone": 1}
+    assert [(each.document, each.text, each.start) for each in result.sensitive_examples] == [
+        ("mail.txt", "e-mail", 0),
+        ("mail.txt", "phone", 20),
+    ]
 
 
 def test_nothing_to_assess(tmp_path: Path) -> None:

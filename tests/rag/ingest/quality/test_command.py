@@ -73,7 +73,7 @@ def test_json(run: Any, poor: Path, questions: Path) -> None:
     shown = json.loads(result.stdout)
     assert set(shown) == {
         "source", "kind", "documents", "unread", "characters", "total", "of", "pass_mark", "passed", "dimensions",
-        "sensitive", "override",
+        "sensitive", "sensitive_examples", "override",
     }  # fmt: skip
     assert (shown["documents"], shown["unread"], shown["passed"], shown["override"]) == (2, 4, False, None)
     assert shown["total"] == pytest.approx(sum(each["score"] for each in shown["dimensions"].values()))
