@@ -44,16 +44,19 @@ def read_html(data: bytes, path: Path) -> Extracted:
     """An HTML or XHTML page, with its `title`, `lang` and the date among its meta tags where it has them."""
     declared = _CHARSET.search(data[:4096])
     markup, dropped = decode(data, path, declared.group(1).decode("ascii") if declared else None)
-    page = _Page(has_main=_MAIN_TAG.search(markup) is not None)
-    page.feed(markup)
-    page.close()
-    extracted = page.extracted(dropped)
+    extracted = _read(_Page(has_main=_MAIN_TAG.search(markup) is not None), markup, dropped)
     if not extracted.text:  # all of it marked as boilerplate, or a menu never closed: better too much than nothing
-        page = _Page(has_main=False, keep_all=True)
-        page.feed(markup)
-        page.close()
-        extracted = page.extracted(dropped)
+        extracted = _read(_Page(has_main=False, keep_all=True), markup, dropped)
     return extracted
+
+
+def _read(page: _Page, markup: str, dropped: int) -> Extracted:
+    """What `page` makes of `markup`. Behind the last ">" no tag can end: looking for one takes the parser forever."""
+    tail = markup.rfind(">") + 1
+    page.feed(markup[:tail])
+    page.feed(markup[tail:].replace("<", "&lt;"))
+    page.close()
+    return page.extracted(dropped)
 
 
 @dataclass(slots=True)
@@ -92,9 +95,14 @@ class _Page(HTMLParser):
             sections=sections,
             title=self._meta.get("title"),
             language=self._meta.get("language"),
-            created=iso_date(self._meta.get("date")),
+            created=iso_date(self._meta.get("date")) or iso_date(self._meta.get("time")),
             dropped=dropped + self._builder.dropped,
         )
+
+    def parse_marked_section(self, i: int, report: int = 1) -> int:
+        """Conditional comments and the like; the base class fails on those it does not know."""
+        end = self.rawdata.find("]]>" if self.rawdata.startswith("<![CDATA[", i) else ">", i)
+        return -1 if end < 0 else self.rawdata.index(">", end) + 1
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if self._skipping and not (tag in _MAIN and self._skipping[0] not in _UNREAD):
@@ -110,6 +118,8 @@ class _Page(HTMLParser):
             self._meta.setdefault("language", given["lang"].split("-")[0].lower())
         elif tag == "meta":
             self._note_meta(given)
+        elif tag == "time" and given.get("datetime"):
+            self._meta.setdefault("time", given["datetime"])
         elif tag == "title":
             self._inline.clear()
         else:

@@ -1,7 +1,8 @@
 """Plain text and Markdown: bytes to text as written, and Markdown's headings as offsets.
 
-Encodings: a byte order mark decides; else UTF-8; else UTF-16 where every other byte is null; else Windows-1252,
-unless most of the file is good UTF-8. What cannot be kept is counted. Line breaks become "\\n".
+Encodings: a byte order mark decides; else UTF-16 where every other byte is null; else ISO-2022-JP where its escapes
+are; else UTF-8; else Windows-1252, unless most of the file is good UTF-8. What cannot be kept is counted. Line breaks
+become "\\n".
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ _BOMS = (
 )
 _CONTROLS = bytes(set(range(32)) - set(b"\t\n\v\f\r\x1b")) + b"\x7f"
 _MAX_CONTROLS = 0.02
+_JAPANESE_SHIFT = b"\x1b$B"
 _SAMPLE = 1 << 16
 
 _LINE = re.compile(r"[^\n]*\n?")
@@ -95,7 +97,7 @@ def decode(data: bytes, path: Path, declared: str | None = None) -> tuple[str, i
     wide = _wide_encoding(data)
     if wide is None and _is_binary(data):
         raise DamagedFileError(path, "it is not text, whatever its name says")
-    for encoding in filter(None, (wide, "utf-8", declared)):
+    for encoding in filter(None, (wide, _shifting_encoding(data, declared), "utf-8", declared)):
         try:
             return clean(data.decode(encoding))
         except (UnicodeDecodeError, LookupError):
@@ -117,6 +119,13 @@ def _wide_encoding(data: bytes) -> str | None:
     if half and max(even, odd) > 0.4 * half and min(even, odd) < 0.05 * half:
         return "utf-16-be" if even > odd else "utf-16-le"
     return None
+
+
+def _shifting_encoding(data: bytes, declared: str | None) -> str | None:
+    """An encoding in seven bits that switches alphabets, which would pass for ASCII."""
+    if declared and declared.lower().startswith(("iso-2022-", "hz", "utf-7")):
+        return declared
+    return "iso-2022-jp" if _JAPANESE_SHIFT in data[:_SAMPLE] else None
 
 
 def _is_binary(data: bytes) -> bool:

@@ -7,14 +7,17 @@ leave out formats the loader does not read. Each check raises `AssertionError` a
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
+from datetime import date
 from hashlib import sha256
 from pathlib import Path
 
 from rag.errors import EmptyFileError, LoadError, MissingFileError, TooLargeError
 from rag.ingest.load import Loader
-from rag.types import Document
+from rag.ingest.metadata import chunk_metadata
+from rag.ingest.structure import heading_path, page_at
+from rag.types import Chunk, Document
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff\r]")
 
@@ -82,6 +85,38 @@ def check_document(document: Document) -> None:
             nested = section.start >= before.end or section.end <= before.end
             assert nested, f"{where}: crosses the end of {before.path}"
     assert document.dropped >= 0, f"{name}: dropped is negative"
+    _check_facts(document)
+
+
+def check_chunks(document: Document, chunks: Sequence[Chunk]) -> None:
+    """Every chunk is its span of the document and knows its page, its section and where the document comes from."""
+    assert chunks, f"{document.name}: no chunks"
+    for chunk in chunks:
+        where = f"{document.name}: chunk {chunk.index} [{chunk.start}:{chunk.end}]"
+        assert document.text[chunk.start : chunk.end] == chunk.text, f"{where}: its text is not its span"
+        assert chunk.document_id == document.id, f"{where}: it belongs to {chunk.document_id}"
+        assert chunk.page == page_at(document, chunk.start), f"{where}: page {chunk.page} is not the one it begins on"
+        assert chunk.section == heading_path(document, chunk.start), (
+            f"{where}: section {chunk.section!r} is not its own"
+        )
+        facts = chunk_metadata(document, chunk)
+        needed = {"source_document", "source", "document_id", "start", "end", "hash", "media_type"}
+        assert needed <= facts.keys(), f"{where}: {needed - facts.keys()} are missing"
+        assert ("page_number" in facts) == bool(document.pages), f"{where}: pages and page_number do not agree"
+
+
+def _check_facts(document: Document) -> None:
+    """Hash, media type, language and date have the form that every format gives them."""
+    name = document.name
+    assert re.fullmatch("[0-9a-f]{64}", document.hash), f"{name}: hash {document.hash!r} is no SHA-256"
+    assert re.fullmatch(r"[\w.+-]+/[\w.+-]+", document.media_type), f"{name}: {document.media_type!r} is no media type"
+    language = document.language
+    assert language is None or re.fullmatch("[a-z]{2}", language), f"{name}: {language!r} is no ISO 639-1 code"
+    if document.created is not None:
+        try:
+            date.fromisoformat(document.created)
+        except ValueError:
+            raise AssertionError(f"{name}: created {document.created!r} is no ISO 8601 date") from None
 
 
 async def _check_identity(load: Loader, path: Path, folder: Path, document: Document) -> None:

@@ -34,8 +34,8 @@ def relations(*entries: tuple[str, str]) -> str:
     return f'{XML}<Relationships xmlns="{RELS}">{items}</Relationships>'
 
 
-def xlsx(sheets: Mapping[str, Sequence[Sequence[object]]]) -> bytes:
-    """A workbook of inline strings and numbers."""
+def xlsx(sheets: Mapping[str, Sequence[Sequence[object]]], last_cell: str = "") -> bytes:
+    """A workbook of inline strings and numbers; each sheet ends with a number in `last_cell`, if given."""
     parts = {
         "_rels/.rels": relations(("officeDocument", "xl/workbook.xml")),
         "xl/_rels/workbook.xml.rels": relations(
@@ -52,6 +52,9 @@ def xlsx(sheets: Mapping[str, Sequence[Sequence[object]]]) -> bytes:
             f'<row r="{r}">' + "".join(_cell(f"{chr(65 + c)}{r}", value) for c, value in enumerate(row)) + "</row>"
             for r, row in enumerate(rows, 1)
         )
+        if last_cell:
+            row = last_cell.lstrip("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+            body += f'<row r="{row}"><c r="{last_cell}"><v>1</v></c></row>'
         parts[f"xl/worksheets/sheet{number}.xml"] = (
             f'{XML}<worksheet xmlns="{SHEET}"><sheetData>{body}</sheetData></worksheet>'
         )
