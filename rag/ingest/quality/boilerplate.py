@@ -19,7 +19,7 @@ DOCUMENT_SHARE = 0.3
 LEAST_DOCUMENTS = 4
 SHORTEST = 8
 LONGEST = 400
-MOST_LINES = 500_000
+MOST_LINES = 200_000
 """Different lines remembered; past it, those seen once are forgotten (Manku and Motwani's lossy counting, 2002)."""
 
 _LINE = re.compile(r"[^\n]+")
