@@ -35,6 +35,7 @@ RULES = (
          "see whether they are meant to be there"),
 )  # fmt: skip
 LONG_WORDS = 1000
+LEAST_FORMS = 3
 PASSAGE_WORDS = 25
 MOST_PASSAGES = 200_000
 """Passages compared with each other; at 540 bytes each they take 108 MB."""
@@ -156,7 +157,8 @@ class Consistency:
 
     def _dates_measured(self) -> dict[str, float]:
         clear = Counter({kind: number for kind, number in self._dates.items() if kind != "ambiguous"})
-        ambiguous = share(self._dates["ambiguous"], self._dates.total())
+        total = self._dates.total()
+        ambiguous = share(self._dates["ambiguous"], total) if total >= LEAST_FORMS else 0.0
         return {"mixed_dates": _minority(clear), "ambiguous_dates": ambiguous}
 
     def _mixed_spelling(self) -> float:
@@ -186,5 +188,7 @@ def _date_kind(match: re.Match[str]) -> str:
 
 
 def _minority(counts: Counter[str]) -> float:
-    """The share of all but the most frequent."""
+    """The share of all but the most frequent; 0 of fewer than `LEAST_FORMS`, which show no habit."""
+    if counts.total() < LEAST_FORMS:
+        return 0.0
     return share(counts.total() - max(counts.values(), default=0), counts.total())
