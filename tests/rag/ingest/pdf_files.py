@@ -32,15 +32,17 @@ def rows(made: "fpdf.FPDF", table: Iterable[Sequence[str]], width: float = 40) -
 
 def raw(objects: Sequence[bytes], *, root: int = 1) -> bytes:
     """A PDF of these objects, numbered from one, with a table of references."""
-    data = b"%PDF-1.7\n"
+    parts = [b"%PDF-1.7\n"]
     places = []
+    length = len(parts[0])
     for number, body in enumerate(objects, 1):
-        places.append(len(data))
-        data += b"%d 0 obj\n%s\nendobj\n" % (number, body)
-    start = len(data)
-    data += b"xref\n0 %d\n0000000000 65535 f \n" % (len(objects) + 1)
-    data += b"".join(b"%010d 00000 n \n" % place for place in places)
-    return data + b"trailer\n<</Size %d/Root %d 0 R>>\nstartxref\n%d\n%%%%EOF\n" % (len(objects) + 1, root, start)
+        places.append(length)
+        parts.append(b"%d 0 obj\n%s\nendobj\n" % (number, body))
+        length += len(parts[-1])
+    parts.append(b"xref\n0 %d\n0000000000 65535 f \n" % (len(objects) + 1))
+    parts += [b"%010d 00000 n \n" % place for place in places]
+    parts.append(b"trailer\n<</Size %d/Root %d 0 R>>\nstartxref\n%d\n%%%%EOF\n" % (len(objects) + 1, root, length))
+    return b"".join(parts)
 
 
 def stream(content: bytes) -> bytes:
