@@ -94,19 +94,20 @@ def _braced(text: str, events: Iterator[_Event]) -> list[_Definition]:
 def _events(text: str, language: str) -> Iterator[_Event]:
     """Braces and semicolons outside of strings and comments, and names that are defined."""
     from pygments.lexers import get_lexer_by_name
-    from pygments.token import Comment, Keyword, Name, Punctuation, Text
+    from pygments.token import Comment, Keyword, Name, Punctuation, String, Text
 
     rule = BEGINNINGS.get(language)
     keyword, start, ruled = False, 0, -1
     for at, kind, value in get_lexer_by_name(language).get_tokens_unprocessed(text):
         lead = len(value) - len(value.lstrip())
+        marks = kind in Punctuation or (value in "{};" and kind not in String)
         start = _line_start(start, at, value[:lead])
         if lead == len(value) or kind in Comment:
             pass
         elif rule is not None and start != ruled and (match := rule.match(text, at + lead, at + _MAX_RULED)):
             yield start, "", next(filter(None, match.groups()))
             keyword = False
-        elif kind in Punctuation or value in "{};":
+        elif marks:
             keyword = False
         elif rule is None and kind not in Text:
             defines = kind in Name.Class or kind in Name.Function
@@ -114,7 +115,7 @@ def _events(text: str, language: str) -> Iterator[_Event]:
             if name and (keyword or (defines and _begins_line(text, start, at, language))):
                 yield start, "", name.group()
             keyword = (kind in Keyword or kind in Name) and value.strip().lower() in KEYWORDS
-        if kind in Punctuation or value in "{};":
+        if marks:
             yield from ((at + offset, mark, "") for offset, mark in enumerate(value) if mark in "{};")
         if lead < len(value):
             ruled = start

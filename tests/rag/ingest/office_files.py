@@ -34,7 +34,10 @@ def relations(*entries: tuple[str, str]) -> str:
     return f'{XML}<Relationships xmlns="{RELS}">{items}</Relationships>'
 
 
-def xlsx(sheets: Mapping[str, Sequence[Sequence[object]]], last_cell: str = "") -> bytes:
+CORE = "http://schemas.openxmlformats.org/package/2006/relationships/metadata/core-properties"
+
+
+def xlsx(sheets: Mapping[str, Sequence[Sequence[object]]], last_cell: str = "", created: str = "") -> bytes:
     """A workbook of inline strings and numbers; each sheet ends with a number in `last_cell`, if given."""
     parts = {
         "_rels/.rels": relations(("officeDocument", "xl/workbook.xml")),
@@ -47,6 +50,14 @@ def xlsx(sheets: Mapping[str, Sequence[Sequence[object]]], last_cell: str = "") 
         "[Content_Types].xml": f'{XML}<Types xmlns="{TYPES}"><Default Extension="xml" ContentType="application/xml"/>'
         '<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/></Types>',
     }
+    if created:
+        core = f'<Relationship Id="core" Type="{CORE}" Target="docProps/core.xml"/></Relationships>'
+        parts["_rels/.rels"] = parts["_rels/.rels"].replace("</Relationships>", core)
+        parts["docProps/core.xml"] = (
+            f'{XML}<cp:coreProperties xmlns:cp="{CORE.replace("/relationships", "", 1)}" '
+            f'xmlns:dcterms="http://purl.org/dc/terms/"><dcterms:created>{created}T07:08:09Z</dcterms:created>'
+            "</cp:coreProperties>"
+        )
     for number, rows in enumerate(sheets.values(), 1):
         body = "".join(
             f'<row r="{r}">' + "".join(_cell(f"{chr(65 + c)}{r}", value) for c, value in enumerate(row)) + "</row>"
@@ -108,8 +119,9 @@ def pptx_parts() -> dict[str, str]:
 OASIS = "urn:oasis:names:tc:opendocument:xmlns"
 
 
-def epub() -> bytes:
+def epub(date: str = "") -> bytes:
     """Two chapters."""
+    dated = f"<dc:date>{date}</dc:date>" if date else ""
     chapter = "<h1>{0}</h1><p>Text of <b>{0}</b>.</p><h2>Part</h2><p>More.</p>"
     page = f'<html xmlns="http://www.w3.org/1999/xhtml"><body>{chapter}</body></html>'
     return pack(
@@ -119,7 +131,7 @@ def epub() -> bytes:
             '<rootfile full-path="c.opf" media-type="application/oebps-package+xml"/></rootfiles></container>',
             "c.opf": f'{XML}<package xmlns="http://www.idpf.org/2007/opf" version="3.0" unique-identifier="i">'
             '<metadata xmlns:dc="http://purl.org/dc/elements/1.1/"><dc:title>Book</dc:title>'
-            '<dc:language>en</dc:language><dc:identifier id="i">x</dc:identifier></metadata><manifest>'
+            f'{dated}<dc:language>en</dc:language><dc:identifier id="i">x</dc:identifier></metadata><manifest>'
             '<item id="a" href="a.xhtml" media-type="application/xhtml+xml"/>'
             '<item id="b" href="b.xhtml" media-type="application/xhtml+xml"/></manifest>'
             '<spine><itemref idref="a"/><itemref idref="b"/></spine></package>',
@@ -129,10 +141,39 @@ def epub() -> bytes:
     )
 
 
-def odt() -> bytes:
-    """A heading, a paragraph, a subheading, a paragraph."""
+def ods() -> bytes:
+    """A sheet with a header and a row."""
+    rows = "".join(
+        "<table:table-row>"
+        + "".join(
+            f'<table:table-cell office:value-type="string"><text:p>{cell}</text:p></table:table-cell>' for cell in row
+        )
+        + "</table:table-row>"
+        for row in (("Item", "Days"), ("Shoes", "30"))
+    )
+    kind = "application/vnd.oasis.opendocument.spreadsheet"
     return pack(
         {
+            "mimetype": kind,
+            "content.xml": f'{XML}<office:document-content xmlns:office="{OASIS}:office:1.0" '
+            f'xmlns:text="{OASIS}:text:1.0" xmlns:table="{OASIS}:table:1.0"><office:body><office:spreadsheet>'
+            f'<table:table table:name="Prices">{rows}</table:table></office:spreadsheet></office:body>'
+            "</office:document-content>",
+            "META-INF/manifest.xml": f'{XML}<manifest:manifest xmlns:manifest="{OASIS}:manifest:1.0">'
+            f'<manifest:file-entry manifest:full-path="/" manifest:media-type="{kind}"/></manifest:manifest>',
+        }
+    )
+
+
+def odt(created: str = "") -> bytes:
+    """A heading, a paragraph, a subheading, a paragraph."""
+    meta = (
+        f'{XML}<office:document-meta xmlns:office="{OASIS}:office:1.0" xmlns:meta="{OASIS}:meta:1.0"><office:meta>'
+        f"<meta:creation-date>{created}T03:04:05</meta:creation-date></office:meta></office:document-meta>"
+    )
+    return pack(
+        ({"meta.xml": meta} if created else {})
+        | {
             "mimetype": "application/vnd.oasis.opendocument.text",
             "content.xml": f'{XML}<office:document-content xmlns:office="{OASIS}:office:1.0" '
             f'xmlns:text="{OASIS}:text:1.0"><office:body><office:text>'
