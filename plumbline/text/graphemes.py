@@ -57,7 +57,7 @@ def _is_wide(character: str) -> bool:
     return (
         _WIDE <= character <= "\u9fff"
         or "\uf900" <= character <= "\ufaff"
-        or "\uff01" <= character <= "\uff60"
+        or "\uff01" <= character <= "\uff9f"
         or "\U00020000" <= character <= "\U0003ffff"
     )
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 
+from plumbline.text.graphemes import breaks_unspaced
+
 STOP = re.compile(
     r"(?<![.!?؟۔।॥…։።፧။៕])[.!?؟۔।॥…։።፧။។៕]++(?P<close>(?:[\"'”’»›)\]}]|\[\d{1,3}\])*+)"
     r"(?P<gap>\s++(?:(?:''|[\"”’»)\]}])(?=\s|$)\s*+)?)"
@@ -63,9 +65,10 @@ _MONTHS = _words("januar februar märz april mai juni juli august september okto
 
 def ends_sentence(text: str, begin: int, match: re.Match[str], end: int) -> bool:
     """Whether the stop found by `match` (of `STOP`) ends the sentence that began at `begin`; text[end:] is not read."""
+    at = match.end()
     if match["gap"] is None:
-        return True
-    following = text[match.end() : min(match.end() + 24, end)].lstrip("\"'“‘«`([{-–— ")
+        return at >= end or text[at].isspace() or breaks_unspaced(text, at)
+    following = text[at : min(at + 24, end)].lstrip("\"'“‘«`([{-–— ")
     if following[:1].islower() or following[:1] in (",", ";", ":", ")", "]", "?", "!", "."):
         return False
     if match.group()[0] != "." or match.group().startswith(".."):

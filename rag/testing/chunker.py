@@ -1,18 +1,22 @@
 """The conformance suite for chunkers: prove one of your own with `await check_chunker(my_chunker)`.
 
     async def test_my_chunker() -> None:
-        await check_chunker(MyChunker(size=256), max_tokens=256, count=tokenizer().count)
+        await check_chunker(MyChunker(size=256), max_tokens=256, count=tokenizer().count, overlap=False)
 
-Each check raises `AssertionError` with the document, the chunk and what is wrong with it.
+It runs on `rag.testing.chunker_samples.sample_documents()`. Each check raises `AssertionError` with
+the document, the chunk and what is wrong with it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
+from plumbline.text.graphemes import breaks_unspaced, joined
 from rag.ingest.chunk import Chunker
-from rag.ingest.structure import Heading, heading_path, page_at, sections_from
-from rag.types import Chunk, Document, Page
+from rag.ingest.structure import heading_path, page_at
+from rag.testing.chunker_samples import sample_documents
+from rag.types import Chunk, Document
 
 
 async def check_chunker(
@@ -20,11 +24,13 @@ async def check_chunker(
     *,
     max_tokens: int | None = None,
     count: Callable[[str], int] | None = None,
+    overlap: bool = True,
     documents: Sequence[Document] = (),
 ) -> None:
     """Run every check on `sample_documents()` and on `documents`.
 
-    `max_tokens` is the budget no chunk may exceed, as counted by `count`; both or neither.
+    `max_tokens` is the budget no chunk may exceed, as counted by `count`; both or neither. With `overlap` false no
+    character may stand in two chunks.
     """
     assert chunker.name.strip(), "a chunker's name says its method and parameters"
     for document in [*sample_documents(), *documents]:
@@ -32,8 +38,12 @@ async def check_chunker(
         check_spans(document, chunks)
         check_coverage(document, chunks)
         check_places(document, chunks)
+        check_parents(document, chunks)
+        if not overlap:
+            check_apart(document, chunks)
         if max_tokens is not None and count is not None:
             check_budget(document, chunks, max_tokens, count)
+            check_words(document, chunks, max_tokens, count)
         again = await chunker.chunk(document)
         assert [chunk.id for chunk in again] == [chunk.id for chunk in chunks], (
             f"'{document.name}' was cut twice and got other ids: ids must depend on the document and the span alone"
@@ -87,60 +97,61 @@ def check_budget(document: Document, chunks: Sequence[Chunk], max_tokens: int, c
         assert chunk.tokens == tokens, f"{where}: tokens is {chunk.tokens}, counted are {tokens}"
 
 
-def sample_documents() -> list[Document]:
-    """Documents that have tripped chunkers: nothing at all, no spaces, many scripts, tables, pages, nested headings."""
-    prose = "The refund window is thirty days. Dr. Meyer signs on p. 4, after that it closes!  Is it open? Yes. "
-    rows = "".join(f"Item {n} | {n * 7} | ${n}.50\n" for n in range(1, 400))
-    texts = {
-        "empty": "",
-        "white space": " \n\t \u00a0\n\n",
-        "one letter": "x",
-        "one sentence": "  Refunds take thirty days.  ",
-        "prose": (prose * 3 + "\n\n") * 40,
-        "one paragraph": prose * 120,
-        "wrapped lines": "".join(f"line {n} of a text that was wrapped\nby a machine. " for n in range(400)),
-        "table": rows,
-        "no spaces": "abcdefghij" * 2000,
-        "long words": ("y" * 900 + " ") * 20 + "end",
-        "blank lines": "\n" * 500 + "a" + "\n" * 500 + "b" + "\r\n" * 50 + "c",
-        "Chinese": "退款期限为三十天，请保留收据。如有问题，请联系客服！" * 300,
-        "Thai": "นโยบายการคืนเงินภายในสามสิบวัน" * 200,
-        "emoji": "👩‍👩‍👧‍👦👍🏽🇩🇪🇫🇷 " * 200 + "👩‍👩‍👧‍👦" * 200,
-        "combining": "e\u0301a\u0308 " * 500 + "a" + "\u0301" * 700,
-    }
-    plain = [_document(name, text) for name, text in texts.items()]
-    return [*plain, _handbook(prose)]
+def check_words(document: Document, chunks: Sequence[Chunk], max_tokens: int, count: Callable[[str], int]) -> None:
+    """No cut stands inside a word unless the word exceeds the budget; then none stands inside a grapheme that fits it.
+
+    Words are parted by white space and, where a script writes none, between ideographs.
+    """
+    text = document.text
+    free_word = free_character = 0  # the end of the last word, and of the last character, that exceeds the budget
+    for offset in sorted({offset for chunk in chunks for offset in (chunk.start, chunk.end)}):
+        if not 0 < offset < len(text) or text[offset - 1].isspace() or text[offset].isspace():
+            continue
+        where = f"'{document.name}' is cut at {offset}, in {text[max(offset - 20, 0) : offset + 20]!r}"
+        if joined(text, offset) and offset >= free_character:
+            character, free_character = _around(text, offset, lambda at: not joined(text, at))
+            assert count(character) > max_tokens, f"{where}: inside a character"
+        if offset >= free_word and not breaks_unspaced(text, offset):
+            word, free_word = _around(text, offset, lambda at: text[at - 1].isspace() or text[at].isspace())
+            assert count(word) > max_tokens, f"{where}: inside a word"
 
 
-def _handbook(prose: str) -> Document:
-    """A long preface, then five pages of three chapters with sections, some of them shorter than any chunk."""
-    parts = [prose * 40 + "\n\n"]
-    headings: list[Heading] = []
-    pages: list[Page] = []
-    length, page_start = len(parts[0]), 0
-    for number in range(15):
-        level = 1 if number % 5 == 0 else 2
-        title = f"{'Chapter' if level == 1 else 'Section'} {number}"
-        block = f"{title}\n\n{prose * (1 + number % 4 * 6)}\n\n"
-        headings.append(Heading(level, title, length))
-        parts.append(block)
-        length += len(block)
-        if number % 3 == 2:
-            pages.append(Page(len(pages) + 1, page_start, length))
-            page_start = length
-    document = _document("handbook", "".join(parts))
-    return Document(
-        id=document.id,
-        source=document.source,
-        name=document.name,
-        text=document.text,
-        hash=document.hash,
-        media_type=document.media_type,
-        pages=tuple(pages),
-        sections=sections_from(headings, length),
-        metadata={"title": "The handbook"},
-    )
+def check_apart(document: Document, chunks: Sequence[Chunk]) -> None:
+    """No two chunks share a character."""
+    for before, after in pairwise(chunks):
+        assert before.end <= after.start, (
+            f"chunks {before.index} and {after.index} of '{document.name}' both hold [{after.start}:{before.end}]"
+        )
 
 
-def _document(name: str, text: str) -> Document:
-    return Document(id=f"id of {name}", source=name, name=name, text=text, hash="", media_type="text/plain")
+def check_parents(document: Document, chunks: Sequence[Chunk]) -> None:
+    """A parent is a span that holds its chunk; parents do not overlap, and their children hold all of each."""
+    children: dict[tuple[int, int], list[Chunk]] = {}
+    for chunk in chunks:
+        if chunk.parent is not None:
+            start, end = chunk.parent
+            where = f"chunk {chunk.index} of '{document.name}'"
+            assert 0 <= start <= chunk.start < chunk.end <= end <= len(document.text), (
+                f"{where} [{chunk.start}:{chunk.end}] does not lie in its parent [{start}:{end}]"
+            )
+            children.setdefault(chunk.parent, []).append(chunk)
+    for before, after in pairwise(sorted(children)):
+        assert before[1] <= after[0], f"'{document.name}': the parents {before} and {after} overlap"
+    for (start, end), held in children.items():
+        covered = start
+        for chunk in held:
+            lost = document.text[covered : chunk.start].strip() if chunk.start > covered else ""
+            assert not lost, f"'{document.name}': {lost[:60]!r} of the parent [{start}:{end}] is in no child"
+            covered = max(covered, chunk.end)
+        lost = document.text[covered:end].strip()
+        assert not lost, f"'{document.name}': {lost[:60]!r} of the parent [{start}:{end}] is in no child"
+
+
+def _around(text: str, offset: int, parts: Callable[[int], bool]) -> tuple[str, int]:
+    """The piece of `text` that holds both sides of `offset`, and its end; `parts` says at which offsets pieces end."""
+    start, end = offset - 1, offset + 1
+    while start > 0 and not parts(start):
+        start -= 1
+    while end < len(text) and not parts(end):
+        end += 1
+    return text[start:end], end

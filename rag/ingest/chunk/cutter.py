@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from plumbline.text.graphemes import grapheme_end, joined, not_space, trimmed_end, word_end
+from plumbline.text.graphemes import breaks_unspaced, grapheme_end, joined, not_space, trimmed_end, word_end
 from plumbline.text.tokens import TokenIndex
 from rag.ingest.chunk import Span
 
@@ -17,6 +17,7 @@ Boundary = Callable[[int, int, int], int]
 Begin = Callable[[int, int, int], int]
 """(start, cut, following) to the start of the chunk behind text[start:cut]: `following`, or before it to overlap."""
 
+_SEAM = 256  # characters: by more than that the tokens of a word do not depend on what stands before it
 _CLAUSE = "，、；：,;"
 
 
@@ -69,7 +70,7 @@ class Cutter:
                 if cut <= 0:
                     if start < covered:
                         return 0, 0
-                    cut = self._inside_word(start, limit)
+                    cut = self._whole_word(start, limit, end) or self._inside_word(start, limit)
             count = self._tokens.count(start, cut)
             if count <= self._size:
                 return cut, count
@@ -78,6 +79,14 @@ class Cutter:
                     return 0, 0
                 raise AssertionError("unreachable: one character is at most four tokens")
             budget -= count - self._size
+
+    def _whole_word(self, start: int, limit: int, end: int) -> int:
+        """The end of the word at `limit` if it fits after all: in front of it tokens may differ; else 0."""
+        stop, last = limit, min(end, limit + _SEAM)
+        while stop < last and not self._text[stop].isspace() and not breaks_unspaced(self._text, stop):
+            stop += 1
+        whole = stop < last or stop == end
+        return stop if whole and self._tokens.count(start, stop) <= self._size else 0
 
     def _inside_word(self, start: int, limit: int) -> int:
         """A cut inside a word that exceeds the budget: after a mark between clauses, else between two graphemes."""

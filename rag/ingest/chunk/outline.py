@@ -45,16 +45,20 @@ def outline(document: Document) -> Node:
 def heading_end(text: str, section: Section) -> int:
     """The end of the lines that hold the section's heading; a rule below it belongs to it."""
     title = _letters(section.path[-1])
-    end = seen = section.start
+    end = _line_end(text, section.start, section)
     for _ in range(_MAX_LINES):
-        newline = text.find("\n", seen, section.end)
-        end = newline if newline >= 0 else section.end
-        shown = _letters(text[section.start : min(end, section.start + _MAX_CHARS)])
-        if newline < 0 or shown == title or not title.startswith(shown):
+        longer = _line_end(text, end + 1, section)
+        if not title.startswith(_letters(text[section.start : min(longer, section.start + _MAX_CHARS)])):
             break
-        seen = newline + 1
-    following = text[end + 1 : min(end + 200, section.end)].partition("\n")[0].strip()
-    return end + 1 + len(following) if len(following) > 1 and not following.strip("=-~") else end
+        end = longer
+    below = _line_end(text, end + 1, section)
+    rule = text[end + 1 : below].strip()
+    return below if len(rule) > 1 and not rule.strip("=-~") else end
+
+
+def _line_end(text: str, start: int, section: Section) -> int:
+    newline = text.find("\n", start, section.end)
+    return newline if newline >= 0 else section.end
 
 
 def _letters(text: str) -> str:

@@ -185,7 +185,7 @@ class _Seams:
         """A `Begin`: an overlap only inside a paragraph."""
         index = bisect_right(self._starts, cut) - 1
         block = self._blocks[max(index, 0)]
-        if block.kind != "prose" or cut >= block.end:
+        if block.kind != "prose" or not block.start < cut < block.end:
             return following
         return max(self._prose.begin(start, cut, following), block.start)
 
