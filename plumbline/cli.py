@@ -20,7 +20,14 @@ from plumbline.text.printable import printable
 if TYPE_CHECKING:
     import typer
 
-COMMAND_MODULES = ("rag.cli", "rag.ingest.commands", "rag.serve.commands", "evals.cli")
+COMMAND_MODULES = (
+    "rag.cli",
+    "rag.ingest.commands",
+    "rag.ingest.chunk.command",
+    "rag.ingest.quality.command",
+    "rag.serve.commands",
+    "evals.cli",
+)
 
 EXIT_ERROR = 1
 EXIT_USAGE = 2

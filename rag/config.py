@@ -18,7 +18,7 @@ from plumbline.settings import read_settings
 from plumbline.text.tokens import tokenizer
 from plumbline.trace import Tracing
 from plumbline.trace import component as traces_component
-from rag.index import tables
+from rag.index import components
 from rag.index.catalogue import Catalogue
 from rag.index.embedded import EmbeddedStore
 from rag.index.generations import Generations
@@ -179,7 +179,7 @@ def build(
     opened_home = open_home(home, environ=environ)
     file = folder / KNOWLEDGE_FILE
     try:
-        engine = open_database(file, [tables.catalogue_component(), tables.embedded_store_component()])
+        engine = open_database(file, [components.catalogue_component(), components.embedded_store_component()])
     except BaseException:
         opened_home.close()
         raise

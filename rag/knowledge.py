@@ -194,8 +194,8 @@ class RAG(Lifetime):
     ) -> IngestReport:
         """Bring the knowledge base in step with `target`: what is unchanged since last time is left alone.
 
-        `target` is a folder, a file, a pattern such as "docs/**/*.md", a URL or a list of URLs in a file "….urls"
-        (extra `remote`), documents, or any `Source`. A file
+        `target` is a folder, a file, a pattern such as "docs/**/*.md", a URL (http, or with the extra `remote`
+        s3://, gs:// …), a list of URLs in a file "….urls", documents, or any `Source`. A file
         that cannot be read is reported and stops nothing. `afresh` reads every file again, `rehash` trusts no time
         stamp; `keep_missing` keeps documents whose files are gone; `allow_empty` says that a target which is gone, or
         empty, is meant to be so. `dry_run` changes and spends nothing: the report tells what would be done, and its
@@ -216,22 +216,22 @@ class RAG(Lifetime):
             return await ingestor.rehearse(source, how, on_progress=on_progress)
         return await ingestor.run(source, how, on_progress=on_progress)
 
-    def watch(self, target: str | Path) -> Generator[IngestReport, None, None]:
+    def watch(self, target: str | Path, *, keep_missing: bool = False) -> Generator[IngestReport, None, None]:
         """Ingest a folder or file again and again; see `awatch`."""
         _ = self.parts
-        return self._loop.iterate(self.awatch(target))
+        return self._loop.iterate(self.awatch(target, keep_missing=keep_missing))
 
-    async def awatch(self, target: str | Path) -> AsyncGenerator[IngestReport, None]:
-        """Ingest whenever something in the folder or file `target` changes; a report each time, until it is closed.
+    async def awatch(self, target: str | Path, *, keep_missing: bool = False) -> AsyncGenerator[IngestReport, None]:
+        """Ingest now, and whenever something in the folder or file `target` changes, until it is closed (extra `watch`).
 
         Raises as `aingest`; a folder that is empty or gone for a while is waited for.
         """
         from rag.ingest.watch import changes
 
-        async with aclosing(changes(Path(target))) as found:
+        async with aclosing(changes(Path(target), ignored=[self.parts.path, self.parts.home.path])) as found:
             async for _ in found:
                 try:
-                    yield await self.aingest(target)
+                    yield await self.aingest(target, keep_missing=keep_missing)
                 except InputError:
                     continue
 

@@ -57,6 +57,11 @@ class MemoryIndex:
         """The highest `seq` that is here, 0 when there is none."""
         return int(self.seqs[-1]) if len(self.seqs) else 0
 
+    @property
+    def totals(self) -> tuple[int, int]:
+        """How many rows are alive, and the sum of their `seq`."""
+        return int(self.alive.sum()), int(self.seqs[self.alive].sum())
+
     def append(self, rows: Sequence[Row]) -> None:
         """Add rows whose `seq` is above `last_seq`, ascending."""
         if not rows:

@@ -9,15 +9,13 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
-from plumbline.database import Component
-from rag.index.migrations import CATALOGUE_MIGRATIONS, STORE_MIGRATIONS
-
 if TYPE_CHECKING:
     from sqlalchemy import MetaData, Table
 
 
 @cache
-def _catalogue() -> MetaData:
+def catalogue_tables() -> MetaData:
+    """All tables of the catalogue."""
     from sqlalchemy import MetaData
 
     tables = MetaData()
@@ -144,7 +142,8 @@ def _add_chunks(tables: MetaData) -> None:
 
 
 @cache
-def _embedded_store() -> MetaData:
+def store_tables() -> MetaData:
+    """All tables of the embedded store."""
     from sqlalchemy import Column, Index, Integer, LargeBinary, MetaData, String, Table, Text
 
     tables = MetaData()
@@ -173,66 +172,56 @@ def _embedded_store() -> MetaData:
     return tables
 
 
-def catalogue_component() -> Component:
-    """The catalogue's tables, for `open_database`."""
-    return Component("catalogue", 2, _catalogue(), CATALOGUE_MIGRATIONS)
-
-
-def embedded_store_component() -> Component:
-    """The embedded store's tables, for `open_database`."""
-    return Component("embedded store", 2, _embedded_store(), STORE_MIGRATIONS)
-
-
 def generations() -> Table:
     """One row per way of cutting and embedding; at most one is active."""
-    return _catalogue().tables["generations"]
+    return catalogue_tables().tables["generations"]
 
 
 def sources() -> Table:
     """One row per folder (or other source) ingested, with the counts of its last run."""
-    return _catalogue().tables["sources"]
+    return catalogue_tables().tables["sources"]
 
 
 def files() -> Table:
     """One row per file looked at."""
-    return _catalogue().tables["files"]
+    return catalogue_tables().tables["files"]
 
 
 def documents() -> Table:
     """One row per document, with its text."""
-    return _catalogue().tables["documents"]
+    return catalogue_tables().tables["documents"]
 
 
 def pages() -> Table:
     """The spans of pages."""
-    return _catalogue().tables["pages"]
+    return catalogue_tables().tables["pages"]
 
 
 def sections() -> Table:
     """The spans of sections."""
-    return _catalogue().tables["sections"]
+    return catalogue_tables().tables["sections"]
 
 
 def chunks() -> Table:
     """One row per chunk and generation."""
-    return _catalogue().tables["chunks"]
+    return catalogue_tables().tables["chunks"]
 
 
 def indexed() -> Table:
     """The documents that each generation's store holds."""
-    return _catalogue().tables["indexed"]
+    return catalogue_tables().tables["indexed"]
 
 
 def obsolete() -> Table:
     """Points that the store must still forget."""
-    return _catalogue().tables["obsolete"]
+    return catalogue_tables().tables["obsolete"]
 
 
 def points() -> Table:
     """One row per point of the embedded store; `seq` grows with every write."""
-    return _embedded_store().tables["points"]
+    return store_tables().tables["points"]
 
 
 def removals() -> Table:
     """One row per point removed from the embedded store."""
-    return _embedded_store().tables["removals"]
+    return store_tables().tables["removals"]

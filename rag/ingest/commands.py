@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from rag.ingest.item import Source
     from rag.ingest.report import IngestReport, OnProgress, Progress
     from rag.knowledge import RAG
-    from rag.types import Document
 
 STANDARD_INPUT = "-"
 
@@ -64,6 +63,9 @@ def ingest(
     pairs = [*(settings or []), *([f"loading.engine={engine}"] if engine else [])]
     read = _target(target, urls, name)
     with opened(kb, config, home, pairs, create=True) as base:
+        if watch:
+            _watch(base, target, keep_missing=keep_missing, as_json=as_json)
+            return
         report = ingest_with_bar(
             lambda on_progress: base.ingest(
                 read(base),
@@ -76,8 +78,6 @@ def ingest(
             )
         )
         _print_report(report, as_json=as_json)
-        if watch:
-            _watch(base, target, as_json=as_json)
     if report.failed:
         raise typer.Exit(EXIT_FILES_FAILED)
 
@@ -150,7 +150,7 @@ def ingest_with_bar(run: Callable[[OnProgress], IngestReport]) -> IngestReport:
         raise typer.Exit(EXIT_INTERRUPTED) from None
 
 
-def _target(target: str | None, urls: Path | None, name: str | None) -> Callable[[RAG], str | list[Document] | Source]:
+def _target(target: str | None, urls: Path | None, name: str | None) -> Callable[[RAG], str | Source]:
     """What to ingest, as a function so that standard input is read when everything else is known to be well."""
     if (target is None) == (urls is None):
         raise InputError("Name what to ingest: a folder, a file, a pattern, a URL or -, or --urls FILE.")
@@ -160,9 +160,9 @@ def _target(target: str | None, urls: Path | None, name: str | None) -> Callable
         listed = url_list(urls)
         return lambda base: listed
     if target == STANDARD_INPUT:
-        from rag.ingest.source.given import stdin_document
+        from rag.ingest.source.stdin import StdinSource
 
-        return lambda base: [stdin_document(sys.stdin.buffer, name or "stdin.txt", base.parts.settings.loading)]
+        return lambda base: StdinSource(sys.stdin.buffer, name or "stdin.txt", base.parts.settings.loading)
     named = target or ""
     return lambda base: named
 
@@ -178,12 +178,12 @@ def _print_report(report: IngestReport, *, as_json: bool) -> None:
         show.report(console(), report)
 
 
-def _watch(base: RAG, target: str | None, *, as_json: bool) -> None:
+def _watch(base: RAG, target: str | None, *, keep_missing: bool, as_json: bool) -> None:
     if target is None or target == STANDARD_INPUT or "://" in target:
         raise InputError("Only folders and files can be watched.", hint="Leave out --watch.")
     typer.secho("Watching for changes; end with Ctrl-C.", err=True, dim=True)
     try:
-        for report in base.watch(target):
+        for report in base.watch(target, keep_missing=keep_missing):
             _print_report(report, as_json=as_json)
     except KeyboardInterrupt:
         typer.secho("No longer watching.", err=True, dim=True)

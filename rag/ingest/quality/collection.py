@@ -93,12 +93,12 @@ def open_collection(source: str | Path, loading: LoadingSettings | None = None) 
         yield FolderCollection(path, loading)
         return
     from plumbline.database import open_database
-    from rag.index import tables
+    from rag.index import components
     from rag.index.catalogue import Catalogue
     from rag.index.manifest import Manifest
 
     file = path / KNOWLEDGE_FILE
-    engine = open_database(file, [tables.catalogue_component(), tables.embedded_store_component()])
+    engine = open_database(file, [components.catalogue_component(), components.embedded_store_component()])
     try:
         yield CatalogueCollection(str(source), Catalogue(engine, file), Manifest(engine, file))
     finally:

@@ -11,7 +11,7 @@ from plumbline.database import open_database
 from rag.answer.abstain import confidence, is_refusal
 from rag.answer.ground import Grounding, ground
 from rag.index.catalogue import Catalogue
-from rag.index.tables import catalogue_component
+from rag.index.components import catalogue_component
 from rag.types import Chunk, Document, Hit, Page, Section
 from routing.chat import ChatResponse, EvidenceSpan
 

@@ -14,9 +14,9 @@ from plumbline.database import open_database
 from plumbline.errors import StorageError
 from rag.index.backlog import Backlog
 from rag.index.catalogue import Catalogue, Span
+from rag.index.components import catalogue_component
 from rag.index.generations import Generation, Generations
 from rag.index.manifest import FileRecord, Manifest
-from rag.index.tables import catalogue_component
 from rag.types import Chunk, Document, Page, Section
 
 TEXT = "Returns\nGoods may be returned within 30 days. 🙂\nShipping\nWe ship to all islands."

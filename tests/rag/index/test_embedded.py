@@ -14,7 +14,7 @@ import pytest
 
 from plumbline.database import open_database
 from plumbline.errors import CorruptStateError, StorageError
-from rag.index import tables
+from rag.index import components
 from rag.index.embedded import EmbeddedStore
 from rag.index.store import Search, Store
 from rag.testing.store import DIM, check_store, sample_points
@@ -27,7 +27,7 @@ def index_file(folder: Path) -> Path:
 
 def open_store(folder: Path, dim: int = DIM) -> EmbeddedStore:
     file = folder / "knowledge.db"
-    engine = open_database(file, [tables.catalogue_component(), tables.embedded_store_component()])
+    engine = open_database(file, [components.catalogue_component(), components.embedded_store_component()])
     return EmbeddedStore(engine, file, dim=dim)
 
 

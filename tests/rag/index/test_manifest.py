@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from plumbline.database import open_database
+from rag.index.components import catalogue_component
 from rag.index.manifest import FileRecord, Manifest
-from rag.index.tables import catalogue_component
 
 FILE = FileRecord("/docs/a.pdf", "/docs", "10-20-30", 40, "abc", "readers 1")
 

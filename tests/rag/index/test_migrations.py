@@ -25,9 +25,9 @@ CREATE TABLE pages (document_id VARCHAR NOT NULL, number INTEGER NOT NULL, start
   "end" INTEGER NOT NULL, PRIMARY KEY (document_id, number));
 CREATE TABLE sections (document_id VARCHAR NOT NULL, position INTEGER NOT NULL, path TEXT NOT NULL,
   start INTEGER NOT NULL, "end" INTEGER NOT NULL, PRIMARY KEY (document_id, position));
-CREATE TABLE chunks (id VARCHAR NOT NULL, document_id VARCHAR NOT NULL, position INTEGER NOT NULL, start INTEGER NOT NULL,
-  "end" INTEGER NOT NULL, tokens INTEGER NOT NULL, page INTEGER, section TEXT, context TEXT NOT NULL, text TEXT NOT NULL,
-  PRIMARY KEY (id));
+CREATE TABLE chunks (id VARCHAR NOT NULL, document_id VARCHAR NOT NULL, position INTEGER NOT NULL,
+  start INTEGER NOT NULL, "end" INTEGER NOT NULL, tokens INTEGER NOT NULL, page INTEGER, section TEXT,
+  context TEXT NOT NULL, text TEXT NOT NULL, PRIMARY KEY (id));
 CREATE INDEX chunks_by_document ON chunks (document_id, position);
 CREATE TABLE obsolete (chunk_id VARCHAR NOT NULL, PRIMARY KEY (chunk_id));
 CREATE TABLE points (seq INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, id VARCHAR NOT NULL, vector BLOB NOT NULL,

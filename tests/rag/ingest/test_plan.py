@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
 from dataclasses import replace
 
 import pytest
@@ -82,8 +81,9 @@ def test_a_document_keeps_the_name_it_had_first() -> None:
 def test_every_address_is_met_once(offered: set[str], known: set[str]) -> None:
     steps = list(plan(map(item, sorted(offered)), map(record, sorted(known)), LOOKING))
 
-    def sources(action: str) -> Iterable[str]:
-        return [step.item.source if step.item else step.record.source for step in steps if step.action == action]  # type: ignore[union-attr]
+    def sources(action: str) -> list[str]:
+        found = [step.item or step.record for step in steps if step.action == action]
+        return [each.source for each in found if each is not None]
 
     assert sources("missing") == sorted(known - offered)
     assert sources("unchanged") == sorted(known & offered)

@@ -57,6 +57,14 @@ SPOILS: dict[str, Spoil] = {
     "page is": lambda d, c: [replace(x, page=99) for x in c],
     "section is": lambda d, c: [replace(x, section="Elsewhere") for x in c],
     "tokens is": lambda d, c: [replace(x, tokens=x.tokens + 1) for x in c],
+    "inside a word": lambda d, c: [x if d.name != "prose" else _longer(d, x) for x in c],
+    "inside a character": lambda d, c: [x if d.name != "emoji" else _longer(d, x) for x in c],
+    "both hold": lambda d, c: [replace(x, end=x.end + 9, text=d.text[x.start : x.end + 9].strip()) for x in c]
+    if d.name == "one paragraph"
+    else c,
+    "does not lie in its parent": lambda d, c: [replace(x, parent=(x.start + 1, x.end)) for x in c],
+    "overlap": lambda d, c: [replace(x, parent=(max(x.start - 1, 0), x.end)) for x in c],
+    "is in no child": lambda d, c: [replace(x, parent=(0, len(d.text))) for x in c[1:]],
     "document_id": lambda d, c: [replace(x, document_id="other") for x in c],
 }
 
