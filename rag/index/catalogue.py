@@ -103,7 +103,7 @@ class Catalogue:
         from sqlalchemy import select
 
         d = tables.documents().c
-        query = select(d.source).where(d.fingerprint == text_fingerprint(document.text), d.id != document.id)
+        query = select(d.source).where(d.fingerprint == text_digest(document.text), d.id != document.id)
         with storage_errors(self._path), self._engine.connect() as connection:
             found: str | None = connection.scalar(query.order_by(d.source).limit(1))
             return found
@@ -236,7 +236,7 @@ def _shown(section: str | None) -> str | None:
     return " > ".join(json.loads(section)) if section else None
 
 
-def text_fingerprint(text: str) -> str:
+def text_digest(text: str) -> str:
     """32 hexadecimal digits, equal for equal texts."""
     return blake2b(text.encode("utf-8", "replace"), digest_size=16).hexdigest()
 
@@ -296,7 +296,7 @@ def _document_row(document: Document) -> dict[str, Any]:
         "source": document.source,
         "name": document.name,
         "hash": document.hash,
-        "fingerprint": text_fingerprint(document.text),
+        "fingerprint": text_digest(document.text),
         "media_type": document.media_type,
         "language": document.language,
         "created": document.created,

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from rag.index.catalogue import FileContent, text_fingerprint
+from rag.index.catalogue import FileContent, text_digest
 from rag.index.manifest import FileRecord, Manifest
 from rag.ingest.indexing import Indexer
 from rag.ingest.plan import Step
@@ -62,7 +62,7 @@ class Batch:
             record = self._record(prepared, step)
             kept = await self._without_duplicates(prepared, seen)
             if prepared.cuts and not kept:
-                fingerprint = text_fingerprint(prepared.cuts[0].document.text)
+                fingerprint = text_digest(prepared.cuts[0].document.text)
                 contents.append((replace(record, duplicate_of=fingerprint), []))
                 reason = f"its text is that of {seen[fingerprint]}"
                 outcomes.append(FileOutcome(record.source, prepared.item.name, "skipped", reason=reason))
@@ -115,7 +115,7 @@ class Batch:
             return list(prepared.cuts)
         kept = []
         for cut in prepared.cuts:
-            fingerprint = text_fingerprint(cut.document.text)
+            fingerprint = text_digest(cut.document.text)
             if fingerprint not in seen:
                 other = await asyncio.to_thread(self.indexer.catalogue.same_text, cut.document)
                 if other is None:
