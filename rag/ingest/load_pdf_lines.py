@@ -26,6 +26,8 @@ _GAP = 0.6
 """A space wider than this share of the line's height parts two cells; justified prose stays below it."""
 _WIDE = 0.52
 """Lines whose characters take more than this share of their height each hold gaps; prose takes 0.35 to 0.5."""
+_TIGHT = 0.38
+"""Lines of figures may hold gaps from this share on."""
 _FIGURES = re.compile(r"\d[\d.,]*\)?%? +[-–—$€£(]*\d|[$€£—–] ")
 _NARROW = 0.3
 """No word of prose is set narrower than this share of its height a character."""
@@ -159,7 +161,8 @@ class PageReader:
         font = self._font(textpage, places.index(first), height)
         # Headings are short: whether the font changes within a longer line tells nothing.
         plain = length <= MAX_HEADING and self._font(textpage, places.index(first + length - 1), height) is font
-        if right - left > _WIDE * height * length or _FIGURES.search(text):
+        filled = (right - left) / (height * length) if height > 0 else 1.0
+        if filled > _WIDE or (filled > _TIGHT and _FIGURES.search(text)):
             return Line(
                 text, left, right, bottom, height, font, plain, _cells(places, text, first, left, right, height)
             )

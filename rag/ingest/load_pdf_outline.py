@@ -71,6 +71,9 @@ def _line_of(bookmark: Bookmark, lines: Sequence[tuple[str, PlacedLine]]) -> Pla
     def distance(placed: PlacedLine) -> float:
         return 0.0 if bookmark.y is None else abs(bookmark.y - placed.line.bottom - placed.line.height)
 
+    same = [placed for letters, placed in lines if letters == title]
+    if same:
+        return min(same, key=distance)
     ranked = [(_likeness(title, letters), distance(placed), placed) for letters, placed in lines]
     best = min(ranked, key=lambda each: each[:2])
     if best[0] == _UNLIKE and bookmark.y is None:
@@ -79,9 +82,7 @@ def _line_of(bookmark: Bookmark, lines: Sequence[tuple[str, PlacedLine]]) -> Pla
 
 
 def _likeness(title: str, line: str) -> int:
-    """0: the same; 1: the line begins the title; 2: the title begins the line; 3: it stands in the line; else 4."""
-    if line == title:
-        return 0
+    """1: the line begins the title; 2: the title begins the line; 3: the title stands in the line; else 4."""
     if len(line) > _TELLING and title.startswith(line):
         return 1
     if len(title) > 3 and line.startswith(title):
