@@ -26,7 +26,12 @@ LONGEST_NAME_BYTES = 200
 _GROWING = ".upload-"
 _FORBIDDEN = re.compile(r'[<>:"|?*]')
 _ZIP = b"PK\x03\x04"
-_MAGIC = {".pdf": b"%PDF-", ".rtf": b"{\\rtf", **dict.fromkeys((".docx", ".pptx", ".xlsx", ".odt", ".epub"), _ZIP)}
+_MAGIC = {
+    ".pdf": b"%PDF-",
+    ".rtf": b"{\\rtf",
+    ".msg": b"\xd0\xcf\x11\xe0",
+    **dict.fromkeys((".docx", ".pptx", ".xlsx", ".odt", ".ods", ".epub", ".zip"), _ZIP),
+}
 # What no text begins with: PDF, ZIP, PNG, JPEG, GIF, programs, gzip, old Office.
 _NO_TEXT = (
     b"%PDF-",

@@ -28,7 +28,8 @@ def compound(tree: Tree) -> bytes:
     _add(entries, 0, tree)
     sectors: list[bytes] = []
     fat: list[int] = []
-    mini_stream, mini_fat = b"", []
+    mini_stream = b""
+    mini_fat: list[int] = []
     for entry in entries[1:]:
         if entry.data:
             entry.size = len(entry.data)

@@ -8,8 +8,8 @@ from rag.types import Section
 SAMPLES = {
     "python": (
         (
-            "import os\n\n# about A\n@deco\nclass A(B):\n    def f(self):\n        return g(1)\n\n    async def h(self):\n"
-            "        pass\n\nX = 1\n\ndef k():\n    pass\n"
+            "import os\n\n# about A\n@deco\nclass A(B):\n    def f(self):\n        return g(1)\n\n"
+            "    async def h(self):\n        pass\n\nX = 1\n\ndef k():\n    pass\n"
         ),
         ["A", "A > f", "A > h", "k"],
     ),

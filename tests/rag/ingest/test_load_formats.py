@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Callable, Sequence
 from email.message import EmailMessage
 from hashlib import sha256
 from pathlib import Path
@@ -20,6 +21,7 @@ from rag.ingest.reading import Reading
 from rag.ingest.settings import ChunkingSettings, LoadingSettings
 from rag.ingest.structure import heading_path
 from rag.testing.loader import check_chunks, check_document
+from rag.types import Chunk, Document
 from tests.rag.ingest import office_files
 from tests.rag.ingest.msg_files import Attached, compound, msg
 from tests.rag.ingest.test_load_zip import archive
@@ -86,7 +88,7 @@ def sample(suffix: str) -> bytes:
         return compound(msg("Policy", SENTENCE, [Attached("a.txt", SENTENCE.encode())]))
     if suffix == ".zip":
         return archive(("a.txt", SENTENCE))
-    made_of_parts = {
+    made_of_parts: dict[str, Callable[[], bytes]] = {
         ".pptx": lambda: office_files.pack(office_files.pptx_parts()),
         ".xlsx": lambda: office_files.xlsx({"Prices": [["Item", "Text"], ["Shoes", SENTENCE]]}, created="2024-05-06"),
         ".odt": lambda: office_files.odt(created="2024-05-06"),
@@ -106,6 +108,12 @@ def read(folder: Path, name: str, data: bytes) -> Reading:
     return found
 
 
+def chunks_of(document: Document) -> Sequence[Chunk]:
+    splitter = build_splitter(ChunkingSettings(size=16, overlap=0))
+    assert splitter is not None
+    return splitter.split(document)
+
+
 @pytest.mark.parametrize("suffix", sorted(SUPPORTED))
 def test_every_format_keeps_the_contract(tmp_path: Path, suffix: str):
     data = sample(suffix)
@@ -114,8 +122,7 @@ def test_every_format_keeps_the_contract(tmp_path: Path, suffix: str):
     assert found.problems == ()
     for document in found.documents:
         check_document(document)
-        splitter = build_splitter(ChunkingSettings(size=16, overlap=0))
-        check_chunks(document, splitter.split(document))
+        check_chunks(document, chunks_of(document))
         assert document.metadata["modified"]
         assert document.dropped == 0
     document = found.documents[0]
@@ -151,7 +158,7 @@ def test_a_known_hash_and_a_given_document_are_not_read(tmp_path: Path):
 
 def test_what_a_chunk_knows(tmp_path: Path):
     document = read(tmp_path, "a.md", b"# Refunds\n\n## Window\n\nThirty days for all that is not food.\n").documents[0]
-    chunk = build_splitter(ChunkingSettings(size=16, overlap=0)).split(document)[-1]
+    chunk = chunks_of(document)[-1]
     facts = chunk_metadata(document, chunk)
     assert facts == {
         "source_document": "a.md",

@@ -102,7 +102,7 @@ def test_broken_mails_never_raise_anything_else(tmp_path: Path):
             continue
 
 
-def outlook(**options: bytes) -> bytes:
+def outlook() -> bytes:
     inner = msg("Inner", "Inner text.", [Attached("deep.txt", b"Deep text.")])
     parts = [
         Attached("report.csv", b"item,days\nshoes,30\n"),
@@ -110,7 +110,7 @@ def outlook(**options: bytes) -> bytes:
         Attached("Inner", inner),
         Attached("photo.png", b"x"),
     ]
-    return compound(msg("Your refund", "Dear customer,\r\n\r\nit is paid.", parts, **options))
+    return compound(msg("Your refund", "Dear customer,\r\n\r\nit is paid.", parts))
 
 
 def test_outlook_messages_and_what_is_attached(tmp_path: Path):

@@ -25,7 +25,7 @@ def archive(*members: tuple[str, bytes | str], method: int = zipfile.ZIP_DEFLATE
 def read(folder: Path, name: str, data: bytes, **limits: int) -> Reading:
     path = folder / name
     path.write_bytes(data)
-    found = read_item(Item(f"/docs/{name}", name, str(path), len(data), ""), LoadingSettings(**limits))
+    found = read_item(Item(f"/docs/{name}", name, str(path), len(data), ""), LoadingSettings.model_validate(limits))
     assert found is not None
     for document in found.documents:
         check_document(document)
