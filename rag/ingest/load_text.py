@@ -1,8 +1,8 @@
 """Plain text and Markdown: bytes to text as written, and Markdown's headings as offsets.
 
 Encodings: a byte order mark decides; else UTF-16 where every other byte is null; else ISO-2022-JP where its escapes
-are; else UTF-8; else Windows-1252, unless most of the file is good UTF-8. What cannot be kept is counted. Line breaks
-become "\\n".
+are; else UTF-8; else what is declared; else, unless most of the file is good UTF-8, an older encoding (see
+`rag.ingest.load_encoding`). What cannot be kept is counted. Line breaks become "\\n".
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rag.errors import DamagedFileError
+from rag.ingest.load_encoding import older_encoding
 from rag.ingest.structure import Extracted, Heading, clean, sections_from
 
 _BOMS = (
@@ -134,15 +135,16 @@ def _is_binary(data: bytes) -> bool:
 
 
 def _decode_broken(data: bytes) -> tuple[str, int]:
-    """UTF-8 with damage where good sequences outnumber bad bytes, else Windows-1252."""
+    """UTF-8 with damage where good sequences outnumber bad bytes, else an older encoding."""
     lossy = data.decode("utf-8", "replace")
     bad = lossy.count("\ufffd")
     good = sum(byte >= 0xC2 for byte in data) - bad
     if good >= bad:
         text, dropped = clean(lossy.replace("\ufffd", ""))
         return text, dropped + bad
-    text, dropped = clean(data.decode("cp1252", "ignore"))
-    return text, dropped + sum(data.count(byte) for byte in b"\x81\x8d\x8f\x90\x9d")
+    older = data.decode(older_encoding(data), "replace")
+    text, dropped = clean(older.replace("\ufffd", ""))
+    return text, dropped + older.count("\ufffd")
 
 
 def _plain(title: str) -> str:
