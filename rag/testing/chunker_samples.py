@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from rag.ingest.structure import Heading, sections_from
-from rag.types import Document, Page
+from rag.types import Document, Page, Section
 
 MARKDOWN_TABLE = "| item | price |\n|---|---|\n" + "".join(f"| part {n} | {n * 7} |\n" for n in range(200)) + "\n"
 """A table of 200 rows under a header, with a blank line behind it."""
@@ -45,7 +45,7 @@ def sample_documents() -> list[Document]:
         "combining": "e\u0301a\u0308 " * 500 + "a" + "\u0301" * 700,
     }
     plain = [_document(name, text) for name, text in texts.items()]
-    return [*plain, _handbook(prose), _bare_headings(), _deep(prose)]
+    return [*plain, _handbook(prose), _bare_headings(), _deep(prose), _definitions()]
 
 
 def _handbook(prose: str) -> Document:
@@ -96,6 +96,17 @@ def _deep(prose: str) -> Document:
     headings.append(Heading(1, title.strip(), sum(map(len, parts))))
     text = "".join([*parts, title, "\n", prose * 3])
     return replace(_document("deep", text), sections=sections_from(headings, len(text)))
+
+
+def _definitions() -> Document:
+    """Source code whose sections end before the next begins, with code of nobody's between, before and behind them."""
+    text, sections = "import os\n\n", []
+    for number in range(80):
+        start = len(text)
+        text += f"def f{number}(x):\n    return x + {number}\n"
+        sections.append(Section((f"f{number}",), start, len(text)))
+        text += f"\nVALUE_{number} = f{number}({number})\n\n" * (number % 3)
+    return replace(_document("definitions", text), media_type="text/x-python", sections=tuple(sections))
 
 
 def _document(name: str, text: str) -> Document:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from rag.types import Document, Section
 
+_MAX_DEPTH = 40  # sections within sections; deeper ones are text of theirs
 _MAX_LINES = 4
 _MAX_CHARS = 400
 
@@ -27,19 +28,32 @@ class Node:
 
 
 def outline(document: Document) -> Node:
-    """The whole document as a node whose children are its top sections. Its own heading is empty."""
+    """The whole document as a node without a heading; its children are the top sections, and what lies between them."""
     text = document.text
     root = Node(0, len(text), 0)
     open_ = [root]
     for section in document.sections:
         while len(open_) > 1 and section.start >= open_[-1].end:
-            open_.pop()
-        parent = open_[-1]
-        node = Node(section.start, min(section.end, parent.end), 0)
-        node.body = min(heading_end(text, section), node.end)
-        parent.children.append(node)
-        open_.append(node)
+            _close(open_.pop(), text)
+        if len(open_) <= _MAX_DEPTH:
+            parent = open_[-1]
+            node = Node(section.start, min(section.end, parent.end), 0)
+            node.body = min(heading_end(text, section), node.end)
+            parent.children.append(node)
+            open_.append(node)
+    while open_:
+        _close(open_.pop(), text)
     return root
+
+
+def _close(node: Node, text: str) -> None:
+    """Make text of the node's own that stands behind a child a child without a heading."""
+    children, node.children = node.children, []
+    for index, child in enumerate(children):
+        node.children.append(child)
+        end = children[index + 1].start if index + 1 < len(children) else node.end
+        if text[child.end : end].strip():
+            node.children.append(Node(child.end, end, child.end))
 
 
 def heading_end(text: str, section: Section) -> int:
