@@ -183,6 +183,15 @@ class Catalogue:
         with storage_errors(self._path), self._engine.connect() as connection:
             return [_to_chunk(row) for row in connection.execute(of_document.order_by(c.c.position)).mappings()]
 
+    def chunk_spans(self, document_id: str, *, generation: int) -> list[tuple[int, int]]:
+        """Where the chunks of one document start and end, in order."""
+        from sqlalchemy import select
+
+        c = tables.chunks().c
+        query = select(c.start, c.end).where(c.document_id == document_id, c.generation == generation)
+        with storage_errors(self._path), self._engine.connect() as connection:
+            return [(row.start, row.end) for row in connection.execute(query.order_by(c.start, c.position))]
+
     def totals(self) -> Totals:
         """Counts of everything stored, of the active generation where chunks are counted."""
         from sqlalchemy import func, select

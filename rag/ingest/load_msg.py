@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from plumbline.extras import require
 from rag.errors import DamagedFileError
 from rag.ingest.load_html import read_html
 from rag.ingest.load_mail import Head, message, safe_name, sent_at
@@ -36,7 +37,7 @@ _DATE_HEADER = re.compile(r"^Date:[ \t]*(.+(?:\n[ \t].+)*)", re.MULTILINE | re.I
 
 def open_msg(data: bytes, path: Path, budget: Budget) -> Opened:
     """A .msg file. Raises `DamagedFileError`."""
-    import olefile
+    olefile = require("olefile", "msg")
 
     try:
         mail = _Mail(olefile.OleFileIO(io.BytesIO(data)), path, budget)

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from plumbline.errors import PlumblineError
 from rag.errors import LoadError
 from rag.ingest.chunk.build import build_splitter
 from rag.ingest.item import Item
@@ -83,10 +84,12 @@ def prepare(job: Job, recipe: Recipe) -> Prepared:
         cuts = tuple(Cut(each, splitter.split(each) if splitter else None) for each in documents)
     except LoadError as error:
         reason = f"{error.reason}. {error.hint}" if error.hint else f"{error.reason}."
+    except PlumblineError as error:
+        reason = str(error)
     except OSError as error:
         reason = f"{error.strerror or error}."
     except MemoryError:
-        reason = "it needs more memory than there is."
+        reason = "it needs more memory than there is, or than loading.max_memory_bytes allows."
     except Exception as error:  # noqa: BLE001 (one bad file must never stop the others)
         reason = f"unexpected {type(error).__name__}: {error}"
     else:

@@ -12,10 +12,20 @@ from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from plumbline.text.sentences import sentences
 
 Span = tuple[int, int]
+
+
+class Sliceable(Protocol):
+    """A text, or what reads parts of one when they are asked for."""
+
+    def __getitem__(self, part: slice, /) -> str:
+        """text[part.start:part.stop]."""
+        ...
+
 
 SHARE = 0.5
 """A default, measured: sentences with at least this share of the best one's relevance make a passage longer."""
@@ -58,7 +68,7 @@ class _Sentence:
 
 def grown(
     found: Sequence[Found],
-    texts: Mapping[str, str],
+    texts: Mapping[str, Sliceable],
     chunks: Mapping[str, Sequence[Span]],
     count: int,
     *,
@@ -115,7 +125,7 @@ def _joins(rows: Sequence[_Sentence], free: Sequence[bool], index: int, middle: 
 
 
 def _sentences(
-    found: Sequence[Found], texts: Mapping[str, str], chunks: Mapping[str, Sequence[Span]]
+    found: Sequence[Found], texts: Mapping[str, Sliceable], chunks: Mapping[str, Sequence[Span]]
 ) -> list[_Sentence]:
     """The sentences of what was found, in order of their places; a region is what one passage may hold."""
     by_document: defaultdict[str, list[Found]] = defaultdict(list)

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from plumbline.trace import Stages, Tracing
 from rag.index.catalogue import Catalogue
 from rag.index.filters import Filter
 from rag.index.live import LiveIndex
 from rag.index.store import Found, Ranking, Search
-from rag.ingest.chunk import chunk_id
 from rag.retrieve.fuse import default_dense_weight, rrf, weighted
+from rag.retrieve.read import Reader
 from rag.retrieve.settings import RetrievalSettings
-from rag.types import Chunk, Hit
+from rag.types import Hit
 from routing.chat import Tags
 from routing.embedding import MeteredEmbedder
-
-_NOT: tuple[int | None, float | None] = (None, None)
 
 
 class Retriever:
@@ -37,10 +34,9 @@ class Retriever:
     ) -> None:
         self._live = live
         self._embedder = embedder
-        self._catalogue = catalogue
         self._settings = settings
         self._tracing = tracing
-        self._count = count
+        self._reader = Reader(catalogue, settings, count)
         chosen = settings.dense_weight
         self._dense_weight = default_dense_weight(embedder.embedder.name) if chosen is None else chosen
 
@@ -66,10 +62,10 @@ class Retriever:
         with stages.stage("retrieve", {"plumbline.store": live.store.name}) as span:
             search = Search(k, vector, text, condition)
             found = await live.store.search(search)
-            hits = self._hits(found, top_k, live.generation)
+            hits = self._reader.hits(self._fuse(found), found, top_k, live.generation)
             if not hits and (now := self._live.current()) != live:  # it was replaced while it was searched
                 found = await now.store.search(search)
-                hits = self._hits(found, top_k, now.generation)
+                hits = self._reader.hits(self._fuse(found), found, top_k, now.generation)
             span.set_attributes(
                 {
                     "plumbline.dense.found": len(found.dense),
@@ -80,49 +76,6 @@ class Retriever:
                 }
             )
         return hits
-
-    def _hits(self, found: Found, top_k: int, generation: int) -> list[Hit]:
-        """The best `top_k`; of chunks read as part of a larger span, each span once, at its best chunk's rank."""
-        ranked = self._fuse(found)
-        dense = {point_id: (rank, score) for rank, (point_id, score) in enumerate(found.dense, 1)}
-        lexical = {point_id: (rank, score) for rank, (point_id, score) in enumerate(found.lexical, 1)}
-        hits: list[Hit] = []
-        read: set[tuple[str, tuple[int, int]]] = set()
-        for start in range(0, len(ranked), top_k * 2):
-            some = ranked[start : start + top_k * 2]
-            chunks = self._catalogue.chunks([point_id for point_id, _ in some], generation=generation)
-            for point_id, score in some:
-                if point_id not in chunks:
-                    # The store may still hold a chunk that the catalogue has just replaced; it is on its way out.
-                    continue
-                chunk, document = chunks[point_id]
-                if chunk.parent is not None:
-                    if (chunk.document_id, chunk.parent) in read:
-                        continue
-                    read.add((chunk.document_id, chunk.parent))
-                    chunk = self._whole(chunk, chunk.parent)
-                hits.append(Hit(chunk, document, score, *dense.get(point_id, _NOT), *lexical.get(point_id, _NOT)))
-                if len(hits) == top_k:
-                    return hits
-        return hits
-
-    def _whole(self, chunk: Chunk, parent: tuple[int, int]) -> Chunk:
-        """The span that is read where `chunk` was found, as a chunk."""
-        start, end = parent
-        span = self._catalogue.span(chunk.document_id, start, end)
-        if span is None:
-            return chunk
-        return replace(
-            chunk,
-            id=chunk_id(chunk.document_id, start, end, span.text),
-            start=start,
-            end=end,
-            text=span.text,
-            tokens=self._count(span.text),
-            page=span.page,
-            section=span.section,
-            parent=None,
-        )
 
     def _fuse(self, found: Found) -> Ranking:
         if self._settings.mode == "dense":

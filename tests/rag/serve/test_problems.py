@@ -9,7 +9,7 @@ import re
 import pytest
 
 from plumbline.errors import ConfigError, InputError, MissingExtraError, PlumblineError, StorageError
-from rag.errors import LoadError, TooLargeError
+from rag.errors import LoadError, OverLimitError, TooLargeError
 from rag.serve.errors import FieldError, InvalidFieldError, RequestError
 from rag.serve.problems import Problem, internal, slug_of, status_of
 from routing.errors import ContextLengthError, DeadlineError, MissingKeyError, ModelError, RateLimitError
@@ -26,6 +26,8 @@ def made(kind: type[PlumblineError]) -> PlumblineError:
     """An error of the class, however it is made."""
     if issubclass(kind, TooLargeError):
         return kind("a.txt", 2_000_000, 1_000_000)
+    if issubclass(kind, OverLimitError):
+        return kind("a.zip", "it is a bomb", "loading.max_unpacked_bytes")
     if issubclass(kind, LoadError):
         return kind("a.txt", "it is odd")
     if issubclass(kind, ModelError):

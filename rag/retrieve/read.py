@@ -1,0 +1,128 @@
+"""From a ranking of chunks to what is read: the chunks themselves, the larger spans they belong to, or passages grown
+around the sentences that matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from rag.index.catalogue import Catalogue
+from rag.index.store import Found, Ranking
+from rag.ingest.chunk import chunk_id
+from rag.retrieve import grow
+from rag.retrieve.settings import RetrievalSettings
+from rag.types import Chunk, Hit
+
+_NOT: tuple[int | None, float | None] = (None, None)
+_CHUNKS_PER_READ = 32
+
+Sides = Callable[[str], tuple[int | None, float | None, int | None, float | None]]
+"""By a chunk's id: rank and score on the dense side, rank and score on the lexical side."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Reads from one knowledge base; `count` counts tokens as its chunker does."""
+
+    catalogue: Catalogue
+    settings: RetrievalSettings
+    count: Callable[[str], int]
+
+    def hits(self, ranked: Ranking, found: Found, top_k: int, generation: int) -> list[Hit]:
+        """The `top_k` best hits of a fused ranking of what was found, best first."""
+        sides = _sides(found)
+        if self.settings.expand == "passages":
+            return self._passages(ranked, sides, top_k, generation)
+        return self._chunks(ranked, sides, top_k, generation)
+
+    def _chunks(self, ranked: Ranking, sides: Sides, top_k: int, generation: int) -> list[Hit]:
+        """Chunks; of those that are read as part of a larger span, each span once, at its best chunk's rank."""
+        hits: list[Hit] = []
+        read: set[tuple[str, tuple[int, int]]] = set()
+        for chunk, document, score in self._stored(ranked, generation):
+            shown = chunk
+            if chunk.parent is not None:
+                if (chunk.document_id, chunk.parent) in read:
+                    continue
+                read.add((chunk.document_id, chunk.parent))
+                shown = self._span(chunk, *chunk.parent)
+            hits.append(Hit(shown, document, score, *sides(chunk.id)))
+            if len(hits) == top_k:
+                break
+        return hits
+
+    def _passages(self, ranked: Ranking, sides: Sides, top_k: int, generation: int) -> list[Hit]:
+        by_id = {chunk.id: (chunk, document) for chunk, document, _ in self._stored(ranked, generation)}
+        scores = dict(ranked)
+        candidates = [
+            grow.Found(chunk.id, chunk.document_id, chunk.start, chunk.end, max(scores[chunk.id], 0.0))
+            for chunk, _ in by_id.values()
+        ]
+        documents = {each.document_id for each in candidates}
+        spans = {each: self.catalogue.chunk_spans(each, generation=generation) for each in documents}
+        texts = {each: _StoredText(self.catalogue, each) for each in documents}
+        passages = grow.grown(
+            candidates,
+            texts,
+            spans,
+            top_k,
+            share=self.settings.passage_share,
+            max_chars=self.settings.passage_characters,
+        )
+        hits = []
+        for passage in passages:
+            chunk, document = by_id[passage.found.id]
+            shown = self._span(chunk, passage.start, passage.end)
+            hits.append(Hit(shown, document, passage.score, *sides(chunk.id)))
+        return hits
+
+    def _stored(self, ranked: Ranking, generation: int) -> Iterator[tuple[Chunk, str, float]]:
+        """The chunks of a ranking with their documents' names and scores, read as they are asked for.
+
+        The store may still hold a chunk that the catalogue has just replaced; it is on its way out, and left out.
+        """
+        for start in range(0, len(ranked), _CHUNKS_PER_READ):
+            some = ranked[start : start + _CHUNKS_PER_READ]
+            chunks = self.catalogue.chunks([point_id for point_id, _ in some], generation=generation)
+            for point_id, score in some:
+                if point_id in chunks:
+                    yield *chunks[point_id], score
+
+    def _span(self, chunk: Chunk, start: int, end: int) -> Chunk:
+        """Another span of the document of `chunk`, as a chunk."""
+        span = self.catalogue.span(chunk.document_id, start, end)
+        if span is None:  # the document was removed a moment ago
+            return chunk
+        return replace(
+            chunk,
+            id=chunk_id(chunk.document_id, start, end, span.text),
+            start=start,
+            end=end,
+            text=span.text,
+            tokens=self.count(span.text),
+            page=span.page,
+            section=span.section,
+            parent=None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _StoredText:
+    """The text of a document, of which only the parts that are looked at are read."""
+
+    catalogue: Catalogue
+    document_id: str
+
+    def __getitem__(self, part: slice) -> str:
+        span = self.catalogue.span(self.document_id, part.start, part.stop)
+        return "" if span is None else span.text
+
+
+def _sides(found: Found) -> Sides:
+    dense, lexical = _ranks(found.dense), _ranks(found.lexical)
+    return lambda point_id: (*dense.get(point_id, _NOT), *lexical.get(point_id, _NOT))
+
+
+def _ranks(ranking: Sequence[tuple[str, float]]) -> Mapping[str, tuple[int | None, float | None]]:
+    return {point_id: (rank, score) for rank, (point_id, score) in enumerate(ranking, 1)}
