@@ -14,14 +14,14 @@ MEBIBYTE = 2**20
 class LoadingSettings(Settings):
     """How files are read. Every limit is checked before it costs anything, and its error names the key.
 
-    `max_file_bytes` limits a file, `max_unpacked_bytes` all that comes out of one archive or office file,
-    `max_members` the files inside one, `max_depth` archives within archives; `max_seconds` and `max_memory_bytes` limit
-    the worker process that reads one file (memory: 0 for no limit; Linux only). `workers` is the number of worker
-    processes (0: one per core). `engine` "ray" reads on the Ray cluster at `ray_address`: "auto" is the one that runs
-    here or that RAY_ADDRESS names, "local" one that is started for the purpose (extra `ray`). `ocr` reads pages without text through OCR (extra `ocr`); `pdf_tables` writes tables
-    of a PDF in Markdown, or leaves them as the lines they are; `redact` masks secrets,
-    personal data or both before anything is stored or sent; `duplicates` says what becomes of a file whose text is
-    already there under another name.
+    `max_file_bytes` limits a file, `max_unpacked_bytes` all that comes out of one archive or office file, `max_members`
+    the files inside one, `max_depth` archives within archives; `max_seconds` and `max_memory_bytes` limit the worker
+    process that reads one file (memory: 0 for no limit; Linux only). `workers` is the number of worker processes (0:
+    one per core). `engine` "ray" reads on the Ray cluster at `ray_address`: "auto" is the one that runs here or that
+    RAY_ADDRESS names, "local" one that is started for the purpose (extra `ray`). `ocr` reads pages without text through
+    OCR (extra `ocr`); `pdf_tables` writes tables of a PDF in Markdown, or leaves them as the lines they are; `redact`
+    masks secrets, personal data or both before anything is stored or sent; `duplicates` says what becomes of a file
+    whose text is already there under another name.
     """
 
     max_file_bytes: Annotated[int, Field(ge=1)] = 100 * MEBIBYTE

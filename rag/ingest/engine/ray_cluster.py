@@ -15,8 +15,8 @@ from typing import Any
 
 from plumbline.extras import require
 from rag.errors import RagError
-from rag.ingest.engine.frames import packed, unpacked
-from rag.ingest.engine.line import Line, Result
+from rag.ingest.engine.frames import unpacked
+from rag.ingest.engine.line import Line
 from rag.ingest.engine.ray_connection import connect, disconnect
 from rag.ingest.engine.ray_node import Delivery, Order, prepare_here, release
 from rag.ingest.prepare import Job, Prepared, Recipe
@@ -127,12 +127,12 @@ class RayEngine:
         return delivery
 
 
-def _unshared(job: Job, node: str) -> Result:
+def _unshared(job: Job, node: str) -> Prepared:
     reason = (
         f"the Ray node {node} has no file {job.item.path}, and this machine has it. "
         "Put files where every node finds them under the same path (a shared file system), or ingest URLs."
     )
-    return packed(Prepared(job.item, error=reason))
+    return Prepared(job.item, error=reason)
 
 
 def _given_up(error: Exception) -> str:

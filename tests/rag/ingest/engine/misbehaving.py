@@ -29,6 +29,9 @@ def prepare(job: Job, recipe: Recipe) -> Prepared:
                 os.kill(os.getpid(), signal.SIGKILL)
         case "kill":
             os.kill(os.getpid(), signal.SIGKILL)
+        case "kill-parent":
+            os.kill(os.getppid(), signal.SIGKILL)
+            time.sleep(600)
         case "exit":
             sys.exit(int(argument))
         case "sleep":
