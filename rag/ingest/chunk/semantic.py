@@ -64,7 +64,7 @@ class SemanticChunker:
         """The sentences, each within the budget."""
         tokens = self._budget.index(document.text)
         pieces: list[Span] = []
-        for start, end in sentences(document.text):
+        for start, end in sentences(document.text, longest=None):
             count = tokens.count(start, end)
             if count <= self._budget.size:
                 pieces.append((start, end, count))
