@@ -81,13 +81,14 @@ class RayEngine:
         """Open lanes for the cores there are, and for those of nodes that join later."""
         try:
             while True:
-                wanted = await asyncio.to_thread(self._lanes_wanted)
-                lanes.extend(asyncio.create_task(self._lane(line)) for _ in range(wanted - len(lanes)))
+                missing = self._lanes_wanted() - len(lanes)
+                lanes.extend(asyncio.create_task(self._lane(line)) for _ in range(missing))
                 await asyncio.sleep(GROW_SECONDS)
         except Exception as error:  # noqa: BLE001 (raised again where the results are awaited)
             line.fail(error)
 
     def _lanes_wanted(self) -> int:
+        # Not in a thread, though it asks the cluster: it may outlive us there, and Ray then connects again by itself.
         cores = int(self._ray.cluster_resources().get("CPU", 0))
         return self._recipe.loading.workers or LANES_PER_CORE * max(cores, 1)
 

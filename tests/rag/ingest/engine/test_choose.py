@@ -1,7 +1,9 @@
+import sys
 from collections.abc import Iterator
 
 import pytest
 
+from plumbline.errors import MissingExtraError
 from rag.ingest.engine.choose import INLINE_BYTES, INLINE_JOBS, engine_for
 from rag.ingest.engine.inline import InlineEngine
 from rag.ingest.engine.workers import WorkerEngine
@@ -48,3 +50,19 @@ def test_looks_no_further_than_it_must() -> None:
         raise AssertionError("looked too far")
 
     engine_for(RECIPE, jobs())
+
+
+def test_ray_is_taken_for_whatever_there_is() -> None:
+    pytest.importorskip("ray")
+    from rag.ingest.engine.ray_cluster import RayEngine
+
+    jobs = [job("a.txt")]
+    chosen, offered = engine_for(Recipe(LoadingSettings(engine="ray"), None), iter(jobs))
+    assert type(chosen) is RayEngine
+    assert list(offered) == jobs
+
+
+def test_without_ray_its_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)  # as if it were not installed
+    with pytest.raises(MissingExtraError, match=r"plumbline\[ray\]"):
+        engine_for(Recipe(LoadingSettings(engine="ray"), None), iter([job("a.txt")]))
