@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import pickle
+import time
 from collections.abc import AsyncGenerator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
@@ -15,6 +16,15 @@ from rag.ingest.engine.ray_node import Order, prepare_here, release
 from rag.ingest.prepare import Job, Prepared, Recipe
 
 WINDOW_JOBS = 1024
+SLOWLY = "benchmarks._ray_data:prepare_slowly"
+
+
+def prepare_slowly(job: Job, recipe: Recipe) -> Prepared:  # noqa: ARG001 (it has the shape of `prepare`)
+    """Nothing is read; a job named "3 s" takes three seconds, every other no time."""
+    seconds, _, unit = job.item.name.partition(" ")
+    if unit == "s":
+        time.sleep(float(seconds))
+    return Prepared(job.item, hash=job.item.name)
 
 
 class RayDataEngine:
@@ -23,9 +33,8 @@ class RayDataEngine:
     The process must be connected to a cluster.
     """
 
-    def __init__(self, recipe: Recipe, window: int = WINDOW_JOBS) -> None:
-        self._order = Order(recipe, "rag.ingest.prepare:prepare", release())
-        self._window = window
+    def __init__(self, recipe: Recipe, *, function: str = "rag.ingest.prepare:prepare") -> None:
+        self._order = Order(recipe, function, release())
 
     async def prepared(self, jobs: Iterator[Job]) -> AsyncGenerator[Prepared, None]:
         """As `Engine.prepared`, but for errors: a task that Ray Data gives up ends the run."""
@@ -41,8 +50,9 @@ class RayDataEngine:
     async def close(self) -> None:
         """Nothing is held."""
 
-    def _windows(self, jobs: Iterator[Job]) -> Iterator[list[Job]]:
-        while window := list(islice(jobs, self._window)):
+    @staticmethod
+    def _windows(jobs: Iterator[Job]) -> Iterator[list[Job]]:
+        while window := list(islice(jobs, WINDOW_JOBS)):
             yield window
 
     def _results(self, window: list[Job]) -> list[Any]:
