@@ -130,7 +130,7 @@ class RayEngine:
 
 def _unshared(job: Job, node: str) -> Prepared:
     reason = (
-        f"the Ray node {node} has no file {job.item.path}, and this machine has it. "
+        f"the Ray node {node} has no file {job.item.source}, and this machine has it. "
         "Put files where every node finds them under the same path (a shared file system), or ingest URLs."
     )
     return Prepared(job.item, error=reason)

@@ -12,6 +12,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -333,6 +334,19 @@ async def test_nodes_that_cannot_do_the_work_end_the_run(
     engines.append(RayEngine(recipe(nodes)))
     with pytest.raises(RagError, match=rf"has Plumbline {release()}, and this process 0\.0\.1"):
         await outcomes(engines[1], "a")
+
+
+async def test_nodes_without_our_packages_are_told_of(
+    nodes: TwoNodes, engines: list[RayEngine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = ModuleType("only_here")
+    exec("def prepare_here(order, jobs): ...", module.__dict__)
+    monkeypatch.setitem(sys.modules, "only_here", module)
+    monkeypatch.setattr(ray_cluster, "prepare_here", module.prepare_here)
+    with pytest.raises(
+        RagError, match=r"cannot prepare files: .*No module named 'only_here'.*Every node needs the same"
+    ):
+        await outcomes(engine_of(engines, nodes), "a")
 
 
 async def test_the_connection_of_the_program_is_left_alone(nodes: TwoNodes, engines: list[RayEngine]) -> None:
