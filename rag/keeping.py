@@ -26,7 +26,9 @@ class Keeping:
         _loop: LoopThread
 
         @property
-        def parts(self) -> Parts: ...  # noqa: D102
+        def parts(self) -> Parts:
+            """What the knowledge base is made of."""
+            ...
 
     def ingest(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
+from zlib import crc32
 
 from plumbline.text.sentences import Span, sentences
 from plumbline.text.tokens import DEFAULT_TOKENIZER, TokenIndex, Tokenizer
@@ -11,6 +12,11 @@ from rag.ingest.chunk import chunks_from
 from rag.ingest.chunk.budget import Budget, off_the_loop
 from rag.ingest.chunk.cutter import Cutter
 from rag.types import Chunk, Document
+
+_CHOSEN_FILL = (
+    0.9  # how much of the budget an end of a sentence must leave filled to be chosen though it is not the last
+)
+_AROUND = 12  # characters on each side of an end tell it from others
 
 
 class SentenceChunker:
@@ -50,11 +56,21 @@ class _Ends:
         self._ends = [end for _, end in found]
 
     def boundary(self, start: int, covered: int, limit: int) -> int:
-        """A `Boundary`: the last end of a sentence."""
-        index = bisect_right(self._ends, limit) - 1
-        if index >= 0 and self._ends[index] > covered:
-            return self._ends[index]
+        """A `Boundary`: of the ends of sentences near the limit one that the text around tells, else the last.
+
+        So cuts behind an edit fall into step again after a few chunks, and those keep their vectors.
+        """
+        last = bisect_right(self._ends, limit)
+        first = bisect_right(self._ends, max(covered, start + int(_CHOSEN_FILL * (limit - start))))
+        if first < last:
+            return max(self._ends[first:last], key=self._rank)
+        if last and self._ends[last - 1] > covered:
+            return self._ends[last - 1]
         return -1 if start < covered else 0
+
+    def _rank(self, end: int) -> int:
+        around = self._tokens.text[max(end - _AROUND, 0) : end + _AROUND]
+        return crc32(around.encode("utf-8", "replace"))
 
     def begin(self, start: int, cut: int, following: int) -> int:
         """A `Begin`: the first of the sentences at the end that fit the overlap together."""

@@ -11,7 +11,7 @@ from plumbline.errors import InputError, PlumblineError
 from plumbline.extras import require
 from rag.errors import LoadError, MissingFileError, TooLargeError, UnreadableFileError
 from rag.ingest.item import Item, PassedOver
-from rag.ingest.load_formats import suffix_of, unsupported
+from rag.ingest.load.formats import suffix_of, unsupported
 from rag.ingest.settings import LoadingSettings
 from rag.ingest.source.address import address, last_part
 

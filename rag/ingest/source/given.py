@@ -12,7 +12,7 @@ from hashlib import blake2b, sha256
 from plumbline.errors import InputError
 from rag.ingest.item import Item, PassedOver
 from rag.ingest.load import source_id
-from rag.ingest.load_text import markdown_headings
+from rag.ingest.load.text import markdown_headings
 from rag.ingest.source.address import last_part
 from rag.ingest.structure import clean, sections_from
 from rag.types import Document, MetadataValue

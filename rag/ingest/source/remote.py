@@ -14,7 +14,7 @@ from hashlib import blake2b
 from plumbline.errors import InputError
 from rag.errors import LoadError, MissingFileError
 from rag.ingest.item import Item, PassedOver
-from rag.ingest.load_formats import SUPPORTED, suffix_of, unsupported
+from rag.ingest.load.formats import SUPPORTED, suffix_of, unsupported
 from rag.ingest.settings import LoadingSettings
 from rag.ingest.source import buckets, http
 from rag.ingest.source.address import address, check, is_http, last_part

@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 from rag.errors import EmptyFileError, TooLargeError
 from rag.ingest.item import Item, PassedOver
-from rag.ingest.load_formats import SUPPORTED, sniff, suffix_of
+from rag.ingest.load.formats import SUPPORTED, sniff, suffix_of
 from rag.ingest.settings import LoadingSettings
 
 _OLE_MAGIC = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
