@@ -4,7 +4,7 @@ import fpdf
 
 from rag.ingest.load.pdf import read_pdf
 from rag.ingest.structure import Extracted
-from tests.rag.ingest.load.pdf_files import PROSE, fpdf, new, out, rows
+from tests.rag.ingest.load.pdf_files import PROSE, new, out, rows
 
 
 def read(data: bytes) -> Extracted:
