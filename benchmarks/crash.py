@@ -2,9 +2,9 @@
 
 Run:  python -m benchmarks.crash --kills 1000
 Writes documents of its own, in three rounds of one folder: at first, after edits, removals and additions, and again
-with another chunk size, so that the whole index is built anew beside the old one. The ingesting process is killed
-at moments spread evenly over the time that an undisturbed run takes. After each round the sorted export of documents, chunks,
-vectors and postings must be the same bytes as without kills, and `rag verify` must find nothing.
+with another chunk size, so that the whole index is built anew beside the old one. The ingesting process is killed at
+moments spread evenly over the time that an undisturbed run takes. After each round the sorted export of documents,
+chunks, vectors and postings must be the same bytes as without kills, and `rag verify` must find nothing.
 """
 
 from __future__ import annotations
