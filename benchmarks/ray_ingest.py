@@ -33,6 +33,7 @@ from rag.ingest.source.folder import FolderSource
 
 CORPUS = Path(__file__).parents[1] / "examples" / "corpus"
 LOOP = LoopThread()
+SLOW_FILES = 6000
 MEGABYTE = 1e6
 OBJECT_STORE_BYTES = 256 * 2**20
 
@@ -63,7 +64,7 @@ def main() -> None:
                 engines[f"Ray Data, {nodes} nodes"] = RayDataEngine(recipe)
             expected = report(engines, jobs, expected, arguments.rounds)
             if nodes == max(arguments.nodes):
-                report_slow(recipe, nodes, arguments.files, arguments.slow)
+                report_slow(recipe, nodes, arguments.slow)
 
 
 def jobs_of(folder: Path) -> list[Job]:
@@ -111,11 +112,11 @@ def report(engines: dict[str, Engine], jobs: Sequence[Job], expected: list[objec
     return expected
 
 
-def report_slow(recipe: Recipe, nodes: int, files: int, slow: float) -> None:
+def report_slow(recipe: Recipe, nodes: int, slow: float) -> None:
     """A line for each way through Ray: how long it takes when one file, early on, takes `slow` seconds."""
-    names = [f"{slow:g} s" if number == 100 else f"{number}" for number in range(files)]
+    names = [f"{slow:g} s" if number == 100 else f"{number}" for number in range(SLOW_FILES)]
     jobs = [Job(Item(name, name, f"https://localhost/{name}", 100, "")) for name in names]
-    print(f"\n{files} files without any work, and one of them of {slow:g} s: seconds in all")
+    print(f"\n{SLOW_FILES} files without any work, and one of them of {slow:g} s: seconds in all")
     engines: dict[str, Engine] = {
         f"Ray, {nodes} nodes": RayEngine(recipe, function=SLOWLY),
         f"Ray Data, {nodes} nodes": RayDataEngine(recipe, function=SLOWLY),

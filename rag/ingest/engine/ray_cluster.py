@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Iterator
 from itertools import chain
-from pathlib import Path
 from typing import Any
 
 from plumbline.extras import require
@@ -18,7 +17,7 @@ from rag.errors import RagError
 from rag.ingest.engine.frames import unpacked
 from rag.ingest.engine.line import Line
 from rag.ingest.engine.ray_connection import connect, disconnect
-from rag.ingest.engine.ray_node import Delivery, Order, prepare_here, release
+from rag.ingest.engine.ray_node import Delivery, Order, is_unseen, prepare_here, release
 from rag.ingest.prepare import Job, Prepared, Recipe
 
 AHEAD_JOBS = 65_536
@@ -115,8 +114,8 @@ class RayEngine:
             line.give(place, Prepared(job.item, error=_given_up(error)))
             return
         for number, ((place, job), result) in enumerate(zip(batch, delivery.results, strict=True)):
-            is_unseen = number in delivery.unseen and await asyncio.to_thread(Path(job.item.path).exists)
-            line.give(place, _unshared(job, delivery.node) if is_unseen else result)
+            is_unshared = number in delivery.unseen and not await asyncio.to_thread(is_unseen, job)
+            line.give(place, _unshared(job, delivery.node) if is_unshared else result)
 
     async def _delivery(self, batch: Batch) -> Delivery:
         reference = self._task.remote(self._order, [job for _, job in batch])

@@ -49,7 +49,7 @@ def prepare_here(order: Order, jobs: Sequence[Job]) -> Delivery:
     node = platform.node()
     if order.release != release():
         raise RagError(f"The node {node} has Plumbline {release()}, and this process {order.release}.")
-    unseen = frozenset(place for place, job in enumerate(jobs) if _is_unseen(job))
+    unseen = frozenset(place for place, job in enumerate(jobs) if is_unseen(job))
     return Delivery(node, _reader(order).read(jobs), unseen)
 
 
@@ -75,7 +75,8 @@ def _reader(order: Order) -> Reader:
     return Reader(order)
 
 
-def _is_unseen(job: Job) -> bool:
+def is_unseen(job: Job) -> bool:
+    """Whether the job's file does not exist on this machine."""
     item = job.item
     if item.document is not None or "://" in item.path:
         return False

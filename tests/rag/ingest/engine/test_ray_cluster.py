@@ -54,10 +54,11 @@ class TwoNodes:
     def put_back(self) -> None:
         self.second = self.cluster.add_node(**NODE)
 
-    def at_work(self, node: Any) -> list[int]:
-        """The processes in which `node` is preparing something right now."""
-        (raylet,) = node.all_processes["raylet"]
-        return [pid for pid, parent in preparing() if parent == raylet.process.pid]
+    def at_work(self, *nodes: Any) -> list[int]:
+        """The processes in which `nodes` (or all) are preparing something right now."""
+        raylets = [node.all_processes["raylet"] for node in nodes or self.cluster.list_all_nodes()]
+        parents = {raylet.process.pid for (raylet,) in raylets}
+        return [pid for pid, parent in preparing() if parent in parents]
 
 
 @pytest.fixture(scope="module")
@@ -191,10 +192,10 @@ def test_a_cluster_makes_the_same_knowledge_base(
 
 
 def test_a_killed_process_loses_nothing(nodes: TwoNodes, folder: Path, expected: str, tmp_path: Path) -> None:
-    def kill(processes: list[tuple[int, int]]) -> None:
-        os.kill(processes[0][0], signal.SIGKILL)
+    def kill(processes: list[int]) -> None:
+        os.kill(processes[0], signal.SIGKILL)
 
-    with RAG.open(tmp_path / "kb", settings=settings(nodes)) as base, Meanwhile(lambda: [*preparing()], kill):
+    with RAG.open(tmp_path / "kb", settings=settings(nodes)) as base, Meanwhile(nodes.at_work, kill):
         base.ingest(folder)
         assert exported(base) == expected
 
@@ -288,10 +289,10 @@ async def test_the_jobs_that_are_taken_are_bounded(
 async def test_what_is_ended_early_leaves_nothing_behind(nodes: TwoNodes, engines: list[RayEngine]) -> None:
     async with aclosing(engine_of(engines, nodes).prepared(map(job, ["a", *["sleep 600"] * 200]))) as results:
         task = asyncio.ensure_future(anext(results))
-        await asyncio.to_thread(until, lambda: [*preparing()])
+        await asyncio.to_thread(until, nodes.at_work)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-    await asyncio.to_thread(until, lambda: not [*preparing()])
+    await asyncio.to_thread(until, lambda: not nodes.at_work())
     assert await outcomes(engines[0], "b") == ["b"]
 
 
