@@ -6,9 +6,8 @@ The only file that knows every implementation.
 from __future__ import annotations
 
 import os
-import threading
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +25,7 @@ from rag.index.live import LiveIndex
 from rag.index.manifest import Manifest
 from rag.index.store import Store
 from rag.ingest.chunk import Chunker
+from rag.ingest.chunk.build import build_chunker, build_splitter
 from rag.retrieve.search import Retriever
 from rag.settings import RagSettings
 from routing.chat import ChatModel
@@ -33,6 +33,7 @@ from routing.cost.ledger import Ledger
 from routing.cost.ledger import component as ledger_component
 from routing.cost.prices import parse_price, shipped_prices
 from routing.embedding import MeteredEmbedder
+from routing.lazy import LazyRouter
 from routing.meter import Meter
 from routing.models.catalog import DEFAULT_CATALOG, Catalog
 from routing.router import Router
@@ -79,12 +80,11 @@ class Parts:
     chunker: Chunker
     retriever: Retriever
     model_name: str
-    make_router: Callable[[], Router]
+    answering: LazyRouter
+    writing: LazyRouter
     meter: Meter
     system_prompt: Prompt
     question_prompt: Prompt
-    _routers: list[Router] = field(default_factory=list)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def store(self) -> Store:
@@ -94,15 +94,12 @@ class Parts:
     @property
     def router(self) -> Router:
         """The router, made when it is first needed: searching and ingesting work without the chat model's key."""
-        with self._lock:
-            if not self._routers:
-                self._routers.append(self.make_router())
-            return self._routers[0]
+        return self.answering.get()
 
     async def close(self) -> None:
         """Close everything, in the reverse order of opening."""
-        if self._routers:
-            await self._routers[0].close()
+        await self.answering.close()
+        await self.writing.close()
         await self.embedder.embedder.close()
         await self.live.close()
         self.engine.dispose()
@@ -186,14 +183,20 @@ def build(
     meter = build_meter(opened_home, settings)
     metered = MeteredEmbedder(embedder, meter=meter, retry=settings.routing.retry)
 
-    def make_router() -> Router:
-        models = [model or catalog.chat_model(generation.model, environ=environ)]
+    def chat_model() -> ChatModel:
+        return model or catalog.chat_model(generation.model, environ=environ)
+
+    def answering() -> Router:
+        models = [chat_model()]
         fallback = settings.routing.fallback
         if fallback not in (NO_FALLBACK, models[0].name):
             models.append(catalog.chat_model(fallback, environ=environ))
         return Router(models, meter=meter, retry=settings.routing.retry)
 
-    chunker = build_chunker(settings)
+    # What a chunker has written is stored for good: no fallback writes it.
+    writing = LazyRouter(lambda: Router([chat_model()], meter=meter, retry=settings.routing.retry))
+    model_name = model.name if model else catalog.full_name(generation.model)
+    chunker = build_chunker(settings.chunking, metered, model_name, writing.get, meter.prices)
     facts = {**embedding_facts(embedder), "chunking": chunker.name}
     live = LiveIndex(
         Generations(engine, file),
@@ -217,8 +220,9 @@ def build(
         embedder=metered,
         chunker=chunker,
         retriever=Retriever(live, metered, catalogue, settings.retrieval, meter.tracing, count),
-        model_name=model.name if model else catalog.full_name(generation.model),
-        make_router=make_router,
+        model_name=model_name,
+        answering=LazyRouter(answering),
+        writing=writing,
         meter=meter,
         system_prompt=system_prompt,
         question_prompt=question_prompt,
@@ -228,7 +232,6 @@ def build(
 def build_ingestor(parts: Parts) -> Ingestor:
     """What brings documents into the knowledge base that `parts` make up."""
     from rag.index.backlog import Backlog
-    from rag.ingest.chunk.build import build_splitter
     from rag.ingest.engine.choose import engine_for
     from rag.ingest.indexing import Indexer
     from rag.ingest.sync import Ingestor
@@ -252,15 +255,6 @@ def build_meter(home: Home, settings: RagSettings) -> Meter:
         name: parse_price(name, price.model_dump(exclude_none=True)) for name, price in settings.routing.prices.items()
     }
     return Meter(home.tracing, home.ledger, shipped_prices().with_prices(own_prices))
-
-
-def build_chunker(settings: RagSettings) -> Chunker:
-    """The chunker the settings ask for."""
-    from rag.ingest.chunk.build import build_splitter
-
-    splitter = build_splitter(settings.chunking)
-    assert splitter is not None
-    return splitter
 
 
 def embedding_facts(embedder: Embedder) -> dict[str, str]:

@@ -1,11 +1,13 @@
-"""From settings to a chunker: those that need nothing but the text."""
+"""From settings to a chunker."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from plumbline.errors import ConfigError
+from rag.ingest.chunk import Chunker
 from rag.ingest.chunk.fixed import FixedChunker
 from rag.ingest.chunk.parent_child import ParentChildChunker
 from rag.ingest.chunk.recursive import RecursiveChunker
@@ -13,6 +15,13 @@ from rag.ingest.chunk.sentence import SentenceChunker
 from rag.ingest.chunk.structure import StructureChunker
 from rag.ingest.settings import ChunkingSettings
 from rag.types import Chunk, Document
+
+if TYPE_CHECKING:
+    from routing.cost.prices import PriceTable
+    from routing.embedding import MeteredEmbedder
+    from routing.router import Router
+
+EXTRACTIVE = "extractive/"
 
 
 class Splitter(Protocol):
@@ -64,3 +73,38 @@ def _of_one_size(chunking: ChunkingSettings) -> Splitter | None:
             return StructureChunker(size=size, overlap=overlap, tokenizer=tokenizer)
         case _:
             return None
+
+
+def build_chunker(
+    chunking: ChunkingSettings,
+    embedder: MeteredEmbedder,
+    model: str,
+    make_router: Callable[[], Router],
+    prices: PriceTable,
+) -> Chunker:
+    """The chunker that the settings ask for; `model` answers through the router, which is made when it is needed.
+
+    Raises `ConfigError` as `build_splitter`, for an embedder that gives no vectors of tokens where they are needed, and
+    for a model that quotes and cannot write.
+    """
+    if (splitter := build_splitter(chunking)) is not None:
+        return splitter
+    size, overlap, tokenizer = chunking.size, chunking.overlap, chunking.tokenizer
+    if chunking.chunker == "contextual":
+        from rag.ingest.chunk.contextual import ContextualChunker
+
+        if model.startswith(EXTRACTIVE):
+            raise ConfigError(
+                f"The chunker 'contextual' needs a language model; '{model}' only quotes.",
+                key="generation.model",
+                value=model,
+                hint="Name one, e.g. openai/…, anthropic/… or vllm/…, or choose another chunker.",
+            )
+        return ContextualChunker(model, make_router, prices, size=size, overlap=overlap, tokenizer=tokenizer)
+    if chunking.chunker == "late":
+        from rag.ingest.chunk.late import LateChunker
+
+        return LateChunker(embedder, size=size, tokenizer=tokenizer)
+    from rag.ingest.chunk.semantic import SemanticChunker
+
+    return SemanticChunker(embedder, size=size, tokenizer=tokenizer)

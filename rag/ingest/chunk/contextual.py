@@ -7,7 +7,7 @@ in the chunk, so the document stands first and providers read it from their cach
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -36,14 +36,17 @@ class ContextualChunker:
     """The recursive chunker's spans, each with one or two sentences of a model behind its headings in `context`.
 
     A document of more than `reads` estimated tokens is shown in views of about that length around the chunks. The
-    first call about a view is made alone, so that those after it find it in the provider's cache; at most `concurrency`
-    calls about a document are open at a time. `prices` are for `forecast`; the router prices the calls themselves.
+    first call about a view is made alone, so that those after it find it in the provider's cache; at most
+    `concurrency` calls about a document are open at a time. `make_router` gives the router to `model` at every
+    call, and is not asked before, so that a knowledge base opens without a key; `prices` are for `forecast`, the
+    router prices the calls themselves.
     Raises `InputError` and `ConfigError` as the recursive chunker does; `chunk` raises `ModelError` when a call fails.
     """
 
     def __init__(
         self,
-        router: Router,
+        model: str,
+        make_router: Callable[[], Router],
         prices: PriceTable,
         *,
         size: int = 512,
@@ -52,7 +55,8 @@ class ContextualChunker:
         reads: int = 24_000,
         concurrency: int = 4,
     ) -> None:
-        self._router = router
+        self._model = model
+        self._make_router = make_router
         self._prices = prices
         self._base = RecursiveChunker(size=size, overlap=overlap, tokenizer=tokenizer)
         self._prompt: Prompt = load_prompt("context")
@@ -63,10 +67,6 @@ class ContextualChunker:
     def name(self) -> str:
         """Such as "contextual openai/gpt-5-nano 3f0a1b2c recursive 512/50 cl100k_base": the prompt's hash is in it."""
         return f"contextual {self._model} {self._prompt.hash[:8]} {self._base.name}"
-
-    @property
-    def _model(self) -> str:
-        return next(iter(self._router.models))
 
     async def chunk(self, document: Document) -> list[Chunk]:
         """The chunks of `document`; asks the model once for each."""
@@ -101,7 +101,7 @@ class ContextualChunker:
 
     async def _situated(self, head: Message, chunk: Chunk, calls: asyncio.Semaphore) -> Chunk:
         async with calls:
-            response = await self._router.complete(_request(head, chunk))
+            response = await self._make_router().complete(_request(head, chunk))
         written = " ".join(response.text.split())
         return replace(chunk, context="\n".join(filter(None, (chunk.context, written))))
 

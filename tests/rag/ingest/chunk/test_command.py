@@ -14,8 +14,6 @@ from typer.testing import CliRunner
 from plumbline.errors import ConfigError
 from rag.errors import MissingFileError
 from rag.ingest.chunk import command
-from rag.ingest.chunk.recursive import RecursiveChunker
-from rag.settings import RagSettings
 
 MARKDOWN = "# Returns\n\nThe refund window is thirty days.\n\n## Costs\n\n" + "Who pays? The customer does. " * 40
 
@@ -84,16 +82,17 @@ def test_the_documents_of_an_archive(rag: Shell) -> None:
     assert "bad.pdf" in rag("both.zip")[1]
 
 
-def test_a_chunker_that_asks_a_model_comes_from_the_composition_root(
-    rag: Shell, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def build(settings: RagSettings, *_: object) -> RecursiveChunker:
-        assert settings.chunking.chunker == "semantic"
-        return RecursiveChunker(size=settings.chunking.size, overlap=0)
-
-    monkeypatch.setattr("rag.config.build_chunker", build)
-    lines = rag.json("returns.md", "--chunker", "semantic", "--size", 64, "--overlap", 0)
+@pytest.mark.parametrize("chunker", ["semantic", "late"])
+def test_a_chunker_that_asks_a_model(rag: Shell, chunker: str) -> None:
+    lines = rag.json("returns.md", "--chunker", chunker, "--size", 64, "--overlap", 0)
     assert "".join("".join(line["text"].split()) for line in lines) == "".join(MARKDOWN.split())
+    assert all(line["tokens"] <= 64 for line in lines)
+
+
+def test_an_extractive_model_writes_no_context(rag: Shell) -> None:
+    with pytest.raises(ConfigError, match=r"needs a language model.*extractive/default") as caught:
+        rag("returns.md", "--chunker", "contextual")
+    assert caught.value.key == "generation.model"
 
 
 def test_errors_name_what_is_wrong(rag: Shell) -> None:

@@ -19,29 +19,33 @@ CACHING = PriceTable({"acme/small": Price(Decimal(1), Decimal(4), cached_input=D
 TEXT = "The quarterly report of Acme speaks about revenue. " * 120
 
 
+def contextual(routed, model, prices, **settings):
+    return ContextualChunker(model.name, lambda: routed(model), prices, **settings)
+
+
 def document(text: str = TEXT) -> Document:
     return Document("doc", "s", "acme-q3.txt", text, "", "text/plain")
 
 
 async def test_conformance(routed):
-    chunker = ContextualChunker(routed(ScriptedChatModel("It is about returns.")), FREE, size=64, overlap=8)
+    chunker = contextual(routed, ScriptedChatModel("It is about returns."), FREE, size=64, overlap=8)
     assert isinstance(chunker, PricedChunker)
     await check_chunker(chunker, max_tokens=64, count=tokenizer().count)
 
 
 async def test_what_the_model_writes_stands_before_the_chunk_and_in_its_hash(routed):
     model = ScriptedChatModel(lambda request: f"About  {request.messages[-1].content[:13]}\nin Q3. ")
-    chunks = await ContextualChunker(routed(model), FREE, size=64, overlap=0).chunk(document())
+    chunks = await contextual(routed, model, FREE, size=64, overlap=0).chunk(document())
     assert chunks[0].context == "acme q3\nAbout The quarterly in Q3."
     assert chunks[0].indexed_text.endswith(chunks[0].text)
-    plain = await ContextualChunker(routed(ScriptedChatModel("Else.")), FREE, size=64, overlap=0).chunk(document())
+    plain = await contextual(routed, ScriptedChatModel("Else."), FREE, size=64, overlap=0).chunk(document())
     assert [chunk.id for chunk in plain] == [chunk.id for chunk in chunks]
     assert plain[0].hash != chunks[0].hash
 
 
 async def test_every_call_begins_with_the_same_document_and_asks_to_cache_it(routed):
     model = ScriptedChatModel("Context.")
-    chunks = await ContextualChunker(routed(model), FREE, size=64, overlap=8).chunk(document())
+    chunks = await contextual(routed, model, FREE, size=64, overlap=8).chunk(document())
     assert len(model.requests) == len(chunks) > 5
     assert len({request.messages[0] for request in model.requests}) == 1
     assert TEXT in model.requests[0].messages[0].content
@@ -70,14 +74,14 @@ class Counting(ScriptedChatModel):
 
 async def test_the_first_call_is_alone_and_the_others_are_few_at_a_time(routed):
     model = Counting()
-    await ContextualChunker(routed(model), FREE, size=64, overlap=8, concurrency=3).chunk(document())
+    await contextual(routed, model, FREE, size=64, overlap=8, concurrency=3).chunk(document())
     assert (model.beside_first, model.most) == (0, 3)
 
 
 async def test_a_long_document_is_shown_around_the_chunk(routed):
     text = "\n\n".join(f"Paragraph {n} speaks about item {n} of the inventory." for n in range(400))
     model = ScriptedChatModel("Context.")
-    chunks = await ContextualChunker(routed(model), FREE, size=32, overlap=0, reads=1000).chunk(document(text))
+    chunks = await contextual(routed, model, FREE, size=32, overlap=0, reads=1000).chunk(document(text))
     heads = {request.messages[0].content for request in model.requests}
     assert 3 < len(heads) < len(chunks) / 5
     assert max(map(len, heads)) < len(text) / 2
@@ -88,13 +92,13 @@ async def test_a_long_document_is_shown_around_the_chunk(routed):
 async def test_a_failing_call_is_raised_and_ends_the_others(routed):
     model = ScriptedChatModel("Context.", OverloadedError("busy", model="scripted/chat"), "Context.")
     with pytest.raises(OverloadedError, match="busy"):
-        await ContextualChunker(routed(model), FREE, size=32, overlap=8, concurrency=2).chunk(document())
+        await contextual(routed, model, FREE, size=32, overlap=8, concurrency=2).chunk(document())
     assert len(model.requests) < 10
 
 
 async def test_the_forecast_is_near_what_is_used(routed):
     model = ScriptedChatModel("Acme's report for the third quarter, the part on revenue.")
-    chunker = ContextualChunker(routed(model), FREE, size=64, overlap=8)
+    chunker = contextual(routed, model, FREE, size=64, overlap=8)
     forecast = chunker.forecast(document())
     assert not model.requests
     with billed() as bill:
@@ -105,7 +109,7 @@ async def test_the_forecast_is_near_what_is_used(routed):
 
 
 def test_the_forecast_knows_what_is_read_from_the_cache(routed):
-    chunker = ContextualChunker(routed(ScriptedChatModel("C.", name="acme/small")), CACHING, size=64, overlap=8)
+    chunker = contextual(routed, ScriptedChatModel("C.", name="acme/small"), CACHING, size=64, overlap=8)
     found = chunker.forecast(document())
     usage = found.usage
     head = usage.cached_input_tokens / (found.calls - 1)
@@ -118,12 +122,12 @@ def test_the_forecast_knows_what_is_read_from_the_cache(routed):
 
 
 def test_an_unknown_price_is_unknown(routed):
-    chunker = ContextualChunker(routed(ScriptedChatModel("C.", name="acme/else")), CACHING, size=64, overlap=8)
+    chunker = contextual(routed, ScriptedChatModel("C.", name="acme/else"), CACHING, size=64, overlap=8)
     assert chunker.forecast(document()).cost is None
     assert chunker.forecast(document(" ")).calls == 0
 
 
 def test_the_name_holds_model_and_prompt(routed):
-    name = ContextualChunker(routed(ScriptedChatModel("C.")), FREE).name
+    name = contextual(routed, ScriptedChatModel("C."), FREE).name
     assert name.startswith("contextual scripted/chat ")
     assert name.endswith(" recursive 512/50 cl100k_base")
