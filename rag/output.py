@@ -6,7 +6,9 @@ digits, `null` when a price is unknown. Offsets count Unicode code points; pages
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Annotated, Any, get_args
 
@@ -197,6 +199,18 @@ class IngestOutput(Output):
             cost=report.cost,
             trace_id=report.trace_id,
         )
+
+
+def ingest_json(report: IngestReport) -> Iterator[str]:
+    """The JSON of `IngestOutput`, in pieces: a line for each file, however many there are."""
+    head = IngestOutput.of(replace(report, files=())).model_dump(mode="json", exclude={"files", "counts"})
+    head["counts"] = {outcome: report.count(outcome) for outcome in get_args(Outcome)}
+    yield json.dumps(head, indent=2, ensure_ascii=False).removesuffix("\n}") + ',\n  "files": ['
+    separator = "\n    "
+    for file in report.files:
+        yield separator + FileOutput.of(file).model_dump_json()
+        separator = ",\n    "
+    yield "\n  ]\n}"
 
 
 class DocumentOutput(Output):

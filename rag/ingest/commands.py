@@ -169,9 +169,11 @@ def _target(target: str | None, urls: Path | None, name: str | None) -> Callable
 
 def _print_report(report: IngestReport, *, as_json: bool) -> None:
     if as_json:
-        from rag.output import IngestOutput
+        from rag.output import ingest_json
 
-        typer.echo(IngestOutput.of(report).model_dump_json(indent=2))
+        for piece in ingest_json(report):
+            typer.echo(piece, nl=False)
+        typer.echo()
     else:
         from rag.ingest import show
 

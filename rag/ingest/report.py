@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import pickle
+import tempfile
+import weakref
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Literal
+from typing import IO, Literal, overload
 
 from routing.chat import Usage
 
@@ -34,6 +38,56 @@ class FileOutcome:
     notes: tuple[str, ...] = ()
 
 
+class Outcomes(Sequence[FileOutcome]):
+    """Outcomes in the order in which they came. The first `IN_MEMORY` are held, the others lie in a temporary file.
+
+    Iterate over it: an item by its number costs as much as all before it.
+    """
+
+    IN_MEMORY = 10_000
+
+    def __init__(self, outcomes: Iterable[FileOutcome] = ()) -> None:
+        self.counts: Counter[Outcome] = Counter()
+        self._held: list[FileOutcome] = []
+        self._spilled: IO[bytes] | None = None
+        for outcome in outcomes:
+            self.append(outcome)
+
+    def append(self, outcome: FileOutcome) -> None:
+        """Add one at the end."""
+        self.counts[outcome.outcome] += 1
+        if len(self._held) < self.IN_MEMORY:
+            self._held.append(outcome)
+            return
+        if self._spilled is None:
+            self._spilled = tempfile.TemporaryFile()  # noqa: SIM115 (it lives as long as this object)
+            weakref.finalize(self, self._spilled.close)
+        self._spilled.seek(0, os.SEEK_END)
+        pickle.dump(outcome, self._spilled)
+
+    def __len__(self) -> int:
+        return self.counts.total()
+
+    def __iter__(self) -> Iterator[FileOutcome]:
+        yield from self._held
+        place = 0
+        for _ in range(len(self) - len(self._held)):
+            assert self._spilled is not None
+            self._spilled.seek(place)
+            outcome = pickle.load(self._spilled)  # noqa: S301 (written by ourselves, in a file without a name)
+            place = self._spilled.tell()
+            yield outcome
+
+    @overload
+    def __getitem__(self, index: int) -> FileOutcome: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[FileOutcome]: ...
+
+    def __getitem__(self, index: int | slice) -> FileOutcome | Sequence[FileOutcome]:
+        return list(self)[index]
+
+
 @dataclass(frozen=True, slots=True)
 class IngestReport:
     """Every file's outcome, and what the ingestion used: embedding tokens and their cost (`None`: price unknown).
@@ -42,7 +96,7 @@ class IngestReport:
     what would become of the files, and `usage` and `cost` an estimate of what it would use.
     """
 
-    files: tuple[FileOutcome, ...]
+    files: Sequence[FileOutcome]
     seconds: float
     usage: Usage
     cost: Decimal | None
@@ -52,7 +106,8 @@ class IngestReport:
 
     def count(self, outcome: Outcome) -> int:
         """How many files had this outcome."""
-        return Counter(file.outcome for file in self.files)[outcome]
+        counts = self.files.counts if isinstance(self.files, Outcomes) else Counter(each.outcome for each in self.files)
+        return counts[outcome]
 
     @property
     def failed(self) -> tuple[FileOutcome, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,13 +16,15 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-    from rag.ingest.report import FileOutcome, IngestReport, OnProgress
+    from rag.ingest.report import FileOutcome, IngestReport, OnProgress, Outcome
     from rag.ingest.report import Progress as Step
     from rag.ingest.verify import Finding, Verification
 
 _STYLE = {
     "added": "green", "updated": "cyan", "unchanged": "dim", "removed": "yellow", "failed": "red", "skipped": "dim",
 }  # fmt: skip
+_CHANGES: tuple[Outcome, ...] = ("added", "updated", "removed", "failed")
+MOST_ROWS = 200
 MOST_FINDINGS = 50
 
 
@@ -57,10 +60,11 @@ def progress_bar(console: Console) -> Iterator[OnProgress]:
 
 
 def report(console: Console, result: IngestReport) -> None:
-    """Print what an ingestion did: a table of what changed or failed, why files were skipped, the sums."""
+    """Print what an ingestion did: a table of what failed or changed, why files were skipped, the sums."""
     from rich.table import Table
 
-    shown = [file for file in result.files if file.outcome not in {"unchanged", "skipped"}]
+    looked_at = (file for file in result.files if file.outcome not in {"unchanged", "skipped"})
+    shown = heapq.nsmallest(MOST_ROWS, looked_at, key=lambda file: file.outcome != "failed")
     if shown:
         table = Table(box=None, pad_edge=False)
         for heading in ("file", "outcome"):
@@ -71,6 +75,8 @@ def report(console: Console, result: IngestReport) -> None:
         for file in shown:
             table.add_row(*_row(file))
         console.print(table)
+    if (more := sum(map(result.count, _CHANGES)) - len(shown)) > 0:
+        console.print(styled(f"… and {more:,} more (--json lists all)", "dim"))
     for line in skipped(result):
         console.print(styled(line, "dim"))
     console.print(styled(summary(result)))

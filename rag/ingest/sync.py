@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -26,7 +25,7 @@ from rag.ingest.plan import Looking, Step, plan, reading_name
 from rag.ingest.prepare import Engine, Job, Prepared, Recipe
 from rag.ingest.rehearse import Estimate, Rehearsal
 from rag.ingest.reindex import Changeover
-from rag.ingest.report import FileOutcome, IngestReport, OnProgress, Outcome, Progress
+from rag.ingest.report import FileOutcome, IngestReport, OnProgress, Outcome, Outcomes, Progress
 from rag.ingest.settings import ChunkingSettings, LoadingSettings
 from routing.meter import billed
 
@@ -62,7 +61,7 @@ class _Run:
     on_progress: OnProgress | None
     batch: Batch
     started: float = field(default_factory=time.perf_counter)
-    outcomes: list[FileOutcome] = field(default_factory=list)
+    outcomes: Outcomes = field(default_factory=Outcomes)
     steps: dict[str, Step] = field(default_factory=dict)
     met: int = 0
     missing: list[FileRecord] = field(default_factory=list)
@@ -117,7 +116,7 @@ class Ingestor:
                 span.set_attribute("plumbline.files", len(run.outcomes))
                 trace_id, _ = current_ids()
         seconds = time.perf_counter() - started
-        return IngestReport(tuple(run.outcomes), seconds, bill.usage, bill.cost, trace_id or "", reindexed)
+        return IngestReport(run.outcomes, seconds, bill.usage, bill.cost, trace_id or "", reindexed)
 
     async def rehearse(
         self, source: Source, how: How = How(), *, on_progress: OnProgress | None = None
@@ -139,7 +138,7 @@ class Ingestor:
             if run.source.is_gone(each.source):
                 run.note(FileOutcome(each.source, _name(each), "removed"))
         seconds = time.perf_counter() - started
-        return IngestReport(tuple(run.outcomes), seconds, estimate.usage, estimate.cost, "", reindexed, dry_run=True)
+        return IngestReport(run.outcomes, seconds, estimate.usage, estimate.cost, "", reindexed, dry_run=True)
 
     async def recover(self) -> int:
         """Finish what an interrupted run left open, and change over to what the configuration asks for.
@@ -214,7 +213,7 @@ class Ingestor:
         if active is not None:
             await self.indexer.settle(active.number)
             await self.indexer.live.store(active.number).compact()
-        counts: Counter[str] = Counter(outcome.outcome for outcome in run.outcomes)
+        counts = {str(outcome): count for outcome, count in run.outcomes.counts.items()}
         await asyncio.to_thread(self.manifest.finish, run.source.root, counts)
 
     @staticmethod
