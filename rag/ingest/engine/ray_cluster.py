@@ -1,7 +1,7 @@
 """Prepares items on a Ray cluster, while this process embeds and stores what comes back.
 
-Ray's tasks, not Ray Data: its data sets are finite and known when they begin, so that an open-ended line of files has to
-go through it in windows. A slow file then holds up what stands behind its window, a file that kills what reads it is
+Ray's tasks, not Ray Data: its data sets are finite and known when they begin, so that an open-ended line of files has
+to go through it in windows. A slow file then holds up what stands behind its window, a file that kills what reads it is
 tried for ever or costs its window, and results wait by the window and not by the megabyte. docs/scale.md has numbers.
 """
 
