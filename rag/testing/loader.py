@@ -7,7 +7,7 @@ leave out formats the loader does not read. Each check raises `AssertionError` a
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import date
 from hashlib import sha256
@@ -85,6 +85,8 @@ def check_document(document: Document) -> None:
             nested = section.start >= before.end or section.end <= before.end
             assert nested, f"{where}: crosses the end of {before.path}"
     assert document.dropped >= 0, f"{name}: dropped is negative"
+    for shown in _shown(document):
+        assert not _UNSTORABLE.search(shown), f"{name}: {shown!r} cannot be stored or shown"
     _check_facts(document)
 
 
@@ -103,6 +105,15 @@ def check_chunks(document: Document, chunks: Sequence[Chunk]) -> None:
         needed = {"source_document", "source", "document_id", "start", "end", "hash", "media_type"}
         assert needed <= facts.keys(), f"{where}: {needed - facts.keys()} are missing"
         assert ("page_number" in facts) == bool(document.pages), f"{where}: pages and page_number do not agree"
+
+
+def _shown(document: Document) -> Iterator[str]:
+    """What is stored and shown besides the text."""
+    yield from (document.name, document.source)
+    for section in document.sections:
+        yield from section.path
+    for value in document.metadata.values():
+        yield from value if isinstance(value, tuple) else (str(value),)
 
 
 def _check_facts(document: Document) -> None:

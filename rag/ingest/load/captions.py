@@ -9,8 +9,8 @@ from rag.ingest.load.text import decode
 from rag.ingest.structure import Extracted
 
 _TIMING = re.compile(r"\s*((?:\d+:)?\d{1,2}:\d{2})[.,]\d+\s*-->.*")
-_SPEAKER = re.compile(r"<v(?:\.[^ >]*)?\s+([^>]+)>")
-_MARKUP = re.compile(r"</?[a-z][^>]*>|<\d[^>]*>", re.IGNORECASE)
+_SPEAKER = re.compile(r"<v(?:\.[^\s<>]*)?\s+([^\s<>][^<>]*)>")
+_MARKUP = re.compile(r"</?[a-z][^<>]*>|<\d[^<>]*>", re.IGNORECASE)
 _COMMENT = re.compile(r"(?:WEBVTT|NOTE|STYLE|REGION)\b")
 
 

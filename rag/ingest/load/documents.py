@@ -17,7 +17,7 @@ from rag.ingest.load.sheets import check_sheets
 from rag.ingest.load.zip import check_package, open_zip
 from rag.ingest.reading import MEMBER_SEPARATOR, Problem, Reading
 from rag.ingest.settings import LoadingSettings
-from rag.ingest.structure import Extracted
+from rag.ingest.structure import Extracted, clean
 from rag.types import Document, MetadataValue
 
 _ZIP_MAGIC = b"PK\x03\x04"
@@ -153,14 +153,20 @@ def _guarded(read: Callable[[], _T], path: Path) -> _T:
         raise DamagedFileError(path, "it is nested too deeply") from error
 
 
+def _storable(value: MetadataValue) -> MetadataValue:
+    if isinstance(value, str):
+        return clean(value)[0]
+    return tuple(clean(each)[0] for each in value) if isinstance(value, tuple) else value
+
+
 def _built(origin: Origin, file: FileBytes, media_type: str, extracted: Extracted) -> Document:
     if not extracted.text.strip():
         raise EmptyFileError(origin.path, "there is no text in it")
-    metadata: dict[str, MetadataValue] = dict(extracted.metadata)
+    metadata = {key: _storable(value) for key, value in extracted.metadata.items()}
     if file.modified:
         metadata["modified"] = file.modified
     if extracted.title:
-        metadata["title"] = extracted.title
+        metadata["title"] = _storable(extracted.title)
     return Document(
         id=origin.id,
         source=origin.source,

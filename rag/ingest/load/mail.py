@@ -202,7 +202,7 @@ def _piece(text: bytes | str, charset: str | None) -> str:
     for encoding in (charset, "utf-8"):
         try:
             return text.decode(encoding or "ascii")
-        except (LookupError, UnicodeDecodeError):
+        except (LookupError, ValueError):
             continue
     return text.decode("cp1252", "replace")
 

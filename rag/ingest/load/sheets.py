@@ -16,9 +16,8 @@ from rag.ingest.load.zip import DAMAGE
 
 _CELL_BYTES = 128
 """What a cell counts against `loading.max_unpacked_bytes`."""
-_CELL = re.compile(rb'<(?:\w+:)?c\s(?:[^>]*?\s)?r="([A-Z]{1,3})([0-9]{1,7})"[^>]*(?<!/)>')
-_ODS_ROW = re.compile(rb"<table:table-row\b([^>]*)(?<!/)>(.*?)</table:table-row>", re.DOTALL)
-_ODS_CELL = re.compile(rb"<table:table-cell\b([^>]*)(?<!/)>")
+_CELL = re.compile(rb'<(?:\w{1,20}:)?c\s(?:[^<>]*?\s)?r="([A-Z]{1,3})([0-9]{1,7})"[^<>]*(?<!/)>')
+_ODS_TAG = re.compile(rb"<(/?)table:table-(row|cell)\b([^<>]*)(?<!/)>")
 _REPEATED = re.compile(rb'number-(?:columns|rows)-repeated="(\d{1,9})"')
 
 
@@ -62,10 +61,13 @@ def _number(column: bytes) -> int:
 
 
 def _repeated_span(content: bytes) -> int:
-    total = 0
-    for row in _ODS_ROW.finditer(content):
-        cells = sum(_times(cell.group(1)) for cell in _ODS_CELL.finditer(row.group(2)))
-        total += cells * _times(row.group(1))
+    total, times = 0, 1
+    for tag in _ODS_TAG.finditer(content):
+        closing, kind, attributes = tag.groups()
+        if kind == b"row":
+            times = 1 if closing else _times(attributes)
+        elif not closing:
+            total += times * _times(attributes)
     return total
 
 

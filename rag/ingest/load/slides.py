@@ -8,7 +8,6 @@ from __future__ import annotations
 import io
 import posixpath
 import zipfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
@@ -16,6 +15,7 @@ from xml.etree import ElementTree
 from rag.errors import DamagedFileError, EncryptedFileError
 from rag.ingest.load.rows import table
 from rag.ingest.load.text import iso_date
+from rag.ingest.load.zip import DAMAGE
 from rag.ingest.structure import Extracted, TextBuilder
 
 _A = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
@@ -23,17 +23,8 @@ _P = "{http://schemas.openxmlformats.org/presentationml/2006/main}"
 _R = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}"
 _DC = "{http://purl.org/dc/elements/1.1/}"
 _DCTERMS = "{http://purl.org/dc/terms/}"
-_DAMAGE = (
-    zipfile.BadZipFile,
-    zlib.error,
-    ElementTree.ParseError,
-    KeyError,
-    ValueError,
-    EOFError,
-    NotImplementedError,
-    RuntimeError,
-)
-"""What reading a damaged package raises; `RuntimeError` stands for parts that are encrypted one by one."""
+_DAMAGE = (*DAMAGE, ElementTree.ParseError)
+"""What reading a damaged package raises."""
 _OLE_MAGIC = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _MAX_PART_BYTES = 100_000_000
 """A part that unpacks to more is a bomb, not a slide."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 from rag.errors import DamagedFileError
@@ -23,6 +24,8 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
+_NO_CHARSETS = frozenset(["idna", "punycode", "raw_unicode_escape", "undefined", "unicode_escape"])
+"""What Python decodes too, and no file is written in; some take time that grows with the square of the length."""
 _CONTROLS = bytes(set(range(32)) - set(b"\t\n\v\f\r\x1b")) + b"\x7f"
 _MAX_CONTROLS = 0.02
 _JAPANESE_SHIFT = b"\x1b$B"
@@ -30,12 +33,14 @@ _SAMPLE = 1 << 16
 
 _LINE = re.compile(r"[^\n]*\n?")
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})([^\n]*)")
-_ATX = re.compile(r" {0,3}(#{1,6})(?:[ \t]+(.*?))?(?:[ \t]+#+)?[ \t]*$")
+_ATX = re.compile(r" {0,3}(#{1,6})(?:[ \t]+(.*))?$")
 _SETEXT = re.compile(r" {0,3}(=+|-{2,})[ \t]*$")
 _NO_SETEXT = re.compile(r"\s*(?:[-*+>|]|\d+[.)]\s|#|$)|.*\|| {4}")
-_MARKUP = re.compile(r"!?\[([^\]]*)\]\([^)]*\)|(\*{1,3}|_{2,3}|`+)(?=\S)(.+?)(?<=\S)\2")
+_MARKUP = re.compile(r"!?\[([^\]]{0,300})\]\([^)]{0,300}\)|(\*{1,3}|_{2,3}|`{1,4})(?=\S)(.{1,300}?)(?<=\S)\2")
+_MAX_TITLE = 500
+"""Longer headings keep their markup: what is made to have no end must not take forever."""
 _FRONT_MATTER = re.compile(r"---\n(.*?\n)?(?:---|\.\.\.)[ \t]*(?:\n|$)", re.DOTALL)
-_FRONT_FIELD = re.compile(r"^(title|date|lang|language):[ \t]*[\"']?(.+?)[\"']?[ \t]*$", re.MULTILINE | re.IGNORECASE)
+_FRONT_FIELD = re.compile(r"^(title|date|lang|language):(.+)$", re.MULTILINE | re.IGNORECASE)
 _ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
@@ -49,7 +54,8 @@ def read_markdown(data: bytes, path: Path) -> Extracted:
     """Markdown as it is written; headings (# and underlined, outside code) make the sections."""
     text, dropped = decode(data, path)
     front = _FRONT_MATTER.match(text)
-    fields = {key.lower(): value for key, value in _FRONT_FIELD.findall(front.group())} if front else {}
+    found = _FRONT_FIELD.findall(front.group()) if front else []
+    fields = {key.lower(): value.strip(" \t").strip("\"'") for key, value in found}
     headings = list(markdown_headings(text, front.end() if front else 0))
     top = next((heading.title for heading in headings if heading.level == 1), None)
     return Extracted(
@@ -77,7 +83,7 @@ def markdown_headings(text: str, start: int = 0) -> Iterator[Heading]:
         if opening := _FENCE.match(line):
             fence, previous = opening.group(1), ""
         elif atx := _ATX.match(line):
-            if title := _plain(atx.group(2) or ""):
+            if title := _plain(_unclosed(atx.group(2) or "")):
                 yield Heading(len(atx.group(1)), title, match.start())
             previous = ""
         elif previous and (underline := _SETEXT.match(line)):
@@ -94,22 +100,27 @@ def decode(data: bytes, path: Path, declared: str | None = None) -> tuple[str, i
     """
     for mark, encoding in _BOMS:
         if data.startswith(mark):
-            return clean(data[len(mark) :].decode(encoding, "surrogatepass" if "8" not in encoding else "replace"))
+            return _decode_marked(data[len(mark) :], encoding)
     wide = _wide_encoding(data)
     if wide is None and _is_binary(data):
         raise DamagedFileError(path, "it is not text, whatever its name says")
     for encoding in filter(None, (wide, _shifting_encoding(data, declared), "utf-8", declared)):
+        if encoding.lower().replace("-", "_") in _NO_CHARSETS:
+            continue
         try:
             return clean(data.decode(encoding))
-        except (UnicodeDecodeError, LookupError):
+        except (ValueError, LookupError):  # of a name with null bytes it says ValueError
             continue
     return _decode_broken(data)
 
 
 def iso_date(value: str | None) -> str | None:
-    """The ISO 8601 date that `value` holds, if it holds one."""
+    """The ISO 8601 date that `value` holds, if it holds one that exists."""
     found = _ISO_DATE.search(value or "")
-    return found.group() if found else None
+    try:
+        return date.fromisoformat(found.group()).isoformat() if found else None
+    except ValueError:
+        return None
 
 
 def _wide_encoding(data: bytes) -> str | None:
@@ -134,19 +145,36 @@ def _is_binary(data: bytes) -> bool:
     return len(sample) - len(sample.translate(None, _CONTROLS)) > max(_MAX_CONTROLS * len(sample), 2)
 
 
+def _decode_marked(data: bytes, encoding: str) -> tuple[str, int]:
+    """What follows a byte order mark, with whatever damage there is."""
+    try:
+        return clean(data.decode(encoding, "strict" if encoding == "utf-8" else "surrogatepass"))
+    except UnicodeDecodeError:
+        return _lossy(data, encoding)
+
+
+def _lossy(data: bytes, encoding: str) -> tuple[str, int]:
+    found = data.decode(encoding, "replace")
+    text, dropped = clean(found.replace("\ufffd", ""))
+    return text, dropped + found.count("\ufffd")
+
+
 def _decode_broken(data: bytes) -> tuple[str, int]:
     """UTF-8 with damage where good sequences outnumber bad bytes, else an older encoding."""
-    lossy = data.decode("utf-8", "replace")
-    bad = lossy.count("\ufffd")
+    bad = data.decode("utf-8", "replace").count("\ufffd")
     good = sum(byte >= 0xC2 for byte in data) - bad
-    if good >= bad:
-        text, dropped = clean(lossy.replace("\ufffd", ""))
-        return text, dropped + bad
-    older = data.decode(older_encoding(data), "replace")
-    text, dropped = clean(older.replace("\ufffd", ""))
-    return text, dropped + older.count("\ufffd")
+    return _lossy(data, "utf-8" if good >= bad else older_encoding(data))
+
+
+def _unclosed(title: str) -> str:
+    """A heading without the marks that close it."""
+    title = title.strip(" \t")
+    bare = title.rstrip("#")
+    return bare if not bare or bare[-1] in " \t" else title
 
 
 def _plain(title: str) -> str:
     """A heading without links and emphasis."""
+    if len(title) > _MAX_TITLE:
+        return " ".join(title.split())
     return " ".join(_MARKUP.sub(lambda m: m.group(1) or m.group(3) or "", title).split())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import lzma
 import re
 import stat
 import struct
@@ -26,7 +27,8 @@ from rag.ingest.reading import Problem
 DAMAGE = (
     zipfile.BadZipFile,
     zlib.error,
-    KeyError,
+    lzma.LZMAError,
+    LookupError,
     ValueError,
     EOFError,
     OSError,  # bzip2's

@@ -10,6 +10,8 @@ import zipfile
 import zlib
 from collections.abc import Callable, Sequence
 
+from rag.ingest.load.zip import DAMAGE
+
 LONGEST = 400_000
 """A mutant has no more bytes than this."""
 
@@ -54,7 +56,7 @@ def _package(chance: random.Random, data: bytes) -> bytes:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as old:
             members = [(info.filename, info.compress_type, old.read(info)) for info in old.infolist()]
-    except (zipfile.BadZipFile, zlib.error, OSError, ValueError, KeyError, EOFError, NotImplementedError, RuntimeError):
+    except DAMAGE:
         return data
     if not members:
         return data
