@@ -54,9 +54,10 @@ class Reader:
 
     def _passages(self, ranked: Ranking, sides: Sides, top_k: int, generation: int) -> list[Hit]:
         by_id = {chunk.id: (chunk, document) for chunk, document, _ in self._stored(ranked, generation)}
-        scores = dict(ranked)
+        least = ranked[-1][1] if ranked else 0.0  # cosines and RRF's scores lie close together far above 0
+        scores = {point_id: score - least for point_id, score in ranked}
         candidates = [
-            grow.Found(chunk.id, chunk.document_id, chunk.start, chunk.end, max(scores[chunk.id], 0.0))
+            grow.Found(chunk.id, chunk.document_id, chunk.start, chunk.end, scores[chunk.id])
             for chunk, _ in by_id.values()
         ]
         documents = {each.document_id for each in candidates}
