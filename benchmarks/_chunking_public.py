@@ -10,7 +10,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from chunkers import RANKS_URL
+from benchmarks.chunkers import RANKS_URL
 
 from rag.ingest.chunk import chunks_from
 from rag.types import Chunk, Document

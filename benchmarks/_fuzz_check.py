@@ -22,7 +22,9 @@ UNEXPECTED = "unexpected"
 def checked(job: Job, recipe: Recipe) -> Prepared:
     """As `prepare`; the error of what breaks the contract, or was not foreseen, says where."""
     before = _peak(reset=True)
+    started = time.process_time()
     prepared = prepare(job, recipe)
+    seconds = time.process_time() - started  # what else the machine does is no finding
     grown = _peak() - before
     error = prepared.error
     if error is not None and error.startswith(UNEXPECTED):
@@ -30,7 +32,7 @@ def checked(job: Job, recipe: Recipe) -> Prepared:
     elif error is None:
         error = _broken(prepared)
     measured = Problem(MEASURED, str(grown))
-    return replace(prepared, error=error, problems=(*prepared.problems, measured))
+    return replace(prepared, error=error, seconds=seconds, problems=(*prepared.problems, measured))
 
 
 def _broken(prepared: Prepared) -> str | None:

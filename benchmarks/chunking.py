@@ -24,8 +24,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _chunking_public import public_chunks
-from _chunking_setting import Data, Remembered, Searched, Span, Vectors, embed_with, passages, plain, scored, search
+from benchmarks._chunking_public import public_chunks
+from benchmarks._chunking_setting import Data, Remembered, Searched, Span, Vectors, embed_with, passages, plain, scored, search
 
 from evals.metrics.spans import SpanScores
 from evals.stats import bootstrap_mean, paired_difference

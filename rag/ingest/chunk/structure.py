@@ -164,6 +164,7 @@ class _Seams:
         self._starts = [block.start for block in found]
         self._body = body
         self._prose = Places(tokens, (), budget.overlap)
+        self._kept: dict[int, bool] = {}
 
     def boundary(self, start: int, covered: int, limit: int) -> int:
         """A `Boundary`: between two blocks, else inside one where its kind allows."""
@@ -175,7 +176,7 @@ class _Seams:
         if block.end <= limit:
             return block.end if block.end > floor else 0
         before = self._blocks[index - 1].end if index else 0
-        kept = block.kind != "prose" and self._tokens.count(block.start, block.end) <= self._size
+        kept = block.kind != "prose" and self._fits(index)
         if before > floor and (kept or before >= start + _BLOCK_FILL * (limit - start)):
             return before
         inside = self._inside(block, start, floor, limit)
@@ -188,6 +189,13 @@ class _Seams:
         if block.kind != "prose" or not block.start < cut < block.end:
             return following
         return max(self._prose.begin(start, cut, following), block.start)
+
+    def _fits(self, index: int) -> bool:
+        """Whether a block fits into a chunk of its own: counted once, as a long one is cut at many places."""
+        if index not in self._kept:
+            block = self._blocks[index]
+            self._kept[index] = self._tokens.count(block.start, block.end) <= self._size
+        return self._kept[index]
 
     def _inside(self, block: Block, start: int, floor: int, limit: int) -> int:
         """A place inside `block`, 0 if there is none."""

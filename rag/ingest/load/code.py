@@ -8,7 +8,9 @@ comments and decorators right above belong to it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+import time
+from bisect import bisect_right
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,9 +21,14 @@ from rag.types import Section
 
 _MAX_LEXED = 500_000
 """Longer files are generated, most likely; their text is kept without sections."""
+_MAX_LINE = 1000
+"""Nobody wrote what stands behind: lexers see it not, as some take time that grows with its square."""
+_MAX_SECONDS = 10.0
+"""Of CPU: half a megabyte takes one; a text that takes longer is made to, and is kept without sections."""
 _MAX_DEPTH = 20
 _MAX_RULED = 400
 _ABOVE = re.compile(r"[ \t]*(?:@(?!end\b)|#(?!include|define|if|end|el|pragma|import|!)|//|/?\*|--|;|%|\[)")
+_TAIL = re.compile(rf"[^\n]{{{_MAX_LINE}}}([^\n]+)")
 _NOWHERE = -1
 _NAME = re.compile(r"[\w.:?!$]+")
 
@@ -55,7 +62,10 @@ def read_code(data: bytes, path: Path, *, media_type: str) -> Extracted:
 def _definitions(text: str, language: str) -> list[_Definition]:
     """The definitions in `text`, in order, with their ends."""
     names = _events(text, language)
-    found = _indented(text, names) if language in INDENTED else _braced(text, names)
+    try:
+        found = _indented(text, names) if language in INDENTED else _braced(text, names)
+    except TimeoutError:
+        return []
     for each in found:
         each.start = _with_comments(text, each.start)
     return found
@@ -92,13 +102,21 @@ def _braced(text: str, events: Iterator[_Event]) -> list[_Definition]:
 
 
 def _events(text: str, language: str) -> Iterator[_Event]:
-    """Braces and semicolons outside of strings and comments, and names that are defined."""
+    """Braces and semicolons outside of strings and comments, and names that are defined.
+
+    Raises `TimeoutError` when the lexer is kept busy.
+    """
     from pygments.lexers import get_lexer_by_name
     from pygments.token import Comment, Keyword, Name, Punctuation, String, Text
 
     rule = BEGINNINGS.get(language)
     keyword, start, ruled = False, 0, -1
-    for at, kind, value in get_lexer_by_name(language).get_tokens_unprocessed(text):
+    ends = time.thread_time() + _MAX_SECONDS
+    seen, shift = _without_tails(text)
+    for place, kind, value in get_lexer_by_name(language).get_tokens_unprocessed(seen):
+        if time.thread_time() > ends:
+            raise TimeoutError
+        at = place + shift(place)
         lead = len(value) - len(value.lstrip())
         marks = kind in Punctuation or (value in "{};" and kind not in String)
         start = _line_start(start, at, value[:lead])
@@ -120,6 +138,19 @@ def _events(text: str, language: str) -> Iterator[_Event]:
         if lead < len(value):
             ruled = start
         start = _line_start(start, at, value)
+
+
+def _without_tails(text: str) -> tuple[str, Callable[[int], int]]:
+    """`text` without the tails of its longest lines, and what to add to an offset in it."""
+    places, shifts, kept, lost, end = [0], [0], [], 0, 0
+    for tail in _TAIL.finditer(text):
+        kept.append(text[end : tail.start(1)])
+        places.append(tail.start(1) - lost)
+        end = tail.end()
+        lost += end - tail.start(1)
+        shifts.append(lost)
+    kept.append(text[end:])
+    return "".join(kept), lambda place: shifts[bisect_right(places, place) - 1]
 
 
 def _line_start(start: int, at: int, value: str) -> int:

@@ -131,3 +131,47 @@ def test_a_rehearsal_counts_what_a_changeover_would_embed(built: Path, home: Pat
         assert (report.reindexed, report.dry_run, embedder.embedded) == (3, True, 0)
         assert report.usage.input_tokens >= tokens
         assert generations(kb) == [(1, True)]
+
+
+def test_a_generation_that_was_half_dropped_is_never_taken_up_again(
+    built: Path, home: Path, docs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed after the switch, while the old generation's points were removed; then the old settings come back."""
+
+    def killed(*args: object, **others: object) -> None:
+        raise KeyboardInterrupt
+
+    with RAG.open(built, home=home, environ={}) as kb:
+        whole = exported(kb)
+    with monkeypatch.context() as patched, RAG.open(built, home=home, environ={}, settings=SMALL) as kb:
+        patched.setattr(Generations, "drop", killed)
+        with pytest.raises(BaseException):  # noqa: B017, PT011 (whatever the loop makes of it)
+            kb.ingest(docs)
+    with RAG.open(built, home=home, environ={}) as kb:
+        kb.ingest(docs)
+        assert kb.verify(repair=False).found == ()
+        assert exported(kb) == whole
+        assert len(generations(kb)) == 1
+
+
+def test_vectors_made_in_context_are_not_those_of_the_texts_alone(
+    tmp_path: Path, home: Path, docs: Path
+) -> None:
+    (docs / "long.md").write_text("# Long\n\n" + "\n\n".join(f"Paragraph {n} says {n}." * 9 for n in range(60)), "utf-8")
+    late, plain = (
+        {"chunking.chunker": name, "chunking.size": 64, "chunking.overlap": 0} for name in ("late", "recursive")
+    )
+    with RAG.open(tmp_path / "fresh", home=home, environ={}, settings=plain) as kb:
+        kb.ingest(docs)
+        apart = exported(kb)
+    with RAG.open(tmp_path / "kb", home=home, environ={}, settings=late) as kb:
+        kb.ingest(docs)
+        together = exported(kb)
+    assert together != apart
+    with RAG.open(tmp_path / "kb", home=home, environ={}, settings=plain) as kb:
+        assert kb.ingest(docs, dry_run=True).usage.input_tokens > 0
+        kb.ingest(docs)
+        assert exported(kb) == apart
+    with RAG.open(tmp_path / "kb", home=home, environ={}, settings=late) as kb:
+        kb.ingest(docs)
+        assert exported(kb) == together
