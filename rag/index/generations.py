@@ -58,8 +58,14 @@ class Generations:
         with writing(self._engine, self._path) as connection:
             connection.execute(generations.update().values(active=generations.c.number == number))
 
+    def retire(self, number: int) -> None:
+        """Let a generation be nobody's any more: from now on it may be half of what it was, and is never taken up."""
+        generations = tables.generations()
+        with writing(self._engine, self._path) as connection:
+            connection.execute(generations.update().where(generations.c.number == number).values(facts="{}"))
+
     def drop(self, number: int) -> None:
-        """Forget a generation that is not active, with its chunks; its points are its store's to forget, before."""
+        """Forget a generation that is retired, with its chunks; its points are its store's to forget, before."""
         from sqlalchemy import select
 
         c = tables.chunks().c

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 from rag.index.backlog import Backlog
 from rag.index.catalogue import Catalogue
-from rag.index.live import LiveIndex
+from rag.index.generations import Generation
+from rag.index.live import MUST_FIT, LiveIndex
 from rag.index.store import Point, Store
-from rag.ingest.chunk import ChunkEmbedder, Chunker
+from rag.ingest.chunk import IN_CONTEXT, ChunkEmbedder, Chunker
 from rag.ingest.metadata import chunk_metadata
 from rag.types import Chunk, Document
 from routing.chat import Tags
@@ -68,6 +69,13 @@ class Indexer:
         if obsolete:
             await self.live.store(generation).delete(obsolete)
             await asyncio.to_thread(self.backlog.forget_obsolete, obsolete, generation=generation)
+
+    def alike(self, generation: Generation) -> list[int]:
+        """The number of `generation`, in a list, where its vectors are what the embedder would make of their texts."""
+        facts, wanted = generation.facts, self.live.wanted
+        same = all(facts.get(name) == wanted[name] for name in MUST_FIT)
+        apart = not facts.get("chunking", "").startswith(IN_CONTEXT)
+        return [generation.number] if same and apart and not isinstance(self.chunker, ChunkEmbedder) else []
 
     async def known(self, hashes: Sequence[str], generations: Sequence[int]) -> dict[str, Vector]:
         """The vectors that the stores of these generations hold for texts with these hashes."""

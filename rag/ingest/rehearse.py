@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from plumbline.text.tokens import estimate_tokens
 from rag.ingest.batch import stored, without_document
-from rag.ingest.chunk import PricedChunker
+from rag.ingest.chunk import ChunkEmbedder, PricedChunker
 from rag.ingest.indexing import Indexer
 from rag.ingest.prepare import Cut, Prepared
 from rag.ingest.reindex import Changeover
@@ -87,10 +87,11 @@ class Rehearsal:
         """The tokens of each text that has no vector yet, by hash."""
         live = self.indexer.live
         active = await asyncio.to_thread(live.generations.active)
+        if isinstance(self.indexer.chunker, ChunkEmbedder):
+            return {chunk.id: self._tokens(chunk) for chunk in chunks}
         wanted = {chunk.hash: self._tokens(chunk) for chunk in chunks if chunk.hash not in self.seen}
         self.seen.update(wanted)
-        usable = active is not None and all(active.facts.get(name) == live.wanted[name] for name in ("embedder", "dim"))
-        known = await self.indexer.known(list(wanted), [active.number]) if active is not None and usable else {}
+        known = await self.indexer.known(list(wanted), [] if active is None else self.indexer.alike(active))
         return {each: tokens for each, tokens in wanted.items() if each not in known}
 
     def _tokens(self, chunk: Chunk) -> int:

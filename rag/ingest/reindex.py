@@ -5,11 +5,10 @@ the one that is searched, and takes its place at once when it is complete.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rag.index.generations import Generation
-from rag.index.live import MUST_FIT
 from rag.ingest.indexing import CutDocument, Indexer
 from rag.types import Chunk
 
@@ -39,7 +38,7 @@ class Changeover:
         if active is None or building is None:
             return 0
         waiting = await asyncio.to_thread(self.indexer.backlog.waiting, generation=building.number)
-        like = [active.number] if _same(active.facts, live.wanted, MUST_FIT) else []
+        like = self.indexer.alike(active)
         for start in range(0, len(waiting), DOCUMENTS_AT_ONCE):
             cuts = [
                 cut
@@ -78,7 +77,7 @@ class Changeover:
             return None
         chunks: Sequence[Chunk] = await asyncio.to_thread(lambda: catalogue.chunks_of(document_id, generation=building))
         if not chunks:
-            if _same(active.facts, self.indexer.live.wanted, ("chunking",)):
+            if active.facts.get("chunking") == self.indexer.live.wanted["chunking"]:
                 chunks = await asyncio.to_thread(lambda: catalogue.chunks_of(document_id, generation=active.number))
             else:
                 chunks = await self.indexer.chunker.chunk(document)
@@ -86,9 +85,7 @@ class Changeover:
         return document, chunks
 
     async def _drop(self, generation: int) -> None:
+        generations = self.indexer.live.generations
+        await asyncio.to_thread(generations.retire, generation)
         await self.indexer.live.forget(generation)
-        await asyncio.to_thread(self.indexer.live.generations.drop, generation)
-
-
-def _same(facts: Mapping[str, str], wanted: Mapping[str, str], names: Sequence[str]) -> bool:
-    return all(facts.get(name) == wanted[name] for name in names)
+        await asyncio.to_thread(generations.drop, generation)

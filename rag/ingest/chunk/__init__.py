@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 Span = tuple[int, int, int]
 """(start, end, tokens): text[start:end] has that many tokens."""
 
+IN_CONTEXT = "late "
+
 _WORD_BREAKS = re.compile(r"[\s_\-.]+")
 _MAX_TITLE_CHARS = 120
 _NOTHING: Mapping[int, Any] = MappingProxyType({})
@@ -45,7 +47,10 @@ class Chunker(Protocol):
 
 @runtime_checkable
 class ChunkEmbedder(Protocol):
-    """A chunker that also makes the vectors of its chunks, out of the whole document (late chunking)."""
+    """A chunker that also makes the vectors of its chunks, out of the whole document (late chunking).
+
+    Its name begins with `IN_CONTEXT`: its vectors are not those of the chunks' texts, and no other may use them.
+    """
 
     async def embed(self, document: Document, chunks: Sequence[Chunk]) -> Vectors:
         """float32[len(chunks), dim], each of unit length, of the kind that the knowledge base's embedder makes."""

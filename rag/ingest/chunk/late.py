@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from plumbline.text.tokens import DEFAULT_TOKENIZER, Tokenizer
+from rag.ingest.chunk import IN_CONTEXT
 from rag.ingest.chunk.recursive import RecursiveChunker
 from rag.types import Chunk, Document
 from routing.chat import Tags
@@ -42,7 +43,7 @@ class LateChunker:
     @property
     def name(self) -> str:
         """Such as "late recursive 256/0 cl100k_base"."""
-        return f"late {self._base.name}"
+        return f"{IN_CONTEXT}{self._base.name}"
 
     async def chunk(self, document: Document) -> list[Chunk]:
         """The chunks of `document`; a long one is cut in a worker thread."""
