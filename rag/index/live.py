@@ -44,6 +44,7 @@ class LiveIndex:
             return Live(FIRST, self.store(FIRST))
         if any(active.facts.get(name) != self.wanted[name] for name in MUST_FIT):
             raise self._mismatch(active)
+        self._let_go(active.number)
         return Live(active.number, self.store(active.number))
 
     def store(self, generation: int) -> Store:
@@ -59,12 +60,18 @@ class LiveIndex:
         await store.clear()
         await store.close()
         with self._lock:
-            del self._stores[generation]
+            self._stores.pop(generation, None)
 
     async def close(self) -> None:
         """Close every store."""
         for store in self._stores.values():
             await store.close()
+
+    def _let_go(self, active: int) -> None:
+        """Hold no store that another process has replaced: its memory goes with the last search in it."""
+        with self._lock:
+            for number in [each for each in self._stores if each < active]:
+                del self._stores[number]
 
     def _mismatch(self, active: Generation) -> KnowledgeBaseMismatchError:
         built, wanted = active.facts, self.wanted

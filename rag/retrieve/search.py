@@ -55,19 +55,20 @@ class Retriever:
         k = max(self._settings.candidates, top_k)
         text = None if self._settings.mode == "dense" else query
         vector = None
-        live = self._live.current()
+        self._live.current()  # raises before anything is spent on the question
         if self._settings.mode != "lexical":
             with stages.stage("embed"):
                 vector = (await self._embedder.queries([query], tags))[0]
-        with stages.stage("retrieve", {"plumbline.store": live.store.name}) as span:
-            search = Search(k, vector, text, condition)
-            found = await live.store.search(search)
-            hits = self._reader.hits(self._fuse(found), found, top_k, live.generation)
-            if not hits and (now := self._live.current()) != live:  # it was replaced while it was searched
-                found = await now.store.search(search)
-                hits = self._reader.hits(self._fuse(found), found, top_k, now.generation)
+        with stages.stage("retrieve") as span:
+            now, searched = self._live.current(), None
+            while searched != now:  # an index that was replaced while it was searched may have been half gone
+                searched = now
+                found = await searched.store.search(Search(k, vector, text, condition))
+                hits = self._reader.hits(self._fuse(found), found, top_k, searched.generation)
+                now = self._live.current()
             span.set_attributes(
                 {
+                    "plumbline.store": now.store.name,
                     "plumbline.dense.found": len(found.dense),
                     "plumbline.lexical.found": len(found.lexical),
                     "plumbline.hits": [

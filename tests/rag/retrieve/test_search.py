@@ -1,0 +1,60 @@
+"""A search while another process changes over to another index finds what is in the one or in the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from rag import RAG
+from rag.index.embedded import EmbeddedStore
+from rag.index.store import Found, Search
+
+SMALL = {"chunking.size": 16, "chunking.overlap": 0}
+
+
+@pytest.fixture
+def built(tmp_path: Path, home: Path, docs: Path) -> Path:
+    for n in range(40):
+        (docs / f"note {n}.md").write_text(f"# Note {n}\n\nThe parcel {n} goes to Iceland.\n", "utf-8")
+    with RAG.open(tmp_path / "kb", home=home, environ={}) as kb:
+        kb.ingest(docs)
+    return tmp_path / "kb"
+
+
+def test_an_index_that_is_being_removed_is_searched_no_more(
+    built: Path, home: Path, docs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The changeover takes place between the start of a search and its look at the store, half of which is gone."""
+    search = EmbeddedStore.search
+    meanwhile: list[Callable[[], object]] = []
+
+    async def late(self: EmbeddedStore, wanted: Search) -> Found:
+        if meanwhile:
+            meanwhile.pop()()
+        return await search(self, wanted)
+
+    def changed_over() -> None:
+        with RAG.open(built, home=home, environ={}, settings=SMALL) as writer:
+            number = writer.parts.live.current().generation
+            writer.ingest(docs)
+        with reader.parts.engine.begin() as connection:
+            # As if the removal of the old index stood half-way: some points and all chunks are there.
+            connection.exec_driver_sql(
+                "INSERT INTO points SELECT NULL, ?, id, vector, payload, text FROM points", (number,)
+            )
+            connection.exec_driver_sql(
+                'INSERT INTO chunks SELECT ?, id, document_id, position, start, "end", tokens, hash, parent_start,'
+                " parent_end, page, section, context, text FROM chunks WHERE position = 0 LIMIT 3",
+                (number,),
+            )
+
+    with RAG.open(built, home=home, environ={}) as reader:
+        monkeypatch.setattr(EmbeddedStore, "search", late)
+        meanwhile.append(changed_over)
+        hits = reader.search("parcel Iceland", top_k=20)
+        assert not meanwhile
+        assert len(hits) == 20
+        assert [hit.chunk.id for hit in hits] == [hit.chunk.id for hit in reader.search("parcel Iceland", top_k=20)]
+        assert list(reader.parts.live._stores) == [2], "the index that was replaced is held in memory no more"
