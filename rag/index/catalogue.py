@@ -73,9 +73,15 @@ class Catalogue:
             _put_documents(connection, [(document.source, document, chunks)], generation)
 
     def put_chunks(self, chunks: Sequence[Chunk], *, generation: int) -> None:
-        """Store the chunks of one document for another generation; they wait for indexing."""
+        """Store chunks for another generation, of documents that are still there; they wait for indexing."""
+        from sqlalchemy import select
+
+        d = tables.documents().c
         with writing(self._engine, self._path) as connection:
-            insert(connection, tables.chunks(), [_chunk_row(chunk, generation) for chunk in chunks])
+            of_documents = select(d.id).where(d.id.in_({chunk.document_id for chunk in chunks}))
+            there = set(connection.scalars(of_documents))
+            rows = [_chunk_row(chunk, generation) for chunk in chunks if chunk.document_id in there]
+            insert(connection, tables.chunks(), rows)
 
     def remove_files(self, sources: Collection[str]) -> None:
         """Forget files and the documents they gave, at once."""

@@ -218,3 +218,13 @@ def test_a_span_says_where_it_stands(catalogue: Catalogue) -> None:
         assert catalogue.span("d1", start, end) == Span(TEXT[start:end], *catalogue.locate("d1", start))
     assert catalogue.span("d1", 48, 56) == Span("Shipping", 2, "Returns > Shipping")
     assert catalogue.span("unknown", 0, 7) is None
+
+
+def test_chunks_of_a_document_that_was_just_removed_are_not_kept(catalogue: Catalogue) -> None:
+    doc, other = document(), document(doc_id="d2")
+    stored(catalogue, doc, chunk(doc, 0, 0, 7))
+    stored(catalogue, other)
+    catalogue.remove_files([doc.source])
+    catalogue.put_chunks([chunk(doc, 0, 0, 7), chunk(other, 0, 0, 7)], generation=2)
+    assert catalogue.chunks_of(doc.id, generation=2) == []
+    assert len(catalogue.chunks_of(other.id, generation=2)) == 1
