@@ -16,7 +16,7 @@ from evals.metrics.spans import SpanScores, span_scores
 from plumbline.text.terms import terms
 from rag.index.lexical import LexicalIndex
 from rag.retrieve.fuse import default_dense_weight, weighted
-from rag.retrieve.grow import Found, grown
+from rag.retrieve.grow import Found, WholeText, grown
 from rag.types import Chunk, Document
 
 Vectors = npt.NDArray[np.float32]
@@ -95,8 +95,8 @@ def passages(
     for place, score in ranking:
         chunk = searched.chunks[int(place)]
         hits.append(Found(chunk.id, chunk.document_id, chunk.start, chunk.end, score))
-    texts = {document.id: document.text for document in data.documents}
-    found = grown(hits, texts, spans, RETRIEVED, share=share, max_chars=max_chars)
+    documents = {document.id: WholeText(document.text, spans[document.id]) for document in data.documents}
+    found = grown(hits, documents, RETRIEVED, share=share, max_chars=max_chars)
     return [(passage.document_id, passage.start, passage.end) for passage in found]
 
 

@@ -96,13 +96,15 @@ class Catalogue:
         with storage_errors(self._path), self._engine.connect() as connection:
             return bool(_documents_of(connection, [file]))
 
-    def has_text(self, fingerprint: str) -> bool:
-        """Whether a document with this text is stored."""
-        from sqlalchemy import select
+    def has_texts(self, fingerprints: str) -> bool:
+        """Whether documents with all of these texts are stored; there are spaces between the fingerprints."""
+        from sqlalchemy import func, select
 
-        d = tables.documents().c
+        d, wanted = tables.documents().c, sorted(set(fingerprints.split()))
+        count = func.count(d.fingerprint.distinct())
         with storage_errors(self._path), self._engine.connect() as connection:
-            return connection.scalar(select(d.id).where(d.fingerprint == fingerprint).limit(1)) is not None
+            found = (connection.scalar(select(count).where(d.fingerprint.in_(some))) or 0 for some in portions(wanted))
+            return sum(found) == len(wanted)
 
     def same_text(self, document: Document) -> str | None:
         """The source of another file's document with the same text, the first by source, or `None`."""
@@ -189,14 +191,15 @@ class Catalogue:
         with storage_errors(self._path), self._engine.connect() as connection:
             return [_to_chunk(row) for row in connection.execute(of_document.order_by(c.c.position)).mappings()]
 
-    def chunk_spans(self, document_id: str, *, generation: int) -> list[tuple[int, int]]:
-        """Where the chunks of one document start and end, in order."""
+    def chunk_spans(self, document_id: str, start: int, end: int, *, generation: int) -> list[tuple[int, int]]:
+        """Where the chunks of a document start and end that share characters with [start:end], in order."""
         from sqlalchemy import select
 
         c = tables.chunks().c
-        query = select(c.start, c.end).where(c.document_id == document_id, c.generation == generation)
+        of_document = (c.document_id == document_id, c.generation == generation)
+        query = select(c.start, c.end).where(*of_document, c.start < end, c.end > start).order_by(c.start, c.position)
         with storage_errors(self._path), self._engine.connect() as connection:
-            return [(row.start, row.end) for row in connection.execute(query.order_by(c.start, c.position))]
+            return [(row.start, row.end) for row in connection.execute(query)]
 
     def totals(self) -> Totals:
         """Counts of everything stored, of the active generation where chunks are counted."""

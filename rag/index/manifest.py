@@ -24,8 +24,8 @@ class FileRecord:
 
     `root` names the source it was first read from, `stamp` changes with its content as far as can be told without
     reading, `seen_ns` is when it was looked at (ns since the epoch), `hash` the SHA-256 of its bytes, `reading` how it
-    was read. `error` says why it could not be read, or is `None`; `duplicate_of` is the fingerprint of the text
-    that it repeats, for which it was left out.
+    was read. `error` says why it could not be read, or is `None`; `duplicate_of` are the fingerprints, with spaces
+    between, of the texts that it repeats, for which it or parts of it were left out.
     """
 
     source: str
@@ -71,6 +71,17 @@ class Manifest:
 
         with storage_errors(self._path), self._engine.connect() as connection:
             return connection.scalar(select(func.count()).select_from(tables.files()).where(_belongs(root))) or 0
+
+    def repeating(self, root: str) -> Iterator[FileRecord]:
+        """Those of `files` that repeat texts which, as far as one look tells, are not there any more."""
+        from sqlalchemy import select
+
+        files, fingerprint = tables.files(), tables.documents().c.fingerprint
+        there = select(fingerprint).where(fingerprint == files.c.duplicate_of).exists()
+        query = files.select().where(_belongs(root), files.c.duplicate_of.is_not(None), ~there)
+        with storage_errors(self._path), self._engine.connect() as connection:
+            for row in connection.execution_options(yield_per=ROWS_PER_READ).execute(query).mappings():
+                yield FileRecord(**row)
 
     def file(self, source: str) -> FileRecord | None:
         """What is known of one file, or `None`."""

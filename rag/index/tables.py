@@ -120,7 +120,8 @@ def _add_chunks(tables: MetaData) -> None:
         Column("section", Text),
         Column("context", Text, nullable=False),
         Column("text", Text, nullable=False),
-        Index("chunks_of_document", "document_id", "generation", "position"),
+        # With the span in it, where chunks lie is told without walking through their texts.
+        Index("chunks_of_document", "document_id", "generation", "position", "start", "end"),
         Index("chunks_by_hash", "generation", "hash"),
     )
     # Documents whose points the store of that generation has.

@@ -8,7 +8,6 @@ sentence to the stretch in which relevance above a share of the best adds up to 
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,12 +18,32 @@ from plumbline.text.sentences import sentences
 Span = tuple[int, int]
 
 
-class Sliceable(Protocol):
-    """A text, or what reads parts of one when they are asked for."""
+class Readable(Protocol):
+    """A document of which parts are read when they are asked for."""
 
-    def __getitem__(self, part: slice, /) -> str:
-        """text[part.start:part.stop]."""
+    def text(self, start: int, end: int) -> str:
+        """Its text[start:end]."""
         ...
+
+    def chunks(self, start: int, end: int) -> Sequence[Span]:
+        """The spans of all its chunks that share characters with [start:end]."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class WholeText:
+    """A `Readable` held in memory, with the spans it is cut into."""
+
+    whole: str
+    spans: Sequence[Span]
+
+    def text(self, start: int, end: int) -> str:
+        """As `Readable.text`."""
+        return self.whole[start:end]
+
+    def chunks(self, start: int, end: int) -> Sequence[Span]:
+        """As `Readable.chunks`."""
+        return [span for span in self.spans if span[0] < end and start < span[1]]
 
 
 SHARE = 0.5
@@ -68,8 +87,7 @@ class _Sentence:
 
 def grown(
     found: Sequence[Found],
-    texts: Mapping[str, Sliceable],
-    chunks: Mapping[str, Sequence[Span]],
+    documents: Mapping[str, Readable],
     count: int,
     *,
     share: float = SHARE,
@@ -77,10 +95,23 @@ def grown(
 ) -> list[Passage]:
     """The `count` best passages, best first; no two share a character.
 
-    `texts` has the text of every document in `found`, `chunks` all spans it is cut into, in order of their starts.
-    A passage has at most `max_chars` characters, or one sentence. Time grows with what was found, not with documents.
+    `documents` has every document in `found`. A passage has at most `max_chars` characters, or one sentence. Places are
+    read in the order of the best that they can hold, and no more of them than can matter.
     """
-    rows = _sentences(found, texts, chunks)
+    places = sorted(_places(found), key=_most, reverse=True)
+    rows: list[_Sentence] = []
+    passages: list[Passage] = []
+    for start in range(0, len(places), count):
+        for number, place in enumerate(places[start : start + count], start):
+            rows += _sentences(place, documents[place[0].document_id], number)
+        passages = _chosen(rows, count, share, max_chars)
+        behind = _most(places[start + count]) if start + count < len(places) else 0.0
+        if len(passages) == count and passages[-1].score >= behind:
+            break
+    return passages
+
+
+def _chosen(rows: Sequence[_Sentence], count: int, share: float, max_chars: int) -> list[Passage]:
     best = max((row.relevance for row in rows), default=0.0)
     worth = [(row.relevance - share * best) * (row.end - row.start) for row in rows]
     free = [True] * len(rows)
@@ -124,37 +155,36 @@ def _joins(rows: Sequence[_Sentence], free: Sequence[bool], index: int, middle: 
     return free[index] and rows[index].region == rows[middle].region
 
 
-def _sentences(
-    found: Sequence[Found], texts: Mapping[str, Sliceable], chunks: Mapping[str, Sequence[Span]]
-) -> list[_Sentence]:
-    """The sentences of what was found, in order of their places; a region is what one passage may hold."""
+def _sentences(place: Sequence[Found], document: Readable, region: int) -> list[_Sentence]:
+    """The sentences of one place, in order; one passage lies in one place."""
+    begin, stop = place[0].start, max(each.end for each in place)
+    spans = document.chunks(begin, stop)
+    return [
+        _sentence(region, begin + first, begin + last, place, spans)
+        for first, last in sentences(document.text(begin, stop))
+    ]
+
+
+def _sentence(region: int, start: int, end: int, place: Sequence[Found], chunks: Sequence[Span]) -> _Sentence:
+    """`chunks` holds all that could share characters with the sentence; between chunks that were found it is 0."""
+    around = sum(_shared(span, start, end) for span in chunks)
+    covering = [each for each in place if each.start < end and start < each.end]
+    total = sum(each.score * _shared((each.start, each.end), start, end) for each in covering)
+    best = max(covering or place, key=lambda each: each.score)
+    return _Sentence(best.document_id, region, start, end, total / around if around else 0.0, best)
+
+
+def _most(place: Sequence[Found]) -> float:
+    """No sentence of a place is more relevant than its best chunk."""
+    return max(each.score for each in place)
+
+
+def _places(found: Sequence[Found]) -> list[list[Found]]:
+    """The chunks found, in groups that lie near each other."""
     by_document: defaultdict[str, list[Found]] = defaultdict(list)
     for each in sorted(found, key=lambda each: each.start):
         by_document[each.document_id].append(each)
-    rows: list[_Sentence] = []
-    region = 0
-    for document_id, here in by_document.items():
-        spans = chunks[document_id]
-        starts, longest = [start for start, _ in spans], max(end - start for start, end in spans)
-        for some in _regions(here):
-            region += 1
-            begin, stop = some[0].start, max(each.end for each in some)
-            for first, last in sentences(texts[document_id][begin:stop]):
-                start, end = begin + first, begin + last
-                near = spans[bisect_left(starts, start - longest) : bisect_right(starts, end)]
-                rows.append(_sentence(document_id, region, start, end, some, near))
-    return rows
-
-
-def _sentence(
-    document_id: str, region: int, start: int, end: int, found: Sequence[Found], chunks: Sequence[Span]
-) -> _Sentence:
-    """`chunks` holds all that could share characters with the sentence; between chunks that were found it is 0."""
-    around = sum(_shared(span, start, end) for span in chunks)
-    covering = [each for each in found if each.start < end and start < each.end]
-    total = sum(each.score * _shared((each.start, each.end), start, end) for each in covering)
-    best = max(covering or found, key=lambda each: each.score)
-    return _Sentence(document_id, region, start, end, total / around if around else 0.0, best)
+    return [place for here in by_document.values() for place in _regions(here)]
 
 
 def _regions(found: Sequence[Found]) -> list[list[Found]]:

@@ -60,13 +60,10 @@ class Reader:
             grow.Found(chunk.id, chunk.document_id, chunk.start, chunk.end, scores[chunk.id])
             for chunk, _ in by_id.values()
         ]
-        documents = {each.document_id for each in candidates}
-        spans = {each: self.catalogue.chunk_spans(each, generation=generation) for each in documents}
-        texts = {each: _StoredText(self.catalogue, each) for each in documents}
+        documents = {each.document_id: _Stored(self.catalogue, each.document_id, generation) for each in candidates}
         passages = grow.grown(
             candidates,
-            texts,
-            spans,
+            documents,
             top_k,
             share=self.settings.passage_share,
             max_chars=self.settings.passage_characters,
@@ -109,15 +106,21 @@ class Reader:
 
 
 @dataclass(frozen=True, slots=True)
-class _StoredText:
-    """The text of a document, of which only the parts that are looked at are read."""
+class _Stored:
+    """A stored document, of which only the parts that are looked at are read."""
 
     catalogue: Catalogue
     document_id: str
+    generation: int
 
-    def __getitem__(self, part: slice) -> str:
-        span = self.catalogue.span(self.document_id, part.start, part.stop)
+    def text(self, start: int, end: int) -> str:
+        """As `grow.Readable.text`."""
+        span = self.catalogue.span(self.document_id, start, end)
         return "" if span is None else span.text
+
+    def chunks(self, start: int, end: int) -> Sequence[tuple[int, int]]:
+        """As `grow.Readable.chunks`."""
+        return self.catalogue.chunk_spans(self.document_id, start, end, generation=self.generation)
 
 
 def _sides(found: Found) -> Sides:

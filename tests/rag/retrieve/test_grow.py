@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.retrieve.grow import Found, grown
+from rag.retrieve.grow import Found, WholeText, grown
 
 SENTENCES = [
     "Cats sleep all day.",
@@ -27,7 +27,7 @@ def texts(passages) -> list[str]:
 
 def grow(hits, count: int = 3, **limits):
     documents = {hit.document_id for hit in hits}
-    return grown(hits, dict.fromkeys(documents, TEXT), dict.fromkeys(documents, PLACES), count, **limits)
+    return grown(hits, dict.fromkeys(documents, WholeText(TEXT, PLACES)), count, **limits)
 
 
 def test_relevant_neighbours_become_one_passage():
@@ -63,7 +63,7 @@ def test_relevance_is_the_mean_over_the_chunks_around_a_sentence():
     """Two chunks hold the second sentence, and only one of them was found: it is half as relevant as the first."""
     whole = (PLACES[0][0], PLACES[1][1])
     chunks = [whole, (PLACES[1][0], PLACES[2][1])]
-    passages = grown([Found("a", "a", *whole, 1.0)], {"a": TEXT}, {"a": chunks}, 2, share=0.6)
+    passages = grown([Found("a", "a", *whole, 1.0)], {"a": WholeText(TEXT, chunks)}, 2, share=0.6)
     assert texts(passages) == [SENTENCES[0], SENTENCES[1]]
     assert [passage.score for passage in passages] == [1.0, 0.5]
 
@@ -78,7 +78,7 @@ def test_far_places_of_one_document_are_apart():
     second = text.rindex(SENTENCES[0])
     chunks = [(0, len(TEXT)), (second, second + len(TEXT))]
     hits = [Found("x", "a", *chunks[0], 1.0), Found("y", "a", *chunks[1], 1.0)]
-    assert len(grown(hits, {"a": text}, {"a": chunks}, 5, max_chars=5000)) == 2
+    assert len(grown(hits, {"a": WholeText(text, chunks)}, 5, max_chars=5000)) == 2
 
 
 @pytest.mark.parametrize("hits", [[], [found(1, 0.0)]])
