@@ -5,9 +5,9 @@
 Small valid files of every format that is read are changed in their bytes and in their structure, and read in a worker
 process through `rag.ingest.prepare.prepare`, so that a crash costs one file. Each must end in documents that keep the
 contract (`rag.testing.loader`), in chunks that are their spans, or in an error of ours. What does not is a finding:
-printed, and kept in a folder with `--keep`. `slow` means more than 2 seconds of CPU, `large` more than 300 MB above what the
-process held before. `--engine atheris` lets the coverage of the pure-Python readers choose the mutations (Linux;
-`pip install atheris`).
+printed, and kept in a folder with `--keep`. `slow` means more than 2 seconds of CPU, `large` more than 300 MB above
+what the process held before. `--engine atheris` lets the coverage of the pure-Python readers choose the mutations
+(Linux; `pip install atheris`).
 """
 
 from __future__ import annotations

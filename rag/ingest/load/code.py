@@ -23,8 +23,8 @@ _MAX_LEXED = 500_000
 """Longer files are generated, most likely; their text is kept without sections."""
 _MAX_LINE = 1000
 """Nobody wrote what stands behind: lexers see it not, as some take time that grows with its square."""
-_MAX_SECONDS = 10.0
-"""Of CPU: half a megabyte takes one; a text that takes longer is made to, and is kept without sections."""
+_SECONDS, _SECONDS_A_CHARACTER = 2.0, 16e-6
+"""Of CPU, five times what source code takes: a text that takes longer is made to, and is kept without sections."""
 _MAX_DEPTH = 20
 _MAX_RULED = 400
 _ABOVE = re.compile(r"[ \t]*(?:@(?!end\b)|#(?!include|define|if|end|el|pragma|import|!)|//|/?\*|--|;|%|\[)")
@@ -111,7 +111,7 @@ def _events(text: str, language: str) -> Iterator[_Event]:
 
     rule = BEGINNINGS.get(language)
     keyword, start, ruled = False, 0, -1
-    ends = time.thread_time() + _MAX_SECONDS
+    ends = time.thread_time() + _SECONDS + _SECONDS_A_CHARACTER * len(text)
     seen, shift = _without_tails(text)
     for place, kind, value in get_lexer_by_name(language).get_tokens_unprocessed(seen):
         if time.thread_time() > ends:

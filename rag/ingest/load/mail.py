@@ -162,10 +162,13 @@ def _attached(parts: list[Message], sent: MetadataValue | None, path: Path, budg
         if isinstance(inner, Message):
             try:
                 opened = _opened(inner, path, budget)
+                whole = inner.as_bytes(policy=policy.compat32)
             except LoadError as error:
                 yield Problem(name, error.reason)
-                continue
-            yield Part(name, inner.as_bytes(policy=policy.compat32), str(sent or ""), opened)
+            except (RecursionError, LookupError, ValueError) as error:  # of what is put together from damaged parts
+                yield Problem(name, f"it is damaged: {error}")
+            else:
+                yield Part(name, whole, str(sent or ""), opened)
             continue
         data = _payload(part)
         budget.take_bytes(len(data))

@@ -16,14 +16,26 @@ LONGEST = 400_000
 """A mutant has no more bytes than this."""
 
 _EDGES = (0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFE, 0xFFFFFFFF, 2**63 - 1)
-_NUMBERS = (b"-1", b"0", b"1", b"255", b"65536", b"2147483648", b"4294967295", b"99999999999999999999", b"1e999", b"NaN")
+_NUMBERS = (
+    b"-1",
+    b"0",
+    b"1",
+    b"255",
+    b"65536",
+    b"2147483648",
+    b"4294967295",
+    b"99999999999999999999",
+    b"1e999",
+    b"NaN",
+)
 _BITS = (
     b"\0", b"\r", b"\n", b"\r\n", b"\x0b", b"\x0c", b"\x1c", b"\x85", b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf",
     b"\xed\xa0\x80", b"\xf4\x90\x80\x80", "\u2028".encode(), "\u202e".encode(), "\u0300".encode(), "👩‍👩‍👧".encode(),
     "\ufeff".encode(), b"\\ud800", b"&#xD800;", b"&#0;", b"&#1114112;", b"&lt", b"%00", b"../", b"\\", b'"', b"'", b"<",
     b">", b"</", b"<!", b"<![CDATA[", b"]]>", b"<!--", b"-->", b"<?", b"&a;", b"{", b"}", b"[", b"]", b"(", b")", b"<<",
     b">>", b"%", b"#", b"\t", b",", b";", b"|", b"---\n", b"```\n", b"$$", b"\\begin{", b"\\end{", b"=?utf-8?B?", b"?=",
-    b"<table>", b"<tr>", b"<td>", b"<h1>", b"</h1>", b"<main>", b"<pre>", b"<title>", b"\\section{", b"\\u-1?", b"\\bin9",
+    b"<table>", b"<tr>", b"<td>", b"<h1>", b"</h1>", b"<main>", b"<pre>", b"<title>", b"\\section{", b"\\u-1?",
+    b"\\bin9",
 )  # fmt: skip
 _DIGITS = re.compile(rb"\d+")
 _TAG = re.compile(rb"<[^<>]{1,200}>")
@@ -127,7 +139,8 @@ def _inserted(chance: random.Random, data: bytes) -> bytes:
 
 def _length_field(chance: random.Random, data: bytes) -> bytes:
     width = chance.choice((1, 2, 4, 8))
-    value = (chance.choice(_EDGES) & (256**width - 1)).to_bytes(width, chance.choice(("little", "big")))
+    edge = chance.choice(_EDGES).to_bytes(8, "little")[:width]
+    value = edge if chance.random() < 0.5 else edge[::-1]
     at = chance.randrange(len(data) + 1)
     return data[:at] + value + data[at + width :]
 
@@ -151,7 +164,9 @@ def _tag(chance: random.Random, data: bytes) -> bytes:
 
 def _value(chance: random.Random, data: bytes) -> bytes:
     other = chance.choice(_VALUE.findall(data[:LONGEST]) or [b'=""'])
-    return _replaced(chance, _VALUE, data, lambda _: chance.choice((b'=""', other, b'="-1"', b'="999999999"', b'="/x"')))
+    return _replaced(
+        chance, _VALUE, data, lambda _: chance.choice((b'=""', other, b'="-1"', b'="999999999"', b'="/x"'))
+    )
 
 
 def _streams(chance: random.Random, data: bytes) -> bytes:
@@ -176,7 +191,9 @@ def _objects(chance: random.Random, data: bytes) -> bytes:
 def _references(chance: random.Random, data: bytes) -> bytes:
     """A PDF in which an object takes another's place, its own perhaps."""
     other = chance.choice(_REFERENCE.findall(data) or [b"1 0 R"])
-    return _replaced(chance, _REFERENCE, data, lambda _: chance.choice((other, b"99 0 R", b"null", b"[" + other + b"]")))
+    return _replaced(
+        chance, _REFERENCE, data, lambda _: chance.choice((other, b"99 0 R", b"null", b"[" + other + b"]"))
+    )
 
 
 def _names(chance: random.Random, data: bytes) -> bytes:

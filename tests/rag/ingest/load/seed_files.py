@@ -23,14 +23,20 @@ _HTML = (
     "Hats<br>Shoes</td></tr></table><ul><li>One</li><li>Two</li></ul><pre>a  b</pre><!-- c --><![CDATA[d]]>"
     '<script>var a = "</p>";</script><p hidden>no</p></main><footer>End</footer></body></html>'
 )
-_MARKDOWN = f"---\ntitle: T\n---\n# Handbook\n\n{_WORDS}\n\nWindow\n------\n\n```py\n# no\n```\n\n| a | b |\n|---|---|\n"
+_MARKDOWN = (
+    f"---\ntitle: T\n---\n# Handbook\n\n{_WORDS}\n\nWindow\n------\n\n```py\n# no\n```\n\n| a | b |\n|---|---|\n"
+)
 _RST = f"Handbook\n========\n\n{_WORDS}\n\nWindow\n------\n\n.. code::\n\n   x = 1\n\n* item\n\n+---+\n| a |\n+---+\n"
-_TEX = f"\\documentclass{{a}}\\begin{{document}}\\section{{One}}{_WORDS} $x^2$ % c\n\\subsection*{{Two}}\\end{{document}}"
+_TEX = (
+    f"\\documentclass{{a}}\\begin{{document}}\\section{{One}}{_WORDS} $x^2$ % c\n\\subsection*{{Two}}\\end{{document}}"
+)
 _CSV = 'item,days,note\nShoes,30,"a, ""b""\nc"\nHats,14,\n'
 _JSON = {"name": "Shoes", "days": 30, "price": 19.5, "tags": ["a", None, True], "more": {"deep": [{"x": "é"}, {}]}}
 _VTT = "WEBVTT\n\n1\n00:00:01.000 --> 00:00:02.500 align:start\n<v Ann>Refunds take <b>thirty</b> days.\n"
 _SRT = "1\n00:00:01,000 --> 00:00:02,500\nRefunds take thirty days.\n\n2\n00:00:03,000 --> 00:00:04,000\nEnd.\n"
-_RTF = rb"{\rtf1\ansi\ansicpg1252{\fonttbl{\f0 Arial;}}{\b Head}\par Text with \'e9 \u8364? accent.\par {\*\x y}Second.}"
+_RTF = (
+    rb"{\rtf1\ansi\ansicpg1252{\fonttbl{\f0 Arial;}}{\b Head}\par Text with \'e9 \u8364? accent.\par {\*\x y}Second.}"
+)
 _CODE = """// A comment\nclass Shop(Base):\n    \"\"\"Text.\"\"\"\n    def sell(self, a="x"): { return a; }\n
 function pay(a) { if (a) { return `x${a}`; } }\nfn main() -> i32 { 1 }\npublic static void run(int a) { /* c */ }
 [section]\nkey = "value"\n<a b="c">text</a>\nfunc Go() error { return nil }\nmodule A where\nCREATE TABLE t (a INT);\n
