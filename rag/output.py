@@ -216,12 +216,14 @@ def ingest_json(report: IngestReport) -> Iterator[str]:
 class DocumentOutput(Output):
     """A document of the knowledge base.
 
-    `indexed` is false while it waits to become searchable; `pages` is null where its format has none.
+    `indexed` is false while it waits to become searchable; `pages` is null where its format has none. `file` is where
+    `source` stands in: the archive or e-mail that the document came out of, else the same.
     """
 
     document: str
     document_id: str
     source: str
+    file: str
     media_type: str
     pages: int | None
     characters: int
@@ -234,6 +236,7 @@ class DocumentOutput(Output):
             document=row["name"],
             document_id=row["id"],
             source=row["source"],
+            file=row["file"],
             media_type=row["media_type"],
             pages=row["pages"],
             characters=row["characters"],

@@ -19,6 +19,10 @@ from rag.serve.uploads import Uploads
 
 KB = Annotated[str | None, Query(description="A knowledge base's name; without it, the default one.")]
 
+Whole = Annotated[
+    bool, Query(description="Remove all documents of the archive or e-mail that this one came out of, with its file.")
+]
+
 
 class DocumentsOutput(Output):
     """The documents of a knowledge base, by name."""
@@ -93,13 +97,15 @@ def routes(host: Host) -> APIRouter:
         return IngestionOutput.of(host.ingestions.get(ingestion_id))
 
     @router.delete("/documents/{document_id}", status_code=204)
-    async def delete(document_id: str, kb: KB = None) -> Response:
-        """Remove a document; an uploaded one's file too."""
+    async def delete(document_id: str, kb: KB = None, whole: Whole = False) -> Response:
+        """Remove a document; an uploaded one's file too, with all that came out of it."""
         name = host.default if kb is None else kb
         base = host.base(kb)
         async with host.ingestions.lock(name):
-            source = Path(_row(base, document_id)["source"])
-            await asyncio.to_thread(_remove_file, source, Uploads.of(base.parts.path))
+            row = _row(base, document_id)
+            if not whole:
+                await asyncio.to_thread(_require_alone, base, row)
+            await asyncio.to_thread(_remove_file, Path(row["file"]), Uploads.of(base.parts.path))
             await base.aremove(document_id)
         return Response(status_code=204)
 
@@ -135,6 +141,17 @@ def _passage(base: RAG, document_id: str, start: int, end: int, around: int) -> 
         end=end,
         characters=row["characters"],
     )
+
+
+def _require_alone(base: RAG, row: dict[str, Any]) -> None:
+    """Raise `ConflictError` when the document's file gave others too, which would go with it."""
+    file = row["file"]
+    together = sum(other["file"] == file for other in base.parts.catalogue.documents())
+    if together > 1:
+        raise ConflictError(
+            f"'{row['name']}' is one of {together} documents of '{Path(file).name}', which go together.",
+            hint="To remove them all, with the file, say whole=true.",
+        )
 
 
 def _remove_file(source: Path, uploads: Uploads) -> None:

@@ -45,7 +45,9 @@ async function refresh() {
   try {
     const documents = await documentsOf(kb);
     byId("filter-label").hidden = documents.length < FILTER_FROM;
-    list.replaceChildren(...documents.map(row));
+    const together = new Map();
+    for (const { file } of documents) together.set(file, (together.get(file) ?? 0) + 1);
+    list.replaceChildren(...documents.map((entry) => row(entry, together.get(entry.file))));
     byId("documents-note").textContent = documents.length
       ? plural(documents.length, "document")
       : "No documents yet.";
@@ -55,13 +57,14 @@ async function refresh() {
   }
 }
 
-function row(entry) {
+/** `together` documents came out of the same file (an archive, an e-mail) and go together. */
+function row(entry, together) {
   const facts = [kind(entry), entry.pages ? plural(entry.pages, "page") : "", `${count(entry.characters)} characters`]
     .filter(Boolean)
     .join(" · ");
   const node = el("li", { class: "document", data: { name: entry.document.toLowerCase() } });
   const remove = button("Delete", { class: "quiet small", "aria-label": `Delete ${entry.document}` }, () =>
-    confirm(node, entry, remove),
+    confirm(node, entry, together, remove),
   );
   const waiting = entry.indexed ? null : el("span", { class: "waiting", text: "not searchable yet" });
   node.append(
@@ -86,19 +89,21 @@ function kind({ media_type: type }) {
   return KINDS[type] ?? type;
 }
 
-function confirm(node, entry, remove) {
+function confirm(node, entry, together, remove) {
   const keep = button("Keep it", { class: "plain" }, () => {
     question.remove();
     remove.hidden = false;
     remove.focus();
   });
-  const yes = button("Delete it", { class: "danger" }, () => removeDocument(node, entry, question));
+  const yes = button(together > 1 ? `Delete all ${together}` : "Delete it", { class: "danger" }, () => removeDocument(node, entry, question));
   const words = el(
     "p",
     {},
     "Delete ",
     el("bdi", { class: "document-name", text: entry.document }),
-    "? Answers can no longer rest on it.",
+    together > 1
+      ? ` with the other documents of ${entry.file.split(/[\\/]/).pop()}? Answers can no longer rest on them.`
+      : "? Answers can no longer rest on it.",
   );
   const question = el(
     "div",
@@ -120,7 +125,7 @@ function confirm(node, entry, remove) {
 async function removeDocument(node, entry, question) {
   for (const action of question.querySelectorAll("button")) action.disabled = true;
   try {
-    await call(`api/documents/${encodeURIComponent(entry.document_id)}?${new URLSearchParams({ kb })}`, {
+    await call(`api/documents/${encodeURIComponent(entry.document_id)}?${new URLSearchParams({ kb, whole: true })}`, {
       method: "DELETE",
     });
   } catch (problem) {

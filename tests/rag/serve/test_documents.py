@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import threading
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -245,6 +247,43 @@ async def test_an_uploaded_document_is_deleted_with_its_file(serving: Serving) -
     await served.host.warm_up()
     await served.host.ingestions.finish()
     assert "cats.md" not in await documents(served)
+
+
+def archive(**members: str) -> bytes:
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as file:
+        for name, text in members.items():
+            file.writestr(f"{name}.md", text)
+    return made.getvalue()
+
+
+async def test_documents_of_an_archive_are_deleted_together_and_do_not_come_back(serving: Serving) -> None:
+    served = await serving(empty=True)
+    animals = archive(cats="# Cats\n\nCats sleep 14 hours a day.", dogs="# Dogs\n\nDogs sleep 11 hours a day.")
+    done = await ended(served, await upload(served, ("animals.zip", animals)))
+    assert [(file["document"], file["documents"]) for file in done["report"]["files"]] == [("animals.zip", 2)]
+    listed = await documents(served)
+    assert set(listed) == {"animals.zip!/cats.md", "animals.zip!/dogs.md"}
+    cats = listed["animals.zip!/cats.md"]
+    assert cats["source"] == f"{cats['file']}!/cats.md"
+    refused = await served.client.delete(f"/api/documents/{cats['document_id']}")
+    assert refused.status_code == 409
+    assert "one of 2 documents of 'animals.zip'" in refused.json()["detail"]
+    assert len(await documents(served)) == 2
+    gone = await served.client.delete(f"/api/documents/{cats['document_id']}", params={"whole": "true"})
+    assert gone.status_code == 204
+    assert stored(served) == []
+    await ended(served, await upload(served, ("birds.md", b"# Birds\n\nBirds sleep 10 hours a day.")))
+    assert set(await documents(served)) == {"birds.md"}
+
+
+async def test_an_archive_in_a_folder_is_not_deleted(serving: Serving, docs: Path) -> None:
+    (docs / "old.zip").write_bytes(archive(cats="# Cats\n\nCats sleep 14 hours a day."))
+    served = await serving()
+    document_id = (await documents(served))["old.zip!/cats.md"]["document_id"]
+    refused = await served.client.delete(f"/api/documents/{document_id}", params={"whole": "true"})
+    assert refused.status_code == 409
+    assert "old.zip!/cats.md" in await documents(served)
 
 
 async def test_a_document_of_a_folder_is_deleted_only_once_its_file_is_gone(serving: Serving, docs: Path) -> None:
