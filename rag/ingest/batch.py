@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from rag.index.catalogue import FileContent, text_digest
+from rag.index.catalogue import FileContent
 from rag.index.manifest import FileRecord, Manifest
+from rag.ingest.copies import Copies
 from rag.ingest.indexing import Indexer
 from rag.ingest.plan import Step
 from rag.ingest.prepare import Cut, Prepared
@@ -54,18 +55,18 @@ class Batch:
         files, self._files, self._chunks, self._characters = self._files, [], 0, 0
         if not files:
             return []
-        seen: dict[str, str] = {}
+        copies = Copies(self.indexer.catalogue, self.duplicates == "skip")
         outcomes: list[FileOutcome] = []
         contents: list[FileContent] = []
         others: list[FileRecord] = []
         for prepared, step in files:
             record = self._record(prepared, step)
-            kept = await self._without_duplicates(prepared, seen)
-            if prepared.cuts and not kept:
-                fingerprint = text_digest(prepared.cuts[0].document.text)
-                contents.append((replace(record, duplicate_of=fingerprint), []))
-                reason = f"its text is that of {seen[fingerprint]}"
-                outcomes.append(FileOutcome(record.source, prepared.item.name, "skipped", reason=reason))
+            kept, left_out = await copies.left_out(prepared.cuts)
+            if left_out:
+                record = replace(record, duplicate_of=" ".join(left_out))
+            if left_out and not kept:
+                contents.append((record, []))
+                outcomes.append(copied(prepared, left_out))
             elif kept:
                 cuts = [(cut.document, await self._chunks_of(cut)) for cut in kept]
                 had = step.record is not None and await self._is_known(record.source)
@@ -109,20 +110,6 @@ class Batch:
             duplicate_of=known.duplicate_of if known and prepared.unchanged else None,
         )
 
-    async def _without_duplicates(self, prepared: Prepared, seen: dict[str, str]) -> list[Cut]:
-        """The documents to keep; `seen` maps fingerprints to where each text was met first."""
-        if self.duplicates == "keep":
-            return list(prepared.cuts)
-        kept = []
-        for cut in prepared.cuts:
-            fingerprint = text_digest(cut.document.text)
-            if fingerprint not in seen:
-                other = await asyncio.to_thread(self.indexer.catalogue.same_text, cut.document)
-                if other is None:
-                    kept.append(cut)
-                seen[fingerprint] = other or cut.document.source
-        return kept
-
     async def _chunks_of(self, cut: Cut) -> Sequence[Chunk]:
         return await self.indexer.chunker.chunk(cut.document) if cut.chunks is None else cut.chunks
 
@@ -155,6 +142,12 @@ def stored(prepared: Prepared, cuts: Sequence[tuple[Document, Sequence[Chunk]]],
         seconds=prepared.seconds,
         notes=(*(note for document, _ in cuts for note in document_notes(document)), *problems),
     )
+
+
+def copied(prepared: Prepared, left_out: Mapping[str, str]) -> FileOutcome:
+    """The outcome of a file of which nothing is kept: `left_out` tells where its texts were met first."""
+    reason = f"its text is that of {next(iter(left_out.values()))}"
+    return FileOutcome(prepared.item.source, prepared.item.name, "skipped", reason=reason)
 
 
 def without_document(prepared: Prepared, *, known: bool) -> FileOutcome:

@@ -38,13 +38,14 @@ class Step:
 @dataclass(frozen=True, slots=True)
 class Looking:
     """How known files are judged: `reading` is how files are read now; `rehash` trusts no stamp, `afresh` no hash,
-    `has_text` tells whether the text that a file repeats is still there.
+    `repeated` tells whether the texts with these fingerprints, which a file repeats and for which it was left out, are
+    still there and still reason enough.
     """
 
     reading: str
     rehash: bool = False
     afresh: bool = False
-    has_text: Callable[[str], bool] = lambda fingerprint: True
+    repeated: Callable[[str], bool] = lambda fingerprints: True
 
 
 def reading_name(loading: LoadingSettings) -> str:
@@ -85,7 +86,7 @@ def _judged(item: Item, record: FileRecord | None, looking: Looking) -> Step:
     item = replace(item, name=_first_name(item, record))
     good = record.error is None and record.reading == looking.reading and not looking.afresh
     if record.duplicate_of is not None:
-        good = good and looking.has_text(record.duplicate_of)
+        good = good and looking.repeated(record.duplicate_of)
     if not good:  # what could not be read is tried again: what stood in the way may be gone
         return Step("read", item, record, looked_ns=now)
     proven = bool(item.stamp) and item.stamp == record.stamp and item.changed_ns < record.seen_ns - RACY_NS

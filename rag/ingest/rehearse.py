@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from plumbline.text.tokens import estimate_tokens
-from rag.ingest.batch import stored, without_document
+from rag.ingest.batch import copied, stored, without_document
 from rag.ingest.chunk import ChunkEmbedder, PricedChunker
+from rag.ingest.copies import Copies
 from rag.ingest.indexing import Indexer
 from rag.ingest.prepare import Cut, Prepared
 from rag.ingest.reindex import Changeover
@@ -39,12 +40,13 @@ class Estimate:
 @dataclass(frozen=True, slots=True)
 class Rehearsal:
     """Estimates for one knowledge base. A chunk whose text has a vector already costs nothing, and nor does one that
-    stands twice among what would be embedded.
+    stands twice among what would be embedded. Memory grows by some 100 bytes with each text.
     """
 
     indexer: Indexer
-    estimate: Estimate
-    seen: set[str]
+    copies: Copies
+    estimate: Estimate = field(default_factory=Estimate)
+    seen: set[str] = field(default_factory=set)
 
     async def changeover(self) -> int:
         """Count what changing over to another chunker or embedder would use; returns for how many documents."""
@@ -62,8 +64,11 @@ class Rehearsal:
         """What would become of a file."""
         if not prepared.cuts:
             return without_document(prepared, known=had)
+        kept, left_out = await self.copies.left_out(prepared.cuts)
+        if not kept:
+            return copied(prepared, left_out)
         cuts, embedded = [], 0
-        for cut in prepared.cuts:
+        for cut in kept:
             chunks, new = await self.document(cut)
             cuts.append((cut.document, chunks))
             embedded += new

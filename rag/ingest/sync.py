@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,12 +18,13 @@ from plumbline.errors import InputError
 from plumbline.trace import Tracing, current_ids
 from rag.index.manifest import FileRecord, Manifest
 from rag.ingest.batch import Batch
+from rag.ingest.copies import Copies
 from rag.ingest.indexing import Indexer
 from rag.ingest.item import Source
 from rag.ingest.locking import ingesting
 from rag.ingest.plan import Looking, Step, plan, reading_name
 from rag.ingest.prepare import Engine, Job, Prepared, Recipe
-from rag.ingest.rehearse import Estimate, Rehearsal
+from rag.ingest.rehearse import Rehearsal
 from rag.ingest.reindex import Changeover
 from rag.ingest.report import FileOutcome, IngestReport, OnProgress, Outcome, Outcomes, Progress
 from rag.ingest.settings import ChunkingSettings, LoadingSettings
@@ -31,6 +32,9 @@ from routing.meter import billed
 
 if TYPE_CHECKING:
     from rag.ingest.chunk import Chunker
+
+MISSING = 10_000
+"""So many files that are gone are held at once."""
 
 MakeEngine = Callable[[Recipe, Iterator[Job]], tuple[Engine, Iterator[Job]]]
 """Chooses what prepares these jobs; looks at the first of them at most."""
@@ -52,7 +56,11 @@ class How:
 
 @dataclass(slots=True)
 class _Run:
-    """One run over one source: what is known, what was met, what came of it."""
+    """One run over one source: what is known, what was met, what came of it.
+
+    `missing` is offered no more; `left` tells that there was more of it than is held. `again` is a second look at the
+    source; `rehearsed`, that nothing is to be changed.
+    """
 
     source: Source
     how: How
@@ -65,9 +73,19 @@ class _Run:
     steps: dict[str, Step] = field(default_factory=dict)
     met: int = 0
     missing: list[FileRecord] = field(default_factory=list)
+    left: bool = False
+    again: bool = False
+    rehearsed: bool = False
     pages: int = 0
     chunks: int = 0
     tokens: int = 0
+
+    def doomed(self) -> list[FileRecord]:
+        """Hand over what is missing, once something else of the source was seen or it is meant to be empty."""
+        if not (self.met or self.how.allow_empty or self.rehearsed):
+            return []
+        missing, self.missing = self.missing, []
+        return missing
 
     def note(self, outcome: FileOutcome) -> None:
         """Take down what became of a file, and tell whoever watches."""
@@ -110,8 +128,10 @@ class Ingestor:
             with self.tracing.span("ingest", {"plumbline.source": source.root}) as span, billed() as bill:
                 reindexed = await self.recover()
                 run = await self._begin(source, how, on_progress)
-                await self._work(run, lambda prepared: self._take(run, prepared))
-                await self._flush(run)
+                await self._pass(run)
+                if await asyncio.to_thread(self._is_left, run):
+                    run.again = True
+                    await self._pass(run)
                 await self._finish(run)
                 span.set_attribute("plumbline.files", len(run.outcomes))
                 trace_id, _ = current_ids()
@@ -123,10 +143,10 @@ class Ingestor:
     ) -> IngestReport:
         """What `run` would do and use: files are read and cut, nothing is stored, asked or spent. Raises as `run`."""
         started = time.perf_counter()
-        estimate = Estimate()
-        rehearsal = Rehearsal(self.indexer, estimate, set())
+        rehearsal = Rehearsal(self.indexer, Copies(self.indexer.catalogue, self.loading.duplicates == "skip"))
         reindexed = await rehearsal.changeover()
         run = await self._begin(source, how, on_progress)
+        run.rehearsed = True
 
         async def take(prepared: Prepared) -> None:
             step = run.steps.pop(prepared.item.source)
@@ -134,10 +154,8 @@ class Ingestor:
 
         await self._work(run, take)
         self._require_something(run)
-        for each in run.missing if not how.keep_missing else ():
-            if run.source.is_gone(each.source):
-                run.note(FileOutcome(each.source, _name(each), "removed"))
-        seconds = time.perf_counter() - started
+        await self._remove_missing(run)
+        seconds, estimate = time.perf_counter() - started, rehearsal.estimate
         return IngestReport(run.outcomes, seconds, estimate.usage, estimate.cost, "", reindexed, dry_run=True)
 
     async def recover(self) -> int:
@@ -175,6 +193,21 @@ class Ingestor:
         batch = Batch(self.indexer, self.manifest, source.root, reading_name(self.loading), self.loading.duplicates)
         return _Run(source, how, known, total, on_progress, batch)
 
+    async def _pass(self, run: _Run) -> None:
+        await self._work(run, lambda prepared: self._take(run, prepared))
+        await self._flush(run)
+
+    def _is_left(self, run: _Run) -> bool:
+        """Whether something was seen too late for one pass: files that are gone before the first that is not, or the
+        end of a text that other files were left out for.
+        """
+        if run.left and run.met:
+            return True
+        if self.loading.duplicates == "keep":
+            return False
+        has_texts = self.indexer.catalogue.has_texts
+        return any(not has_texts(each.duplicate_of or "") for each in self.manifest.repeating(run.source.root))
+
     async def _work(self, run: _Run, take: Callable[[Prepared], Awaitable[None]]) -> None:
         jobs = self._jobs(run)
         engine, jobs = await asyncio.to_thread(self.make_engine, Recipe(self.loading, self.splitting), jobs)
@@ -196,16 +229,28 @@ class Ingestor:
             run.note(outcome)
 
     async def _remove_missing(self, run: _Run) -> None:
-        """Remove what is proven to be gone, once something else of the source was seen; what merely cannot be looked
-        at stays.
-        """
-        if not run.missing or run.how.keep_missing or not (run.met or run.how.allow_empty):
-            return
-        missing, run.missing = run.missing, []
-        gone = await asyncio.to_thread(lambda: [each for each in missing if run.source.is_gone(each.source)])
-        await asyncio.to_thread(self.indexer.catalogue.remove_files, [each.source for each in gone])
-        for each in gone:
+        missing = run.doomed()
+        for each in await asyncio.to_thread(self._removed, run, missing) if missing else ():
             run.note(FileOutcome(each.source, _name(each), "removed"))
+
+    def _removed(self, run: _Run, missing: Sequence[FileRecord]) -> list[FileRecord]:
+        """Remove what is proven to be gone; what merely cannot be looked at stays."""
+        gone = [each for each in missing if run.source.is_gone(each.source)]
+        if not run.rehearsed:
+            self.indexer.catalogue.remove_files([each.source for each in gone])
+        return gone
+
+    def _miss(self, run: _Run, record: FileRecord) -> None:
+        """Take down what is not offered any more, and remove it when that is much."""
+        if run.how.keep_missing:
+            return
+        if len(run.missing) >= MISSING:
+            missing = run.doomed()
+            run.left = run.left or not missing
+            for each in self._removed(run, missing):
+                run.note(FileOutcome(each.source, _name(each), "removed"))
+        if len(run.missing) < MISSING:
+            run.missing.append(record)
 
     async def _finish(self, run: _Run) -> None:
         self._require_something(run)
@@ -223,19 +268,17 @@ class Ingestor:
 
     def _jobs(self, run: _Run) -> Iterator[Job]:
         """What must be read; everything else is dealt with on the way. May wait for the disk."""
-        how = run.how
-        looking = Looking(
-            reading_name(self.loading),
-            rehash=how.rehash,
-            afresh=how.afresh,
-            has_text=self.indexer.catalogue.has_text,
-        )
+        how, looking = run.how, self.looking(run.how)
         try:
             for step in plan(run.source.items(), self.manifest.files(run.source.root), looking):
-                run.met += step.item is not None
                 if step.action == "missing" and step.record is not None:
-                    run.missing.append(step.record)
-                elif step.action == "passed" and step.passed is not None:
+                    self._miss(run, step.record)
+                    continue
+                if run.again:
+                    yield from _again(run, step, looking)
+                    continue
+                run.met += step.item is not None
+                if step.action == "passed" and step.passed is not None:
                     run.note(_passed(step))
                 elif step.action == "unchanged" and step.item is not None:
                     run.note(FileOutcome(step.item.source, step.item.name, "unchanged"))
@@ -245,7 +288,26 @@ class Ingestor:
         except InputError as error:
             if not (run.known and how.allow_empty):
                 raise _with_kept(error, run) from error
-            run.missing.extend(self.manifest.files(run.source.root))
+            for record in self.manifest.files(run.source.root):
+                self._miss(run, record)
+
+    def looking(self, how: How) -> Looking:
+        """How known files are judged in a run."""
+        skip, has_texts = self.loading.duplicates == "skip", self.indexer.catalogue.has_texts
+        return Looking(
+            reading_name(self.loading),
+            rehash=how.rehash,
+            afresh=how.afresh,
+            repeated=lambda fingerprints: skip and has_texts(fingerprints),
+        )
+
+
+def _again(run: _Run, step: Step, looking: Looking) -> Iterator[Job]:
+    """At a second look only what was left out for a text that is there no more must be read."""
+    repeats = step.record.duplicate_of if step.record else None
+    if step.action == "read" and step.item is not None and repeats is not None and not looking.repeated(repeats):
+        run.steps[step.item.source] = step
+        yield Job(step.item)
 
 
 def _count(source: Source) -> int | None:

@@ -14,7 +14,7 @@ from plumbline.errors import InputError
 from rag.index.live import Live
 from rag.index.store import Point
 from rag.ingest.item import Source
-from rag.ingest.plan import Looking, Step, plan, reading_name
+from rag.ingest.plan import Step, plan
 from rag.ingest.source.folder import FolderSource
 from rag.ingest.sync import How, Ingestor
 from rag.types import Chunk, Document
@@ -118,11 +118,10 @@ class Verifier:
         source = _source_of(root)
         if source is None:
             return []
-        catalogue, manifest = self.ingestor.indexer.catalogue, self.ingestor.manifest
-        looking = Looking(reading_name(self.ingestor.loading), rehash=rehash, has_text=catalogue.has_text)
+        looking = self.ingestor.looking(How(rehash=rehash))
         found = []
         try:
-            for step in plan(source.items(), manifest.files(root), looking):
+            for step in plan(source.items(), self.ingestor.manifest.files(root), looking):
                 seen.files += step.item is not None
                 if (each := _file_finding(step, source)) is not None:
                     found.append(each)

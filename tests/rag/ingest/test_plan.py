@@ -56,7 +56,7 @@ def test_what_is_not_proven_is_hashed(offered: Item, known: FileRecord, looking:
     [
         (replace(record("/docs/a.txt"), error="it is damaged"), LOOKING),
         (replace(record("/docs/a.txt"), reading="readers 0"), LOOKING),
-        (replace(record("/docs/a.txt"), duplicate_of="f"), replace(LOOKING, has_text=lambda fingerprint: False)),
+        (replace(record("/docs/a.txt"), duplicate_of="f"), replace(LOOKING, repeated=lambda fingerprints: False)),
         (record("/docs/a.txt"), replace(LOOKING, afresh=True)),
     ],
     ids=["failed before", "read otherwise before", "a duplicate of what is gone", "afresh"],

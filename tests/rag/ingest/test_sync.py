@@ -295,3 +295,38 @@ def test_an_embedder_that_fails_loses_nothing(kb: RAG, docs: Path, monkeypatch: 
     assert found(kb, "gift cards") == ["returns.md"]
     assert kb.ingest(docs).count("failed") == 0
     assert kb.status().totals.waiting == 0
+
+
+@pytest.mark.parametrize("last", [True, False])
+def test_many_files_that_are_gone_are_removed_some_at_a_time(
+    kb: RAG, docs: Path, monkeypatch: pytest.MonkeyPatch, last: bool
+) -> None:
+    monkeypatch.setattr("rag.ingest.sync.MISSING", 2)
+    for n in range(7):
+        (docs / f"a{n}.md").write_text(f"# Note {n}\n", "utf-8")
+    kb.ingest(docs)
+    for path in docs.glob("*" if last else "a*"):
+        if path.is_file():
+            path.unlink()
+    kept = {"more/shipping 🙂.md"} if last else {"more/shipping 🙂.md", "returns.md", "shops.csv"}
+    gone = 9 if last else 7
+    assert kb.ingest(docs, dry_run=True).count("removed") == gone
+    assert kb.status().totals.documents == 10
+    assert kb.ingest(docs).count("removed") == gone
+    assert {row["name"] for row in kb.status().documents} == kept
+    (docs / "more" / "shipping 🙂.md").unlink()
+    kb.ingest(docs, allow_empty=True)
+    assert {row["name"] for row in kb.status().documents} == kept - {"more/shipping 🙂.md"}
+
+
+def test_many_files_that_are_gone_with_their_folder(kb: RAG, docs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rag.ingest.sync.MISSING", 2)
+    for n in range(7):
+        (docs / f"a{n}.md").write_text(f"# Note {n}\n", "utf-8")
+    kb.ingest(docs)
+    docs.rename(docs.with_name("elsewhere"))
+    with pytest.raises(InputError):
+        kb.ingest(docs)
+    assert kb.status().totals.documents == 10
+    assert kb.ingest(docs, allow_empty=True).count("removed") == 10
+    assert kb.status().totals.documents == 0
