@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
 from plumbline.cli import EXIT_ERROR, EXIT_FILES_FAILED, EXIT_INTERRUPTED
-from plumbline.errors import InputError
+from plumbline.errors import InputError, StorageError
 from rag.options import KB_DEFAULT, AsJson, Config, HomeFolder, KnowledgeBase, Set, console, opened
 
 if TYPE_CHECKING:
@@ -61,10 +63,13 @@ def ingest(
 ) -> None:
     """Bring the knowledge base in step with a folder, file, list of URLs, or standard input."""
     pairs = [*(settings or []), *([f"loading.engine={engine}"] if engine else [])]
+    if watch:
+        once = {"--dry-run": dry_run, "--afresh": afresh, "--rehash": rehash, "--allow-empty": allow_empty}
+        _require_watchable(target, [option for option, given in once.items() if given])
     read = _target(target, urls, name)
     with opened(kb, config, home, pairs, create=True) as base:
         if watch:
-            _watch(base, target, keep_missing=keep_missing, as_json=as_json)
+            _watch(base, target or "", keep_missing=keep_missing, as_json=as_json)
             return
         report = ingest_with_bar(
             lambda on_progress: base.ingest(
@@ -116,12 +121,33 @@ def export(
     settings: Set = None,
 ) -> None:
     """Write documents, chunks, vectors and postings as sorted lines of JSON: equal contents, equal bytes."""
-    with opened(kb, config, home, settings) as base:
-        if str(file) == STANDARD_INPUT:
-            base.export(sys.stdout)
-        else:
-            with file.open("w", encoding="utf-8") as out:
-                base.export(out)
+    with opened(kb, config, home, settings) as base, _opened_for_writing(file) as out:
+        base.export(out)
+
+
+@contextmanager
+def _opened_for_writing(file: Path) -> Iterator[TextIO]:
+    """`file`, or standard output, as UTF-8 whatever the terminal's encoding; raises `InputError`, `StorageError`."""
+    if str(file) == STANDARD_INPUT:
+        out = io.TextIOWrapper(sys.stdout.buffer, encoding="utf-8", newline="\n")
+    else:
+        try:
+            out = file.open("w", encoding="utf-8", newline="\n")
+        except OSError as error:
+            raise InputError(
+                f"Cannot write to '{file}': {error.strerror}.", hint="Name a file in a folder that is there."
+            ) from error
+    try:
+        yield out
+        out.flush()
+    except BrokenPipeError:
+        raise  # whoever reads has had enough: the command ends in silence
+    except OSError as error:
+        place = "standard output" if str(file) == STANDARD_INPUT else f"'{file}'"
+        raise StorageError(f"Cannot write to {place}: {error.strerror}.", hint="Nothing stored was lost.") from error
+    finally:
+        with suppress(OSError):
+            out.detach() if out.buffer is sys.stdout.buffer else out.close()
 
 
 def ingest_quietly(base: RAG, docs: Path) -> None:
@@ -180,9 +206,14 @@ def _print_report(report: IngestReport, *, as_json: bool) -> None:
         show.report(console(), report)
 
 
-def _watch(base: RAG, target: str | None, *, keep_missing: bool, as_json: bool) -> None:
+def _require_watchable(target: str | None, once: list[str]) -> None:
     if target is None or target == STANDARD_INPUT or "://" in target:
         raise InputError("Only folders and files can be watched.", hint="Leave out --watch.")
+    if once:
+        raise InputError(f"--watch does not go with {' and '.join(once)}.", hint="Leave out one or the other.")
+
+
+def _watch(base: RAG, target: str, *, keep_missing: bool, as_json: bool) -> None:
     typer.secho("Watching for changes; end with Ctrl-C.", err=True, dim=True)
     try:
         for report in base.watch(target, keep_missing=keep_missing):

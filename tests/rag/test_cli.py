@@ -110,6 +110,32 @@ def test_ingest_for_people_and_as_json(rag: Shell, docs: Path) -> None:
     assert failed["reason"]
 
 
+def test_watching_goes_with_nothing_that_is_done_once(rag: Shell, docs: Path) -> None:
+    code, _, err = rag("ingest", docs, "--watch", "--dry-run", "--rehash")
+    assert (code, "--watch does not go with --dry-run and --rehash." in err) == (2, True)
+    assert not (rag.folder / "kb").exists()
+
+
+def test_an_export_is_the_same_bytes_wherever_it_goes(rag: Shell, docs: Path) -> None:
+    ingested = subprocess.run([sys.executable, "-m", "plumbline.cli", "ingest", docs], check=False)
+    assert ingested.returncode == 0
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    command = [sys.executable, "-m", "plumbline.cli", "export"]
+    piped = subprocess.run(command, env=environment, capture_output=True, check=True).stdout
+    subprocess.run([*command, "all.jsonl"], env=environment, check=True)
+    assert piped == (rag.folder / "all.jsonl").read_bytes()
+    assert "🙂" in piped.decode()
+
+
+def test_an_export_that_cannot_be_written(rag: Shell, docs: Path) -> None:
+    rag("ingest", docs)
+    code, _, err = rag("export", "nowhere/all.jsonl")
+    assert (code, "Cannot write to 'nowhere/all.jsonl'" in err) == (2, True)
+    if Path("/dev/full").exists():
+        code, _, err = rag("export", "/dev/full")
+        assert (code, "Cannot write to '/dev/full': No space left on device." in err) == (3, True)
+
+
 def test_a_folder_that_is_gone_keeps_its_documents_until_that_is_confirmed(rag: Shell, docs: Path) -> None:
     rag("ingest", docs)
     docs.rename(docs.with_name("elsewhere"))
