@@ -107,6 +107,7 @@ def open_collection(source: str | Path, loading: LoadingSettings | None = None) 
 
 def _read(item: Item, loading: LoadingSettings) -> Iterator[Document | Unread]:
     from rag.ingest.load import read_item
+    from rag.ingest.load.formats import suffix_of, unsupported
 
     try:
         reading = read_item(item, loading)
@@ -120,7 +121,8 @@ def _read(item: Item, loading: LoadingSettings) -> Iterator[Document | Unread]:
         changed = datetime.fromtimestamp(item.changed_ns / 1e9, UTC).isoformat() if item.changed_ns else None
         yield from (each if each.created else replace(each, created=changed) for each in reading.documents)
         for problem in reading.problems:
-            yield Unread(f"{item.name}: {problem.name}", problem.reason, failed=True)
+            unknown = problem.reason == unsupported(suffix_of(problem.name))
+            yield Unread(f"{item.name}: {problem.name}", problem.reason, failed=not unknown)
 
 
 def parse_day(text: str | None) -> datetime | None:

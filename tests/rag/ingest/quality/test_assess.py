@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+import zipfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -272,6 +273,17 @@ def test_a_knowledge_base(kb: RAG, docs: Path) -> None:
     assert result.kind == "knowledge base"
     assert result.documents == 3
     assert result.unread == 1
+
+
+def test_pictures_inside_files_are_of_a_format_that_is_not_read_as_on_disk(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
+        archive.writestr("good.md", "# Refunds\n\n" + prose("refund window"))
+        archive.writestr("photo.png", b"\x89PNG")
+        archive.writestr("broken.pdf", b"%PDF-1.4 nothing")
+    (tmp_path / "photo.png").write_bytes(b"\x89PNG")
+    measures = next(each for each in assess(tmp_path).dimensions if each.name == "completeness").measures
+    assert measures["unread"] == pytest.approx(1 / 2)
+    assert measures["unknown_format"] == pytest.approx(2 / 4)
 
 
 def test_sensitive_things_are_counted() -> None:

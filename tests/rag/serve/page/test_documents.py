@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -71,6 +73,23 @@ def test_removing_asks_first(kitchen: Any, visit: Any) -> None:
     assert page.locator("#documents").is_visible(), "Esc answers the question and leaves the sheet open"
     row.get_by_role("button", name="Delete plums.md").click()
     row.get_by_role("button", name="Delete it").click()
+    row.wait_for(state="detached")
+    assert page.locator(".document").count() == 2
+
+
+def test_documents_of_one_archive_go_together(kitchen: Any, visit: Any) -> None:
+    page = visit(kitchen.serve_two_documents().url)
+    page.get_by_role("button", name="Documents").click()
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as archive:
+        archive.writestr("plums.md", "# Plums\n\nPlums are blue.")
+        archive.writestr("figs.md", "# Figs\n\nFigs are violet.")
+    fruit: FilePayload = {"name": "fruit.zip", "mimeType": "application/zip", "buffer": made.getvalue()}
+    page.get_by_label("Files to add").set_input_files([fruit])
+    row = page.locator(".document").filter(has_text="fruit.zip!/plums.md")
+    row.get_by_role("button", name="Delete fruit.zip!/plums.md").click()
+    row.get_by_text("with the other documents of fruit.zip?").wait_for()
+    row.get_by_role("button", name="Delete all 2").click()
     row.wait_for(state="detached")
     assert page.locator(".document").count() == 2
 
