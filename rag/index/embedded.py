@@ -123,9 +123,7 @@ class EmbeddedStore:
 
     def _postings(self, ids: Sequence[str]) -> list[dict[str, int]]:
         with self._lock:
-            index = self._current()
-            places = {point_id: at for at, point_id in enumerate(index.ids) if index.alive[at]}
-            return index.lexical.postings_of([places[point_id] for point_id in ids if point_id in places])
+            return self._current().postings(ids)
 
     def _current(self) -> MemoryIndex:
         """The index as of now; call it with the lock held."""

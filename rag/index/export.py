@@ -7,14 +7,17 @@ whatever happened to them on the way.
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from rag.index.catalogue import Catalogue
 from rag.index.live import LiveIndex
+from rag.index.store import Store
 from rag.types import Chunk, Document
 
 _TIMES = ("modified",)
+LINES_AT_ONCE = 1000
+"""Postings are asked for many chunks at once: each time costs a look at them all."""
 
 
 async def exported(catalogue: Catalogue, live: LiveIndex) -> AsyncIterator[str]:
@@ -24,26 +27,38 @@ async def exported(catalogue: Catalogue, live: LiveIndex) -> AsyncIterator[str]:
     """
     now = live.current()
     rows = sorted(catalogue.documents(), key=lambda row: (row["source"], row["id"]))
+    some: list[tuple[Document, list[Chunk]]] = []
     for row in rows:
         document = catalogue.document(row["id"])
-        if document is None:
-            continue
-        yield _line({"document": _document(document)})
-        chunks = catalogue.chunks_of(document.id, generation=now.generation)
-        ids = [chunk.id for chunk in chunks]
-        points = {point.id: point for point in await now.store.get(ids)}
-        present = [chunk_id for chunk_id in ids if chunk_id in points]
-        postings = dict(zip(present, await now.store.postings(present), strict=True))
+        if document is not None:
+            some.append((document, catalogue.chunks_of(document.id, generation=now.generation)))
+        if sum(1 + len(chunks) for _, chunks in some) >= LINES_AT_ONCE:
+            for line in await _lines(some, now.store):
+                yield line
+            some = []
+    for line in await _lines(some, now.store):
+        yield line
+
+
+async def _lines(cuts: Sequence[tuple[Document, Sequence[Chunk]]], store: Store) -> list[str]:
+    """The lines of some documents."""
+    ids = [chunk.id for _, chunks in cuts for chunk in chunks]
+    points = {point.id: point for point in await store.get(ids)}
+    present = [chunk_id for chunk_id in ids if chunk_id in points]
+    postings = dict(zip(present, await store.postings(present), strict=True))
+    lines = []
+    for document, chunks in cuts:
+        lines.append(_line({"document": _document(document)}))
         for chunk in chunks:
             point = points.get(chunk.id)
-            yield _line(
-                {
-                    "chunk": _chunk(chunk),
-                    "vector": None if point is None else point.vector.astype("<f4").tobytes().hex(),
-                    "indexed_text": None if point is None else point.text,
-                    "postings": postings.get(chunk.id),
-                }
-            )
+            fields = {
+                "chunk": _chunk(chunk),
+                "vector": None if point is None else point.vector.astype("<f4").tobytes().hex(),
+                "indexed_text": None if point is None else point.text,
+                "postings": postings.get(chunk.id),
+            }
+            lines.append(_line(fields))
+    return lines
 
 
 def _document(document: Document) -> dict[str, Any]:

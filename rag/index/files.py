@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+DRAFT_SUFFIX = ".tmp"
+"""Ends the name of a file that is still being written."""
+
 _NAME = re.compile(r"(\d+)-(\d+)-(\d+)\.npz")
 
 
@@ -40,10 +43,12 @@ class IndexFiles:
         return max(self._all(), key=lambda file: (file.seq, file.removal), default=None)
 
     def remove(self, *, but: tuple[int, int] | None = None) -> None:
-        """Delete the files, but for the one that knows so much."""
+        """Delete the files, but for the one that knows so much; for whoever alone writes them."""
         for file in list(self._all()):
             if (file.seq, file.removal) != but:
                 file.path.unlink(missing_ok=True)
+        for draft in self._folder.glob(f"{self._generation}-*{DRAFT_SUFFIX}"):  # of a process that was killed
+            draft.unlink(missing_ok=True)
 
     def _all(self) -> Iterator[IndexFile]:
         for path in self._folder.glob(f"{self._generation}-*.npz") if self._folder.is_dir() else ():

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rag.index.files import DRAFT_SUFFIX
 from rag.index.filters import Filter, matches
 from rag.index.lexical import LexicalIndex
 from rag.index.store import Ranking
@@ -51,6 +52,7 @@ class MemoryIndex:
     last_removal: int = 0
     # By the filter's repr: as keys, Eq("x", True) and Eq("x", 1) would be equal, and as filters they are not.
     _masks: dict[str, Flags] = field(default_factory=dict)
+    _places: dict[str, int] = field(default_factory=dict)
 
     @property
     def last_seq(self) -> int:
@@ -67,6 +69,7 @@ class MemoryIndex:
         if not rows:
             return
         self._masks.clear()
+        self._places.clear()
         self.ids.extend(row.id for row in rows)
         self.payloads.extend(row.payload for row in rows)
         self.seqs = np.concatenate([self.seqs, np.fromiter((row.seq for row in rows), np.int64, len(rows))])
@@ -89,6 +92,7 @@ class MemoryIndex:
         self.alive[gone] = False
         self.lexical.remove(gone.tolist())
         self._masks.clear()
+        self._places.clear()
 
     def dense(self, query: Floats, k: int, condition: Filter | None) -> Ranking:
         """The `k` nearest by cosine, exactly; equal scores in order of position."""
@@ -105,6 +109,12 @@ class MemoryIndex:
         mask = self.mask(condition)
         positions, scores = self.lexical.search(terms, k, None if mask.all() else mask)
         return [(self.ids[p], float(s)) for p, s in zip(positions.tolist(), scores.tolist(), strict=True)]
+
+    def postings(self, ids: Sequence[str]) -> list[dict[str, int]]:
+        """For each of these points that is alive, in their order: its terms, with counts."""
+        if not self._places:
+            self._places = {self.ids[at]: at for at in np.flatnonzero(self.alive).tolist()}
+        return self.lexical.postings_of([self._places[each] for each in ids if each in self._places])
 
     def mask(self, condition: Filter | None) -> Flags:
         """Which positions are alive and match."""
@@ -144,7 +154,7 @@ def save(index: MemoryIndex, path: Path) -> None:
     header = {"format": FORMAT, "last_removal": index.last_removal, "ids": index.ids, "payloads": index.payloads}
     arrays = {f"lexical_{name}": array for name, array in index.lexical.to_arrays().items()}
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    draft = path.with_name(f"{path.name}.{os.getpid()}{DRAFT_SUFFIX}")
     try:
         with draft.open("wb") as file:
             np.savez(

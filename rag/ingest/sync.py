@@ -123,18 +123,24 @@ class Ingestor:
         mounted empties the knowledge base), `StateError` when storing fails, `ModelError` when embedding does; what
         was stored by then stays.
         """
-        started = time.perf_counter()
         async with ingesting(self.folder):
-            with self.tracing.span("ingest", {"plumbline.source": source.root}) as span, billed() as bill:
-                reindexed = await self.recover()
-                run = await self._begin(source, how, on_progress)
+            return await self.run_locked(source, how, on_progress=on_progress)
+
+    async def run_locked(
+        self, source: Source, how: How = How(), *, on_progress: OnProgress | None = None
+    ) -> IngestReport:
+        """As `run`, for whoever holds the lock of the knowledge base (`rag.ingest.locking`)."""
+        started = time.perf_counter()
+        with self.tracing.span("ingest", {"plumbline.source": source.root}) as span, billed() as bill:
+            reindexed = await self.recover()
+            run = await self._begin(source, how, on_progress)
+            await self._pass(run)
+            if await asyncio.to_thread(self._is_left, run):
+                run.again = True
                 await self._pass(run)
-                if await asyncio.to_thread(self._is_left, run):
-                    run.again = True
-                    await self._pass(run)
-                await self._finish(run)
-                span.set_attribute("plumbline.files", len(run.outcomes))
-                trace_id, _ = current_ids()
+            await self._finish(run)
+            span.set_attribute("plumbline.files", len(run.outcomes))
+            trace_id, _ = current_ids()
         seconds = time.perf_counter() - started
         return IngestReport(run.outcomes, seconds, bill.usage, bill.cost, trace_id or "", reindexed)
 
@@ -161,7 +167,7 @@ class Ingestor:
     async def recover(self) -> int:
         """Finish what an interrupted run left open, and change over to what the configuration asks for.
 
-        Returns how many documents were cut or embedded anew for that.
+        For whoever holds the lock of the knowledge base. Returns how many documents were cut or embedded anew for that.
         """
         live, catalogue, backlog = self.indexer.live, self.indexer.catalogue, self.indexer.backlog
         active = await asyncio.to_thread(live.generations.active)
@@ -174,11 +180,6 @@ class Ingestor:
                     await self.indexer.index([(document, chunks)], active.number)
             await self.indexer.settle(active.number)
         return await changeover.run()
-
-    async def restore(self) -> int:
-        """As `recover`, by itself: no other ingestion runs meanwhile."""
-        async with ingesting(self.folder):
-            return await self.recover()
 
     async def remove(self, file: str) -> None:
         """Remove what the file `file` gave; the file itself is left alone."""

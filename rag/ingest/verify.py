@@ -5,21 +5,25 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from plumbline.errors import InputError
+from rag.errors import LoadError
 from rag.index.live import Live
 from rag.index.store import Point
-from rag.ingest.item import Source
+from rag.ingest.item import Item, Source
+from rag.ingest.load.bytes import read_file
+from rag.ingest.locking import ingesting
 from rag.ingest.plan import Step, plan
+from rag.ingest.settings import LoadingSettings
 from rag.ingest.source.folder import FolderSource
 from rag.ingest.sync import How, Ingestor
 from rag.types import Chunk, Document
 
-IDS_AT_ONCE = 5000
+CHUNKS_AT_ONCE = 5000
 MOST_FREQUENT = 2**16 - 1
 UNIT_TOLERANCE = 1e-3
 
@@ -64,6 +68,10 @@ class Verification:
         return not self.left
 
 
+_Placed = tuple[str, Chunk]
+"""Where a chunk stands, for people, and the chunk."""
+
+
 @dataclass(slots=True)
 class _Seen:
     """What was counted, and what a repair will need to know."""
@@ -76,22 +84,24 @@ class _Seen:
 
 @dataclass(frozen=True, slots=True)
 class Verifier:
-    """Checks the knowledge base of an ingestor, and repairs it."""
+    """Checks the knowledge base of an ingestor, and repairs it. Holds the ids of all chunks and points in memory."""
 
     ingestor: Ingestor
 
     async def run(self, *, repair: bool = True, rehash: bool = False) -> Verification:
         """Check everything; `repair` what can be, and check again. `rehash` trusts no time stamp of a file.
 
-        Raises `StateError`, and with `repair` what `Ingestor.run` raises.
+        No ingestion runs meanwhile: what it is about to store would look amiss. Raises `StateError`, and with
+        `repair` what `Ingestor.run` raises.
         """
         seen = _Seen()
-        found = [each async for each in self._findings(seen, rehash=rehash)]
-        left = found
-        if repair and found:
-            await self._repair(found, rehash=rehash)
-            seen = _Seen()
-            left = [each async for each in self._findings(seen, rehash=False)]
+        async with ingesting(self.ingestor.folder):
+            found = [each async for each in self._findings(seen, rehash=rehash)]
+            left = found
+            if repair and found:
+                await self._repair(found, rehash=rehash)
+                seen = _Seen()
+                left = [each async for each in self._findings(seen, rehash=False)]
         return Verification(seen.files, seen.documents, seen.chunks, seen.characters, tuple(found), tuple(left))
 
     async def _findings(self, seen: _Seen, *, rehash: bool) -> AsyncIterator[Finding]:
@@ -107,9 +117,16 @@ class Verifier:
             return
         now = Live(active.number, live.store(active.number))
         waiting = set(await asyncio.to_thread(self.ingestor.indexer.backlog.waiting, generation=active.number))
+        pending: list[_Placed] = []
         for row in await asyncio.to_thread(self.ingestor.indexer.catalogue.documents):
-            async for each in self._of_document(row["id"], now, waiting, seen):
+            async for each in self._of_document(row["id"], now, waiting, seen, pending):
                 yield each
+            if len(pending) >= CHUNKS_AT_ONCE:
+                for each in await self._of_points(pending, now):
+                    yield each
+                pending.clear()
+        for each in await self._of_points(pending, now):
+            yield each
         async for each in self._strays(now):
             yield each
 
@@ -119,17 +136,24 @@ class Verifier:
         if source is None:
             return []
         looking = self.ingestor.looking(How(rehash=rehash))
+
+        def differs(item: Item, known_hash: str) -> bool:
+            return _differs(item, known_hash, self.ingestor.loading)
+
         found = []
         try:
             for step in plan(source.items(), self.ingestor.manifest.files(root), looking):
                 seen.files += step.item is not None
-                if (each := _file_finding(step, source)) is not None:
+                if (each := _file_finding(step, source, differs)) is not None:
                     found.append(each)
         except InputError as error:
             found.append(Finding("out of reach", root, error.message))
         return found
 
-    async def _of_document(self, document_id: str, now: Live, waiting: set[str], seen: _Seen) -> AsyncIterator[Finding]:
+    async def _of_document(
+        self, document_id: str, now: Live, waiting: set[str], seen: _Seen, pending: list[_Placed]
+    ) -> AsyncIterator[Finding]:
+        """What a document and its chunks say; of those that should be in the store, the points are `pending`."""
         catalogue = self.ingestor.indexer.catalogue
         document = await asyncio.to_thread(catalogue.document, document_id)
         if document is None:
@@ -142,20 +166,17 @@ class Verifier:
             yield each
         if document_id in waiting:
             yield Finding("waiting", document.source, "it is stored and not yet indexed")
-            return
-        for start in range(0, len(chunks), IDS_AT_ONCE):
-            for each in await self._of_points(document, chunks[start : start + IDS_AT_ONCE], now):
-                yield each
+        else:
+            pending.extend((f"{document.source} [{chunk.start}:{chunk.end}]", chunk) for chunk in chunks)
 
-    async def _of_points(self, document: Document, chunks: Sequence[Chunk], now: Live) -> list[Finding]:
-        ids = [chunk.id for chunk in chunks]
+    async def _of_points(self, placed: Sequence[_Placed], now: Live) -> list[Finding]:
+        ids = [chunk.id for _, chunk in placed]
         points = {point.id: point for point in await now.store.get(ids)}
         present = [chunk_id for chunk_id in ids if chunk_id in points]
         postings = dict(zip(present, await now.store.postings(present), strict=False))
         dim = int(self.ingestor.indexer.live.wanted["dim"])
         found = []
-        for chunk in chunks:
-            where = f"{document.source} [{chunk.start}:{chunk.end}]"
+        for where, chunk in placed:
             point = points.get(chunk.id)
             if point is None:
                 found.append(Finding("missing", where, "the store has no point for this chunk"))
@@ -190,11 +211,11 @@ class Verifier:
             await asyncio.to_thread(ingestor.indexer.backlog.mark_waiting, ids, generation=active.number)
         damaged = {each.where.rsplit(" [", 1)[0] for each in found if each.kind == "text"}
         await asyncio.to_thread(ingestor.manifest.distrust, damaged)
-        await ingestor.restore()
+        await ingestor.recover()
         if kinds & {"changed", "gone", "text", "unreadable"}:
             for source in await asyncio.to_thread(ingestor.manifest.sources):
                 if (again := _source_of(source.root)) is not None:
-                    await ingestor.run(again, How(rehash=rehash, allow_empty="gone" in kinds))
+                    await ingestor.run_locked(again, How(rehash=rehash, allow_empty="gone" in kinds))
 
 
 def _source_of(root: str) -> Source | None:
@@ -206,7 +227,7 @@ def _source_of(root: str) -> Source | None:
     return FolderSource(root) if Path(root).is_absolute() else None
 
 
-def _file_finding(step: Step, source: Source) -> Finding | None:
+def _file_finding(step: Step, source: Source, differs: Callable[[Item, str], bool]) -> Finding | None:
     item, record = step.item, step.record
     if step.action == "missing" and record is not None and source.is_gone(record.source):
         return Finding("gone", record.source, "the file is gone, and what it gave is still here")
@@ -218,17 +239,18 @@ def _file_finding(step: Step, source: Source) -> Finding | None:
         return Finding("changed", item.source, "the file is new")
     if step.known_hash is None:
         return Finding("changed", item.source, "the file has to be read again")
-    return Finding("changed", item.source, "the file has changed") if _differs(item.path, step.known_hash) else None
+    return Finding("changed", item.source, "the file has changed") if differs(item, step.known_hash) else None
 
 
-def _differs(path: str, known_hash: str) -> bool:
-    if "://" in path:
-        return True
+def _differs(item: Item, known_hash: str, loading: LoadingSettings) -> bool:
+    """Whether the bytes of `item` have another SHA-256, or cannot be had."""
+    from rag.ingest.source.remote import fetch
+
     try:
-        with Path(path).open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest() != known_hash
-    except OSError:
+        data = fetch(item, loading) if "://" in item.path else read_file(Path(item.path), loading.max_file_bytes).data
+    except LoadError:
         return True
+    return hashlib.sha256(data).hexdigest() != known_hash
 
 
 def _text_findings(document: Document, chunks: Sequence[Chunk]) -> Iterator[Finding]:

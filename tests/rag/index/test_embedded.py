@@ -210,3 +210,12 @@ async def test_a_snapshot_never_overwrites(tmp_path: Path) -> None:
         await store.snapshot(target)
     with sqlite3.connect(target) as copy:
         assert copy.execute("SELECT count(*) FROM points").fetchone()[0] == 3
+
+
+async def test_what_a_killed_process_left_half_written_is_cleared_away(tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+    await store.upsert(sample_points())
+    (tmp_path / "index").mkdir()
+    (tmp_path / "index" / "1-9-0.npz.4711.tmp").write_bytes(b"half")
+    await store.compact()
+    assert [path.suffix for path in (tmp_path / "index").iterdir()] == [".npz"]

@@ -10,8 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from plumbline.locks import lock_file
 from rag import RAG
+from rag.index.backlog import Backlog
+from rag.ingest.locking import LOCK_FILE
 from rag.ingest.verify import Finding, Kind
+from tests.rag.ingest.source.web import Page, serving
 
 
 def kinds(found: Iterable[Finding]) -> set[str]:
@@ -141,3 +145,41 @@ def test_the_export_depends_on_contents_alone(tmp_path: Path, home: Path, docs: 
         two = exported(second)
     assert one.count('"vector"') == one.count('"postings"') == 3
     assert one == two
+
+
+def test_no_ingestion_runs_while_it_is_proven(kb: RAG, docs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kb.ingest(docs)
+    lose_a_point(kb)
+    free: list[bool] = []
+    chunk_ids = Backlog.chunk_ids
+
+    def watched(self: Backlog, *, generation: int) -> list[str]:
+        with (kb.parts.path / LOCK_FILE).open("w") as file:
+            free.append(lock_file(file))
+        return chunk_ids(self, generation=generation)
+
+    monkeypatch.setattr(Backlog, "chunk_ids", watched)
+    assert kb.verify().complete
+    assert free == [False, False]
+
+
+def test_a_page_without_a_stamp_is_read_to_prove_it_unchanged(kb: RAG) -> None:
+    with serving() as web:
+        web.pages["/a.md"] = Page(b"# Opening hours\n\nFrom nine to five.\n")
+        kb.ingest(f"{web.url}/a.md")
+        assert kb.verify(repair=False).found == ()
+        web.pages["/a.md"] = Page(b"# Opening hours\n\nFrom ten to five.\n")
+        assert kinds(kb.verify(repair=False).found) == {"changed"}
+        assert kb.verify().complete
+        web.pages.clear()
+        assert not kb.verify(repair=False).complete
+
+
+def test_many_chunks_are_proven_some_at_a_time(kb: RAG, docs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kb.ingest(docs)
+    whole, seen = exported(kb), kb.verify()
+    monkeypatch.setattr("rag.ingest.verify.CHUNKS_AT_ONCE", 1)
+    monkeypatch.setattr("rag.index.export.LINES_AT_ONCE", 1)
+    assert (exported(kb), kb.verify()) == (whole, seen)
+    lose_a_point(kb)
+    assert kinds(kb.verify(repair=False).found) == {"missing"}
