@@ -52,6 +52,7 @@ def reading_name(loading: LoadingSettings) -> str:
     """Names what a document's text depends on besides the bytes; what was read otherwise is read again."""
     parts = [f"readers {READER_VERSION}"]
     parts += ["ocr"] if loading.ocr else []
+    parts += ["pdf tables as text"] if loading.pdf_tables == "text" else []
     parts += [f"redact {loading.redact}"] if loading.redact != "none" else []
     return ", ".join(parts)
 

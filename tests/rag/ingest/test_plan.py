@@ -95,3 +95,4 @@ def test_what_a_text_depends_on_is_named() -> None:
     assert reading_name(LoadingSettings(workers=3, max_seconds=1)) == plain
     assert reading_name(LoadingSettings(redact="all")) != plain
     assert reading_name(LoadingSettings(ocr=True)) != plain
+    assert reading_name(LoadingSettings(pdf_tables="text")) != plain
