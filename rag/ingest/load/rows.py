@@ -15,6 +15,10 @@ from pathlib import Path
 from rag.ingest.load.text import decode
 from rag.ingest.structure import Extracted, TextBuilder
 
+_LONGEST_NAME = 200
+"""A column's name stands before every cell of it: what is longer is no name."""
+_MOST_PADDING = 10
+"""A table is padded with at most as many times its cells."""
 _DELIMITERS = ",;\t|"
 _NUMBER = re.compile(r"[-+(]?[$€£¥]?\s?\d[\d.,\s%]*\)?$")
 
@@ -51,11 +55,13 @@ def record(header: Sequence[str] | None, row: Sequence[str]) -> str:
 def table(rows: Iterable[Sequence[str]]) -> str:
     """A table inside a document, in Markdown: its first row names the columns.
 
-    Without such a row (a single row, or figures in the first) it is a line per row, cells joined by " | ".
+    Without such a row (a single row, or figures in the first), or where one row is much longer than the others, it is
+    a line per row, cells joined by " | ".
     """
     filled = [cells for row in rows if any(cells := [" ".join(cell.split()) for cell in row])]
     width = max(map(len, filled), default=0)
-    if width < 2 or len(filled) < 2 or not _is_header(filled[0]):
+    ragged = width * len(filled) > _MOST_PADDING * sum(map(len, filled))
+    if width < 2 or len(filled) < 2 or ragged or not _is_header(filled[0]):
         return "\n".join(" | ".join(cells) for cells in filled)
     padded = [[cell.replace("|", "\\|") for cell in cells] + [""] * (width - len(cells)) for cells in filled]
     lines = ["| " + " | ".join(cells) + " |" for cells in padded]
@@ -65,7 +71,8 @@ def table(rows: Iterable[Sequence[str]]) -> str:
 def _is_header(row: Sequence[str]) -> bool:
     """Names of columns: words, no figures, no two alike."""
     named = [cell for cell in row if cell]
-    return len(named) == len(set(named)) and 2 * len(named) > len(row) and not any(map(_NUMBER.match, named))
+    names = len(named) == len(set(named)) and 2 * len(named) > len(row) and not any(map(_NUMBER.match, named))
+    return names and max(map(len, named), default=0) <= _LONGEST_NAME
 
 
 def _delimiter(text: str) -> str:

@@ -158,6 +158,15 @@ def test_captions_and_sheets_of_tags_that_never_end(tmp_path: Path):
     assert reading(tmp_path, ".xlsx", office_files.pack(cells)) is None
 
 
+def test_tables_made_to_grow_with_the_square_of_their_length(tmp_path: Path):
+    long_name = b"name " * 2000 + b",b\n" + b"x,y\n" * 2000
+    wide_row = b"<table><tr>" + b"<td>a" * 2000 + b"</tr>" + b"<tr><td>x<td>y</tr>" * 2000 + b"</table>"
+    for suffix, data in ((".csv", long_name), (".html", wide_row)):
+        found = reading(tmp_path, suffix, data)
+        assert found is not None
+        assert len(found.documents[0].text) < 2 * len(data)
+
+
 @pytest.mark.parametrize("unit", ["]", "<td>", "\x0ba", "a b ", "{ ", '"'])
 @pytest.mark.parametrize("language", ["java", "c", "perl"])
 def test_lines_that_nobody_wrote_keep_a_lexer_busy_no_longer_than_the_rest(language: str, unit: str):
