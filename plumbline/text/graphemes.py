@@ -13,7 +13,7 @@ _NOT_SPACE = re.compile(r"\S")
 _VIRAMA = 9  # the combining class of marks that join two consonants into one letter
 _PREPENDED = frozenset("\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0d4e")  # signs drawn over what follows
 _PREPENDED |= frozenset("\u0e40\u0e41\u0e42\u0e43\u0e44\u0ec0\u0ec1\u0ec2\u0ec3\u0ec4")  # vowels spoken after it
-_LONGEST_RUN = 256  # of letters that make flags in pairs, back to where a flag begins for sure
+_LONGEST_RUN = 256  # of letters that make flags in pairs: so far back is looked where one begins
 _WIDE = "\u2e80"  # no character before this one stands in a script of ideographs
 _NO_START = frozenset(
     "、。，．！？；：）」』】》〉〕｝ー々〻…‥ぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮヵヶ,.!?;:)]}%\"'”’»›°％"
@@ -21,8 +21,8 @@ _NO_START = frozenset(
 _NO_END = frozenset("（「『【《〈〔｛“‘«‹([{$€£¥＄￥#")
 
 
-def joined(text: str, offset: int) -> bool:
-    """Whether text[offset - 1] and text[offset] belong to one grapheme."""
+def joined(text: str, offset: int, begin: int | None = None) -> bool:
+    """Whether text[offset - 1] and text[offset] belong to one grapheme; at `begin` one begins for sure."""
     before, after = text[offset - 1], text[offset]
     if after < "\u0300":
         return before == "\r" and after == "\n"
@@ -32,7 +32,8 @@ def joined(text: str, offset: int) -> bool:
         return True
     if "\U0001f1e6" <= after <= "\U0001f1ff":  # flags are pairs of letters
         run = offset
-        while run > max(0, offset - _LONGEST_RUN) and "\U0001f1e6" <= text[run - 1] <= "\U0001f1ff":
+        first = max(0, offset - _LONGEST_RUN) if begin is None else begin
+        while run > first and "\U0001f1e6" <= text[run - 1] <= "\U0001f1ff":
             run -= 1
         return (offset - run) % 2 == 1
     return (
@@ -95,5 +96,5 @@ def word_end(text: str, floor: int, limit: int) -> int:
 
 
 def grapheme_end(text: str, floor: int, limit: int) -> int:
-    """The last offset in (floor, limit] between two graphemes; `limit` when one grapheme holds all of it."""
-    return next((offset for offset in range(limit, floor, -1) if not joined(text, offset)), limit)
+    """The last offset in (floor, limit] between two graphemes, where one begins at `floor`; `limit` if none ends."""
+    return next((offset for offset in range(limit, floor, -1) if not joined(text, offset, floor)), limit)
