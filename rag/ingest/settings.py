@@ -54,5 +54,8 @@ class ChunkingSettings(Settings):
     @model_validator(mode="after")
     def _overlap_leaves_room(self) -> ChunkingSettings:
         if self.overlap > self.size // 2:
-            raise ValueError(f"an overlap of {self.overlap} tokens is more than half of the chunk size {self.size}")
+            raise ValueError(
+                f"an overlap of {self.overlap} tokens is more than half of the chunk size {self.size}; "
+                f"set the overlap too, to {self.size // 2} or less"
+            )
         return self

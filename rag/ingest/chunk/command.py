@@ -30,7 +30,9 @@ def chunk(
     file: Annotated[str, typer.Argument(help="A file of any format that is read, a URL, or - for text on stdin.")],
     chunker: Annotated[
         str | None,
-        typer.Option("--chunker", help="fixed, recursive, sentence, structure, parent_child, semantic, late, …"),
+        typer.Option(
+            "--chunker", help="fixed, recursive, sentence, structure, parent_child, semantic, late, contextual."
+        ),
     ] = None,
     size: Annotated[int | None, typer.Option("--size", help="Tokens in a chunk, at most.")] = None,
     overlap: Annotated[int | None, typer.Option("--overlap", help="Tokens shared with the chunk before.")] = None,

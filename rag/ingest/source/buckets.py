@@ -73,7 +73,9 @@ def _opened(url: str) -> tuple[Any, str]:
     try:
         system, path = core.url_to_fs(url)
     except ImportError as error:
-        raise InputError(f"{address(url)} cannot be opened: {error}.") from error
+        raise InputError(
+            f"{address(url)} cannot be opened: {str(error).rstrip('.')}.", hint="Install that package beside this one."
+        ) from error
     except Exception as error:  # every file system has errors of its own
         raise InputError(f"{address(url)} cannot be opened: {_reason(error)}.") from error
     return system, path
