@@ -294,14 +294,16 @@ def _drop_documents(
     """Delete documents' rows; their points become obsolete, but for those `kept` in `generation`."""
     from sqlalchemy import select
 
-    c, obsolete, documents = tables.chunks().c, tables.obsolete(), tables.documents()
+    c, obsolete, documents, indexed = tables.chunks().c, tables.obsolete(), tables.documents(), tables.indexed()
     for some in portions(sorted(document_ids)):
         old = connection.execute(select(c.generation, c.id, c.hash).where(c.document_id.in_(some))).all()
         gone = [row for row in old if row.generation != generation or row.id not in kept]
         rows = [{"generation": row.generation, "chunk_id": row.id, "hash": row.hash} for row in gone]
         insert(connection, obsolete, rows)
-        for table in (tables.chunks(), tables.pages(), tables.sections(), tables.indexed()):
+        for table in (tables.chunks(), tables.pages(), tables.sections()):
             connection.execute(table.delete().where(table.c.document_id.in_(some)))
+        of_any = indexed.c.generation.in_(select(tables.generations().c.number))  # its key begins with the generation
+        connection.execute(indexed.delete().where(of_any, indexed.c.document_id.in_(some)))
         connection.execute(documents.delete().where(documents.c.id.in_(some)))
     for some in portions(sorted(kept)):
         of_these = obsolete.c.chunk_id.in_(some)

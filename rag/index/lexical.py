@@ -183,7 +183,9 @@ class LexicalIndex:
         return np.where(idf < 0, floor, idf)
 
     def to_arrays(self) -> dict[str, npt.NDArray[np.generic]]:
-        """Everything but the settings k1, b and idf, as arrays that `numpy.savez` takes; see `from_arrays`."""
+        """Everything but the settings k1, b and idf, as arrays that `numpy.savez` takes and no change reaches; see
+        `from_arrays`.
+        """
         terms = [term.encode() for term in self._vocabulary]
         return {
             "format": np.array([_FORMAT]),
@@ -192,8 +194,8 @@ class LexicalIndex:
             "indptr": self._indptr,
             "chunks": self._chunks,
             "frequencies": self._frequencies,
-            "lengths": self._lengths,
-            "alive": self._alive,
+            "lengths": self._lengths.copy(),
+            "alive": self._alive.copy(),
         }
 
     @classmethod

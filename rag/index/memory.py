@@ -149,22 +149,31 @@ def _best(scores: Floats, k: int, available: int) -> npt.NDArray[np.intp]:
     return candidates[order[:k]]
 
 
-def save(index: MemoryIndex, path: Path) -> None:
-    """Write the index beside its target and put it in place at once; a reader sees the old file or the new one."""
-    header = {"format": FORMAT, "last_removal": index.last_removal, "ids": index.ids, "payloads": index.payloads}
+@dataclass(frozen=True, slots=True, eq=False)
+class Frozen:
+    """What an index was at one moment, whatever becomes of it: `header` as JSON takes it, and the arrays."""
+
+    header: Mapping[str, Any]
+    arrays: Mapping[str, npt.NDArray[Any]]
+
+
+def frozen(index: MemoryIndex) -> Frozen:
+    """The index as it is now. Cheap: copied is what changes in place, all else is replaced when it changes."""
+    ids, payloads = list(index.ids), list(index.payloads)
+    header = {"format": FORMAT, "last_removal": index.last_removal, "ids": ids, "payloads": payloads}
     arrays = {f"lexical_{name}": array for name, array in index.lexical.to_arrays().items()}
+    own: dict[str, npt.NDArray[Any]] = {"seqs": index.seqs, "vectors": index.vectors, "alive": index.alive.copy()}
+    return Frozen(header, {**arrays, **own})
+
+
+def save(content: Frozen, path: Path) -> None:
+    """Write the index beside its target and put it in place at once; a reader sees the old file or the new one."""
+    header = np.frombuffer(json.dumps(content.header, ensure_ascii=False).encode(), np.uint8)
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f"{path.name}.{os.getpid()}{DRAFT_SUFFIX}")
     try:
         with draft.open("wb") as file:
-            np.savez(
-                file,
-                header=np.frombuffer(json.dumps(header, ensure_ascii=False).encode(), np.uint8),
-                seqs=index.seqs,
-                vectors=index.vectors,
-                alive=index.alive,
-                **arrays,  # type: ignore[arg-type]  # numpy's stub takes the keywords for its own flag
-            )
+            np.savez(file, header=header, **content.arrays)  # type: ignore[arg-type]  # numpy's stub takes keywords for its own flag
             file.flush()
             os.fsync(file.fileno())
         draft.replace(path)

@@ -55,12 +55,11 @@ class Retriever:
         k = max(self._settings.candidates, top_k)
         text = None if self._settings.mode == "dense" else query
         vector = None
-        self._live.current()  # raises before anything is spent on the question
+        now, searched = self._live.current(), None
         if self._settings.mode != "lexical":
             with stages.stage("embed"):
                 vector = (await self._embedder.queries([query], tags))[0]
         with stages.stage("retrieve") as span:
-            now, searched = self._live.current(), None
             while searched != now:  # an index that was replaced while it was searched may have been half gone
                 searched = now
                 found = await searched.store.search(Search(k, vector, text, condition))

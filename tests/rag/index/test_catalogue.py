@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from plumbline.database import open_database
 from plumbline.errors import StorageError
@@ -107,6 +107,7 @@ def test_documents_are_listed_by_name_with_their_pages(catalogue: Catalogue) -> 
 
 
 def test_a_replaced_document_names_the_points_to_forget(catalogue: Catalogue) -> None:
+    beside(catalogue)[2].add({}, active=True)
     doc = document()
     stored(catalogue, doc, chunk(doc, 0, 0, 20), chunk(doc, 1, 20, 60))
     backlog, _, _ = beside(catalogue)
@@ -228,3 +229,31 @@ def test_chunks_of_a_document_that_was_just_removed_are_not_kept(catalogue: Cata
     catalogue.put_chunks([chunk(doc, 0, 0, 7), chunk(other, 0, 0, 7)], generation=2)
     assert catalogue.chunks_of(doc.id, generation=2) == []
     assert len(catalogue.chunks_of(other.id, generation=2)) == 1
+
+
+def test_what_every_batch_asks_goes_through_an_index(catalogue: Catalogue) -> None:
+    """As many rows as there are documents are never walked through to store or to remove a few."""
+    asked: list[str] = []
+    event.listen(catalogue._engine, "before_cursor_execute", lambda *call: asked.append(call[2]))
+    doc = document()
+    backlog, manifest, generations = beside(catalogue)
+    generations.add({}, active=True)
+    stored(catalogue, doc, chunk(doc, 0, 0, 7))
+    stored(catalogue, replace(doc, text="Shipping"), chunk(doc, 0, 0, 6))
+    backlog.mark_indexed([doc.id], generation=1)
+    backlog.twins([chunk(doc, 0, 0, 7).hash], generation=1)
+    backlog.forget_obsolete(backlog.obsolete(generation=1), generation=1)
+    catalogue.chunks([chunk(doc, 0, 0, 7).id], generation=1)
+    catalogue.span(doc.id, 0, 3)
+    catalogue.same_text(doc)
+    catalogue.has_documents(doc.source)
+    list(manifest.files("/docs"))
+    catalogue.remove_files([doc.source])
+    scans: list[tuple[str, str]] = []
+    with catalogue._engine.connect() as connection:
+        for statement in {each for each in asked if each.startswith(("SELECT", "DELETE"))}:
+            values = (None,) * statement.count("?")
+            steps = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values).all()
+            scans += [(step.detail, statement) for step in steps if step.detail.startswith("SCAN")]
+    assert len(asked) > 20
+    assert [each for each in scans if "generations" not in each[0] and "CONSTANT" not in each[0]] == []

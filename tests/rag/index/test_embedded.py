@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import pytest
 
 from plumbline.database import open_database
 from plumbline.errors import CorruptStateError, StorageError
-from rag.index import components
+from rag.index import components, memory
 from rag.index.embedded import EmbeddedStore
 from rag.index.store import Search, Store
 from rag.testing.store import DIM, check_store, sample_points
@@ -219,3 +220,35 @@ async def test_what_a_killed_process_left_half_written_is_cleared_away(tmp_path:
     (tmp_path / "index" / "1-9-0.npz.4711.tmp").write_bytes(b"half")
     await store.compact()
     assert [path.suffix for path in (tmp_path / "index").iterdir()] == [".npz"]
+
+
+async def test_searching_does_not_wait_for_the_file_to_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the file is written points come, go and are searched; the file holds what was there before."""
+    store = open_store(tmp_path)
+    points = sample_points(30)
+    await store.upsert(points[:20])
+    await store.count()
+    search = Search(30, points[3].vector, "harbour lantern")
+    before = await store.search(search)
+    save = memory.save
+
+    def meanwhile(content: memory.Frozen, path: Path) -> None:
+        with ThreadPoolExecutor(1) as pool:
+
+            async def change() -> int:
+                await store.upsert(points[20:])
+                await store.delete([points[3].id])
+                return await store.count()
+
+            assert pool.submit(lambda: asyncio.run(change())).result() == 29
+        save(content, path)
+
+    monkeypatch.setattr(memory, "save", meanwhile)
+    await store.compact()
+    kept = memory.load(index_file(tmp_path))
+    assert kept is not None
+    assert kept.dense(points[3].vector, 30, None) == before.dense
+    assert kept.lexical_search(store.terms("harbour lantern"), 30, None) == before.lexical
+    assert await open_store(tmp_path).search(search) == await store.search(search)
