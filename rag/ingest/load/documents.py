@@ -11,6 +11,7 @@ from typing import TypeVar
 from plumbline.text.language import detect_language, language_code
 from rag.errors import DamagedFileError, EmptyFileError, LoadError, OverLimitError, TooLargeError, UnsupportedFileError
 from rag.ingest.load.bytes import FileBytes
+from rag.ingest.load.depth import check_depth
 from rag.ingest.load.formats import CONTAINERS, SUPPORTED, reader, suffix_of, unsupported
 from rag.ingest.load.parts import Budget, Opened, Part
 from rag.ingest.load.sheets import check_sheets
@@ -127,6 +128,7 @@ class FileReader:
             raise EmptyFileError(origin.path, "it is empty (zero bytes)")
         if file.data.startswith(_ZIP_MAGIC):
             check_package(file.data, origin.path, self._loading.max_unpacked_bytes)
+            check_depth(file.data, origin.path)
             if media_type in _SHEETS:
                 check_sheets(file.data, origin.path, self._loading.max_unpacked_bytes)
         read = reader(media_type, self._loading)

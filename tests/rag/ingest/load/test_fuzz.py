@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 import zipfile
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,7 @@ from rag.testing.loader import check_chunks, check_document
 from tests.rag.ingest.load import office_files
 from tests.rag.ingest.load.mutations import mutated
 from tests.rag.ingest.load.seed_files import seeds
+from tests.rag.ingest.load.test_hostile import with_part
 from tests.rag.ingest.load.test_zip import archive
 
 FOREIGN = (".pdf", ".docx", ".xlsx", ".odt", ".ods", ".epub", ".rtf", ".eml", ".msg", ".zip")
@@ -213,6 +215,30 @@ def test_a_message_inside_whose_parts_are_nested_without_end(tmp_path: Path):
     assert found is not None
     assert [document.name for document in found.documents] == ["a.eml"]
     assert found.problems[0].name == "In.eml"
+
+
+@pytest.mark.parametrize(
+    ("suffix", "part"),
+    [
+        (".docx", "word/document.xml"),
+        (".xlsx", "docProps/core.xml"),
+        (".odt", "content.xml"),
+        (".epub", "a.xhtml"),
+        (".epub", "c.opf"),
+    ],
+)
+def test_parts_nested_so_deeply_that_a_native_parser_crashes(tmp_path: Path, suffix: str, part: str):
+    whole = seeds()[suffix][0]
+    with zipfile.ZipFile(BytesIO(whole)) as package:
+        text = package.read(part)
+    at = text.rindex(b"</")
+    deep = text[:at] + b"<a>" * 50_000 + b"</a>" * 50_000 + text[at:]
+    path = tmp_path / f"a{suffix}"
+    path.write_bytes(with_part(whole, part, deep))
+    with pytest.raises(DamagedFileError, match="nested too deeply"):
+        read_item(Item(str(path), path.name, str(path), None, ""), LoadingSettings())
+    broad = text[:at] + b"<!-- " + b"<a>" * 5000 + b" -->" + b"<a></a><a/>" * 50_000 + text[at:]
+    assert reading(tmp_path, suffix, with_part(whole, part, broad)) is not None
 
 
 def test_headers_of_a_mail_are_stored_without_what_cannot_be(tmp_path: Path):
