@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -56,14 +57,33 @@ class Manifest:
 
     def files(self, root: str) -> Iterator[FileRecord]:
         """What is known of the file `root`, of files below the folder `root` and of what was read as `root`, ordered
-        by source. Rows are read as they are asked for, as of the first.
+        by source. Rows are read as they are asked for, some at a time: no reading is left open, behind which the log of
+        a long run's writing could only grow.
         """
-        files = tables.files()
-        query = files.select().where(_belongs(root)).order_by(files.c.source)
-        with storage_errors(self._path), self._engine.connect() as connection:
-            rows = connection.execution_options(yield_per=ROWS_PER_READ).execute(query)
-            for row in rows.mappings():
+        from sqlalchemy import and_, or_
+
+        f = tables.files().c
+        below, outside = _below(root), or_(f.source <= _below(root)[0], f.source >= _below(root)[1])
+        inside = and_(f.source > below[0], f.source < below[1])
+        streams = map(self._pages, (and_(f.source == root, outside), inside, and_(f.root == root, outside)))
+        last = None
+        for record in heapq.merge(*streams, key=lambda record: record.source):
+            if record.source != last:
+                yield record
+            last = record.source
+
+    def _pages(self, condition: ColumnElement[bool]) -> Iterator[FileRecord]:
+        """The files for which `condition`, a range of one index, holds, by source."""
+        files, after = tables.files(), ""
+        while True:
+            query = files.select().where(condition, files.c.source > after).order_by(files.c.source)
+            with storage_errors(self._path), self._engine.connect() as connection:
+                rows = connection.execute(query.limit(ROWS_PER_READ)).mappings().all()
+            for row in rows:
                 yield FileRecord(**row)
+            if len(rows) < ROWS_PER_READ:
+                return
+            after = rows[-1]["source"]
 
     def count(self, root: str) -> int:
         """How many files `files` gives."""
@@ -139,9 +159,14 @@ def put_files(connection: Connection, records: Sequence[FileRecord]) -> None:
 
 
 def _belongs(root: str) -> ColumnElement[bool]:
-    """Ranges of the index, no scan: "0" is what follows "/" in the order of characters."""
+    """Ranges of the index, no scan."""
     from sqlalchemy import and_, or_
 
-    f = tables.files().c
+    f, (first, end) = tables.files().c, _below(root)
+    return or_(f.source == root, and_(f.source > first, f.source < end), f.root == root)
+
+
+def _below(root: str) -> tuple[str, str]:
+    """What lies below `root` lies between these: "0" is what follows "/" in the order of characters."""
     below = root.rstrip("/")
-    return or_(f.source == root, and_(f.source > f"{below}/", f.source < f"{below}0"), f.root == root)
+    return f"{below}/", f"{below}0"

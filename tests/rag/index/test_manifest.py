@@ -54,3 +54,21 @@ def test_failed_files_are_listed(manifest: Manifest) -> None:
     assert manifest.failed() == [bad]
     assert manifest.file("/docs/bad.pdf") == bad
     assert manifest.file("/docs/none.pdf") is None
+
+
+def test_files_are_read_some_at_a_time_and_nothing_is_left_open(
+    manifest: Manifest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reading that stays open as long as a run would keep the database's log from being cleared."""
+    monkeypatch.setattr("rag.index.manifest.ROWS_PER_READ", 2)
+    below = [replace(FILE, source=f"/docs/{n}.txt", root=("/docs", "/", "/other")[n % 3]) for n in range(9)]
+    beside = [replace(FILE, source=f"{place}/x.txt") for place in ("/a", "/docs-1", "/zoo", "mem://docs")]
+    manifest.put([*below, *beside, replace(FILE, source="/docs"), replace(FILE, source="/zoo/y.txt", root="/other")])
+    expected = sorted([*below, *beside, replace(FILE, source="/docs")], key=lambda file: file.source)
+    found = []
+    for file in manifest.files("/docs"):
+        assert manifest._engine.pool.status().count("Current Checked out connections: 0") == 1
+        manifest.put([file])
+        found.append(file)
+    assert found == expected
+    assert manifest.count("/docs") == len(expected)
