@@ -10,6 +10,7 @@ from typing import Literal
 
 from rag.index.catalogue import FileContent
 from rag.index.manifest import FileRecord, Manifest
+from rag.ingest.chunk import PricedChunker
 from rag.ingest.copies import Copies
 from rag.ingest.indexing import Indexer
 from rag.ingest.plan import Step
@@ -18,6 +19,8 @@ from rag.ingest.report import FileOutcome
 from rag.types import Chunk, Document
 
 FILES = 256
+PAID_FILES = 8
+"""Where a model is paid for the chunks, little is lost when the run breaks off."""
 CHUNKS = 1024
 CHARACTERS = 4_000_000
 
@@ -47,7 +50,8 @@ class Batch:
     @property
     def full(self) -> bool:
         """Whether it is time to store."""
-        return len(self._files) >= FILES or self._chunks >= CHUNKS or self._characters >= CHARACTERS
+        files = PAID_FILES if isinstance(self.indexer.chunker, PricedChunker) else FILES
+        return len(self._files) >= files or self._chunks >= CHUNKS or self._characters >= CHARACTERS
 
     async def store(self) -> list[FileOutcome]:
         """Store everything taken in, and say what became of each file; raises `StateError` and `ModelError`."""

@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from rag import RAG
+from rag.config import build_ingestor
+from rag.ingest.batch import FILES, PAID_FILES, Batch
+from rag.ingest.chunk import Forecast
+from rag.ingest.chunk.recursive import RecursiveChunker
+from rag.ingest.item import Item
+from rag.ingest.plan import Step
+from rag.ingest.prepare import Prepared
+from rag.types import Document
+from routing.chat import Usage
 from tests.rag.ingest.test_sync import outcomes
 
 TEXT = "# Opening hours\n\nThe shop in Tromsø opens at nine.\n"
@@ -105,3 +116,22 @@ def test_two_files_that_swap_their_texts_lose_none(skipping: RAG, docs: Path) ->
         skipping.ingest(docs)
         assert {"a.md", "b.md"} <= set(stored(skipping))
     assert skipping.search("Bodø")[0].document == "a.md"
+
+
+@pytest.mark.parametrize(("priced", "most"), [(True, PAID_FILES), (False, FILES)])
+def test_what_a_model_was_paid_for_is_stored_soon(kb: RAG, priced: bool, most: int) -> None:
+    class Paid(RecursiveChunker):
+        """Costs nothing, but says that it might."""
+
+        def forecast(self, document: Document) -> Forecast:
+            return Forecast(0, Usage(), Decimal(0))
+
+    indexer = build_ingestor(kb.parts).indexer
+    indexer = replace(indexer, chunker=Paid() if priced else indexer.chunker)
+    batch = Batch(indexer, kb.parts.manifest, "/docs", "readers", "keep")
+    taken = 0
+    while not batch.full:
+        item = Item(f"/docs/{taken}.md", f"{taken}.md", "", 1, "")
+        batch.add(Prepared(item), Step("read", item))
+        taken += 1
+    assert taken == most
