@@ -14,7 +14,7 @@ Kind = Literal["prose", "table", "code"]
 _LINE = re.compile(r"[^\n]*\n?")
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 _ROW = re.compile(r"\s*\|.*\|\s*$|.*\S(?: \| | ?\|\s*$).*|.*\S\t+\S.*")
-_RULE = re.compile(r"[\s|:+=-]*-[\s|:+=-]*$")
+_RULE = re.compile(r"[\s|:+=]*-[\s|:+=-]*$")
 _MAX_HEADER_CHARS = 500
 
 

@@ -10,8 +10,9 @@ import re
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from xml.parsers import expat
 
-from rag.errors import OverLimitError
+from rag.errors import DamagedFileError, OverLimitError
 from rag.ingest.load.zip import DAMAGE
 
 _CELL_BYTES = 128
@@ -22,23 +23,35 @@ _REPEATED = re.compile(rb'number-(?:columns|rows)-repeated="(\d{1,9})"')
 
 
 def check_sheets(data: bytes, path: Path, limit: int) -> None:
-    """Raise `OverLimitError` when the filled cells of any sheet span more than `limit` bytes have room for."""
-    for span in _spans(data):
+    """Prove that the filled cells of every sheet span no more than `limit` bytes have room for.
+
+    Raises `OverLimitError`, and `DamagedFileError` for an OpenDocument sheet that is no XML.
+    """
+    for span in _spans(data, path):
         if span * _CELL_BYTES > limit:
             reason = f"a sheet in it spans {span:,} cells from its first filled cell to its last"
             raise OverLimitError(path, reason, "loading.max_unpacked_bytes")
 
 
-def _spans(data: bytes) -> Iterator[int]:
+def _spans(data: bytes, path: Path) -> Iterator[int]:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as package:
             for name in package.namelist():
                 if name.startswith("xl/worksheets/"):
                     yield _span(package.read(name))
                 elif name == "content.xml":
-                    yield _repeated_span(package.read(name))
+                    yield _repeated_span(_whole(package.read(name), path))
     except DAMAGE:
         return  # whoever reads the sheets says so
+
+
+def _whole(content: bytes, path: Path) -> bytes:
+    """`content`, proven to be well formed: kreuzberg waits forever for a cell that never ends."""
+    try:
+        expat.ParserCreate().Parse(content, True)
+    except expat.ExpatError as error:
+        raise DamagedFileError(path, f"its content.xml is damaged: {error}") from error
+    return content
 
 
 def _span(sheet: bytes) -> int:

@@ -241,6 +241,15 @@ def test_parts_nested_so_deeply_that_a_native_parser_crashes(tmp_path: Path, suf
     assert reading(tmp_path, suffix, with_part(whole, part, broad)) is not None
 
 
+def test_a_cell_that_never_ends(tmp_path: Path):
+    whole = seeds()[".ods"][0]
+    with zipfile.ZipFile(BytesIO(whole)) as package:
+        content = package.read("content.xml")
+    broken = content.replace(b"</table:table>", b'<table:table-cell office:value-type="string">')
+    assert reading(tmp_path, ".ods", whole) is not None
+    assert reading(tmp_path, ".ods", with_part(whole, "content.xml", broken)) is None
+
+
 def test_headers_of_a_mail_are_stored_without_what_cannot_be(tmp_path: Path):
     for word in (b"=?utf-8?Q?a=00b?=", b"=?unicode_escape?Q?a\\ud800b?=", b"=?idna?Q?a=FFb?=", b"=?utf-7?Q?a+2AA-b?="):
         found = reading(tmp_path, ".eml", b"Subject: " + word + b"\nTo: " + word + b" <a@b.c>\n\nText.")
