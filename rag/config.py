@@ -6,7 +6,7 @@ The only file that knows every implementation.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -167,53 +167,72 @@ def build(
     """
     environ = os.environ if environ is None else environ
     folder = Path(path).expanduser()
-    generation, embedding = settings.generation, settings.embedding
+    embedding = settings.embedding
     embedder = embedder or catalog.embedder(embedding.model, dimensions=embedding.dimensions, environ=environ)
-    system_prompt, question_prompt = (
-        load_prompt(settings.answer.system_prompt),
-        load_prompt(settings.answer.question_prompt),
-    )
+    name = model.name if model else catalog.full_name(settings.generation.model)
+
+    def chat_model() -> ChatModel:
+        return model or catalog.chat_model(settings.generation.model, environ=environ)
+
+    def fallback() -> ChatModel | None:
+        wanted = settings.routing.fallback
+        return None if wanted == NO_FALLBACK else catalog.chat_model(wanted, environ=environ)
+
     opened_home = open_home(home, environ=environ)
-    file = folder / KNOWLEDGE_FILE
     try:
-        engine = open_database(file, [components.catalogue_component(), components.embedded_store_component()])
+        engine = open_database(
+            folder / KNOWLEDGE_FILE, [components.catalogue_component(), components.embedded_store_component()]
+        )
+        try:
+            return _joined(folder, settings, opened_home, engine, embedder, name, chat_model, fallback)
+        except BaseException:
+            engine.dispose()
+            raise
     except BaseException:
         opened_home.close()
         raise
-    meter = build_meter(opened_home, settings)
+
+
+def _joined(
+    folder: Path,
+    settings: RagSettings,
+    home: Home,
+    engine: Engine,
+    embedder: Embedder,
+    model_name: str,
+    chat_model: Callable[[], ChatModel],
+    fallback: Callable[[], ChatModel | None],
+) -> Parts:
+    """The parts over what is open already."""
+    file = folder / KNOWLEDGE_FILE
+    meter = build_meter(home, settings)
     metered = MeteredEmbedder(embedder, meter=meter, retry=settings.routing.retry)
 
-    def chat_model() -> ChatModel:
-        return model or catalog.chat_model(generation.model, environ=environ)
-
-    def answering() -> Router:
-        models = [chat_model()]
-        fallback = settings.routing.fallback
-        if fallback not in (NO_FALLBACK, models[0].name):
-            models.append(catalog.chat_model(fallback, environ=environ))
+    def router(*models: ChatModel) -> Router:
         return Router(models, meter=meter, retry=settings.routing.retry)
 
-    # What a chunker has written is stored for good: no fallback writes it.
-    writing = LazyRouter(lambda: Router([chat_model()], meter=meter, retry=settings.routing.retry))
-    model_name = model.name if model else catalog.full_name(generation.model)
-    chunker = build_chunker(settings.chunking, metered, model_name, writing.get, meter.prices)
-    facts = {**embedding_facts(embedder), "chunking": chunker.name}
-    live = LiveIndex(
-        Generations(engine, file),
-        lambda generation: EmbeddedStore(engine, file, dim=embedder.dim, generation=generation),
-        facts,
-        folder,
-    )
-    catalogue = Catalogue(engine, file)
+    def answering() -> Router:
+        first, second = chat_model(), fallback()
+        return router(first) if second is None or second.name == first.name else router(first, second)
 
     def count(text: str) -> int:
         return tokenizer(settings.chunking.tokenizer).count(text)
 
+    # What a chunker has written is stored for good: no fallback writes it.
+    writing = LazyRouter(lambda: router(chat_model()))
+    chunker = build_chunker(settings.chunking, metered, model_name, writing.get, meter.prices)
+    live = LiveIndex(
+        Generations(engine, file),
+        lambda generation: EmbeddedStore(engine, file, dim=embedder.dim, generation=generation),
+        {**embedding_facts(embedder), "chunking": chunker.name},
+        folder,
+    )
+    catalogue = Catalogue(engine, file)
     return Parts(
         path=folder,
         settings=settings,
         engine=engine,
-        home=opened_home,
+        home=home,
         catalogue=catalogue,
         manifest=Manifest(engine, file),
         live=live,
@@ -224,8 +243,8 @@ def build(
         answering=LazyRouter(answering),
         writing=writing,
         meter=meter,
-        system_prompt=system_prompt,
-        question_prompt=question_prompt,
+        system_prompt=load_prompt(settings.answer.system_prompt),
+        question_prompt=load_prompt(settings.answer.question_prompt),
     )
 
 

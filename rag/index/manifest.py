@@ -144,11 +144,21 @@ class Manifest:
             connection.execute(sources.insert().prefix_with("OR REPLACE"), row)
 
     def sources(self) -> list[SourceRecord]:
-        """Every source that was ingested, by name."""
+        """Every source that was ingested and of which files are known, by name."""
         sources = tables.sources()
         with storage_errors(self._path), self._engine.connect() as connection:
-            rows = connection.execute(sources.select().order_by(sources.c.root))
-            return [SourceRecord(row.root, row.finished, json.loads(row.counts)) for row in rows]
+            rows = connection.execute(sources.select().order_by(sources.c.root)).all()
+        return [SourceRecord(row.root, row.finished, json.loads(row.counts)) for row in rows if self.count(row.root)]
+
+    def read_without(self, ending: str) -> int:
+        """How many files gave documents that were read otherwise than so that `reading` ends like that."""
+        from sqlalchemy import func, select
+
+        f, d = tables.files().c, tables.documents().c
+        gave = select(d.id).where(d.file == f.source).exists()
+        otherwise = select(func.count()).select_from(tables.files()).where(gave, f.reading.not_like(f"%{ending}"))
+        with storage_errors(self._path), self._engine.connect() as connection:
+            return connection.scalar(otherwise) or 0
 
 
 def put_files(connection: Connection, records: Sequence[FileRecord]) -> None:

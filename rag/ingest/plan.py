@@ -53,8 +53,13 @@ def reading_name(loading: LoadingSettings) -> str:
     parts = [f"readers {READER_VERSION}"]
     parts += ["ocr"] if loading.ocr else []
     parts += ["pdf tables as text"] if loading.pdf_tables == "text" else []
-    parts += [f"redact {loading.redact}"] if loading.redact != "none" else []
+    parts += [redaction_name(loading)] if loading.redact != "none" else []
     return ", ".join(parts)
+
+
+def redaction_name(loading: LoadingSettings) -> str:
+    """How `reading_name` ends for documents that were masked so."""
+    return f"redact {loading.redact}"
 
 
 def plan(offered: Iterable[Item | PassedOver], known: Iterable[FileRecord], looking: Looking) -> Iterator[Step]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from plumbline.errors import InputError
+from plumbline.errors import ConfigError, InputError
 from plumbline.trace import Tracing, current_ids
 from rag.index.manifest import FileRecord, Manifest
 from rag.ingest.batch import Batch
@@ -22,7 +22,7 @@ from rag.ingest.copies import Copies
 from rag.ingest.indexing import Indexer
 from rag.ingest.item import Source
 from rag.ingest.locking import ingesting
-from rag.ingest.plan import Looking, Step, plan, reading_name
+from rag.ingest.plan import Looking, Step, plan, reading_name, redaction_name
 from rag.ingest.prepare import Engine, Job, Prepared, Recipe
 from rag.ingest.rehearse import Rehearsal
 from rag.ingest.reindex import Changeover
@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 
 MISSING = 10_000
 """So many files that are gone are held at once."""
+
+STORE_SECONDS = 2.0
+"""What was read is stored after so long, however little it is, so that progress is seen and little is done twice."""
 
 MakeEngine = Callable[[Recipe, Iterator[Job]], tuple[Engine, Iterator[Job]]]
 """Chooses what prepares these jobs; looks at the first of them at most."""
@@ -69,6 +72,7 @@ class _Run:
     on_progress: OnProgress | None
     batch: Batch
     started: float = field(default_factory=time.perf_counter)
+    stored: float = field(default_factory=time.perf_counter)
     outcomes: Outcomes = field(default_factory=Outcomes)
     steps: dict[str, Step] = field(default_factory=dict)
     met: int = 0
@@ -179,7 +183,22 @@ class Ingestor:
                 if document is not None:
                     await self.indexer.index([(document, chunks)], active.number)
             await self.indexer.settle(active.number)
+        if changeover.needed:
+            await asyncio.to_thread(self._require_masked)
         return await changeover.run()
+
+    def _require_masked(self) -> None:
+        """Raise `ConfigError` where a changeover would embed stored text that was to be masked before it is sent."""
+        redact = self.loading.redact
+        unmasked = 0 if redact == "none" else self.manifest.read_without(redaction_name(self.loading))
+        if unmasked:
+            raise ConfigError(
+                f"{unmasked} files are stored as they were before loading.redact was '{redact}', and their text would "
+                "be embedded anew.",
+                key="loading.redact",
+                value=redact,
+                hint="Ingest once with the chunking and embedding that the knowledge base has, then change them.",
+            )
 
     async def remove(self, file: str) -> None:
         """Remove what the file `file` gave; the file itself is left alone."""
@@ -221,10 +240,11 @@ class Ingestor:
 
     async def _take(self, run: _Run, prepared: Prepared) -> None:
         run.batch.add(prepared, run.steps.pop(prepared.item.source))
-        if run.batch.full:
+        if run.batch.full or time.perf_counter() - run.stored > STORE_SECONDS:
             await self._flush(run)
 
     async def _flush(self, run: _Run) -> None:
+        run.stored = time.perf_counter()
         await self._remove_missing(run)
         for outcome in await run.batch.store():
             run.note(outcome)
@@ -332,10 +352,16 @@ def _name(record: FileRecord) -> str:
 
 
 def _nothing_to_read(run: _Run) -> InputError:
-    passed = len(run.outcomes)
-    why = f" ({passed} files there are of kinds that cannot be read)" if passed else ""
+    root, counts = run.source.root, run.outcomes.counts
+    if counts["failed"]:
+        reason = next(each.reason for each in run.outcomes if each.outcome == "failed")
+        return InputError(
+            f"None of the {counts['failed']} files of {root} can be reached; the first: {reason}.",
+            hint="What was ingested of them is kept; run the same command when they are there again.",
+        )
+    why = f" ({counts['skipped']} files there are of kinds that cannot be read)" if counts["skipped"] else ""
     error = InputError(
-        f"There is nothing to ingest in {run.source.root}{why}.", hint="Put documents there, or name another folder."
+        f"There is nothing to ingest in {root}{why}.", hint="Put documents there, or name another folder."
     )
     return _with_kept(error, run)
 
@@ -344,5 +370,6 @@ def _with_kept(error: InputError, run: _Run) -> InputError:
     if not run.known:
         return error
     root = run.source.root
-    hint = f"The {run.known} documents ingested from there are kept. To remove them: rag ingest {root} --allow-empty"
+    how = f"rag ingest {root} --allow-empty (allow_empty=True)"
+    hint = f"The {run.known} documents ingested from there are kept. To remove them: {how}"
     return InputError(error.message, hint=hint)

@@ -41,6 +41,8 @@ def test_a_source_that_is_no_folder_owns_what_was_read_through_it(manifest: Mani
 
 
 def test_the_last_run_over_a_source_is_remembered(manifest: Manifest) -> None:
+    manifest.put([FILE])
+    manifest.finish("/elsewhere", {"removed": 3})
     manifest.finish("/docs", {"added": 3})
     manifest.finish("/docs", {"unchanged": 3, "failed": 1})
     (source,) = manifest.sources()

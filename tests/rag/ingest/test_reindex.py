@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from plumbline.errors import ConfigError
 from rag import RAG
 from rag.index.generations import Generations
 from routing.errors import ConnectionFailedError
@@ -179,3 +180,18 @@ def test_vectors_made_in_context_are_not_those_of_the_texts_alone(tmp_path: Path
     with RAG.open(tmp_path / "kb", home=home, environ={}, settings=late) as kb:
         kb.ingest(docs)
         assert exported(kb) == together
+
+
+def test_nothing_unmasked_is_sent_to_another_embedder(built: Path, home: Path, docs: Path) -> None:
+    masking = {"loading.redact": "all"}
+    embedder = CountingEmbedder()
+    with (
+        RAG.open(built, home=home, environ={}, embedder=embedder, settings=masking) as kb,
+        pytest.raises(ConfigError, match=r"3 files are stored as they were before loading\.redact"),
+    ):
+        kb.ingest(docs)
+    assert embedder.embedded == 0
+    with RAG.open(built, home=home, environ={}, settings=masking) as kb:
+        assert kb.ingest(docs).count("updated") == 3
+    with RAG.open(built, home=home, environ={}, embedder=embedder, settings=masking) as kb:
+        assert kb.ingest(docs).reindexed == 3

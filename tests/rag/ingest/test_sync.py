@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import builtins
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from plumbline.errors import InputError, StorageError
 from rag import RAG
 from rag.index.backlog import Backlog
 from rag.ingest.chunk.recursive import RecursiveChunker
+from rag.ingest.item import Item, PassedOver
 from rag.ingest.report import FileOutcome, IngestReport, Progress
 from rag.types import Chunk, Document
 from routing.errors import ConnectionFailedError
@@ -330,3 +331,21 @@ def test_many_files_that_are_gone_with_their_folder(kb: RAG, docs: Path, monkeyp
     assert kb.status().totals.documents == 10
     assert kb.ingest(docs, allow_empty=True).count("removed") == 10
     assert kb.status().totals.documents == 0
+
+
+class OutOfReach:
+    """A source whose files are there and cannot be reached."""
+
+    root = "list.urls"
+
+    def items(self) -> Iterator[Item | PassedOver]:
+        yield PassedOver("http://x/a.md", "a.md", "connection refused", failed=True)
+
+    def is_gone(self, source: str) -> bool:
+        return False
+
+
+def test_files_out_of_reach_are_not_taken_for_kinds_that_are_not_read(kb: RAG) -> None:
+    with pytest.raises(InputError, match=r"None of the 1 files.*connection refused") as caught:
+        kb.ingest(OutOfReach())
+    assert "allow" not in (caught.value.hint or "")

@@ -183,3 +183,13 @@ def test_many_chunks_are_proven_some_at_a_time(kb: RAG, docs: Path, monkeypatch:
     assert (exported(kb), kb.verify()) == (whole, seen)
     lose_a_point(kb)
     assert kinds(kb.verify(repair=False).found) == {"missing"}
+
+
+def test_a_source_of_which_nothing_is_left_is_no_longer_looked_for(kb: RAG, docs: Path) -> None:
+    kb.ingest(docs)
+    kb.ingest(docs / "shops.csv")
+    assert len(kb.status().sources) == 2
+    (docs / "shops.csv").unlink()
+    kb.ingest(docs)
+    assert [source.root for source in kb.status().sources] == [str(docs)]
+    assert kb.verify().found == ()

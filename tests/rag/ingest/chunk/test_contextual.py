@@ -1,4 +1,5 @@
 import asyncio
+from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
@@ -12,6 +13,7 @@ from routing.chat import Message
 from routing.cost.prices import Price, PriceTable
 from routing.errors import OverloadedError
 from routing.meter import billed
+from routing.router import Router
 from routing.testing.fakes import ScriptedChatModel
 
 FREE = PriceTable({})
@@ -19,7 +21,9 @@ CACHING = PriceTable({"acme/small": Price(Decimal(1), Decimal(4), cached_input=D
 TEXT = "The quarterly report of Acme speaks about revenue. " * 120
 
 
-def contextual(routed, model, prices, **settings):
+def contextual(
+    routed: Callable[[ScriptedChatModel], Router], model: ScriptedChatModel, prices: PriceTable, **settings: int
+) -> ContextualChunker:
     return ContextualChunker(model.name, lambda: routed(model), prices, **settings)
 
 
