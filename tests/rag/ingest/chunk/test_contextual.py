@@ -1,6 +1,7 @@
 import asyncio
 from collections.abc import Callable
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -22,7 +23,7 @@ TEXT = "The quarterly report of Acme speaks about revenue. " * 120
 
 
 def contextual(
-    routed: Callable[[ScriptedChatModel], Router], model: ScriptedChatModel, prices: PriceTable, **settings: int
+    routed: Callable[[ScriptedChatModel], Router], model: ScriptedChatModel, prices: PriceTable, **settings: Any
 ) -> ContextualChunker:
     return ContextualChunker(model.name, lambda: routed(model), prices, **settings)
 
