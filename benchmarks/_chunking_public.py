@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.chunkers import RANKS_URL
-
 from rag.ingest.chunk import chunks_from
 from rag.types import Chunk, Document
 

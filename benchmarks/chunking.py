@@ -1,6 +1,6 @@
 """How well chunks retrieve: every chunker of ours beside the public code of "Evaluating Chunking Strategies".
 
-    python benchmarks/chunking.py --data FOLDER [--embedder minilm|embedded] [--only NAME,…]
+    python -m benchmarks.chunking --data FOLDER [--embedder minilm|embedded] [--only NAME,…]
 
 FOLDER has the corpora of brandonstarxel/chunking_evaluation (Smith and Troynikov, Chroma, 2024) as NAME.md and
 NAME.questions.jsonl. All texts are one collection; for each question 5 chunks (or the parents of 5, or 5 passages grown
@@ -24,9 +24,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from benchmarks._chunking_public import public_chunks
-from benchmarks._chunking_setting import Data, Remembered, Searched, Span, Vectors, embed_with, passages, plain, scored, search
 
+from benchmarks._chunking_public import public_chunks
+from benchmarks._chunking_setting import (
+    Data,
+    Remembered,
+    Searched,
+    Span,
+    Vectors,
+    embed_with,
+    passages,
+    plain,
+    scored,
+    search,
+)
 from evals.metrics.spans import SpanScores
 from evals.stats import bootstrap_mean, paired_difference
 from rag.ingest.chunk.build import build_splitter

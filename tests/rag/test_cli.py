@@ -289,8 +289,8 @@ def test_commands_are_registered_once() -> None:
 def test_ctrl_c_in_the_middle_of_an_ingestion(tmp_path: Path) -> None:
     docs = tmp_path / "docs"
     docs.mkdir()
-    for number in range(400):
-        (docs / f"note-{number:03}.md").write_text(f"# Note {number}\n\n" + f"Fact {number} is true. " * 200, "utf-8")
+    for number in range(2000):
+        (docs / f"note-{number:04}.md").write_text(f"# Note {number}\n\n" + f"Fact {number} is true. " * 100, "utf-8")
     environment = {**os.environ, "PLUMBLINE_HOME": str(tmp_path / "home"), "PYTHONPATH": str(Path.cwd())}
     command = [sys.executable, "-m", "plumbline.cli", "ingest", str(docs), "--kb", str(tmp_path / "kb")]
     process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -304,12 +304,12 @@ def test_ctrl_c_in_the_middle_of_an_ingestion(tmp_path: Path) -> None:
     assert "run the same command again" in err
     assert "Traceback" not in err
     stored = _documents(database)
-    assert 3 <= stored < 400
+    assert 3 <= stored < 2000
     again = subprocess.run([*command, "--json"], env=environment, capture_output=True, text=True, check=True)
     counts = json.loads(again.stdout)["counts"]
-    assert counts["added"] + counts["unchanged"] + counts["updated"] == 400
+    assert counts["added"] + counts["unchanged"] + counts["updated"] == 2000
     assert counts["unchanged"] >= stored - 1
-    assert _documents(database) == 400
+    assert _documents(database) == 2000
 
 
 def _documents(database: Path) -> int:
