@@ -293,7 +293,14 @@ def test_ctrl_c_in_the_middle_of_an_ingestion(tmp_path: Path) -> None:
         (docs / f"note-{number:04}.md").write_text(f"# Note {number}\n\n" + f"Fact {number} is true. " * 100, "utf-8")
     environment = {**os.environ, "PLUMBLINE_HOME": str(tmp_path / "home"), "PYTHONPATH": str(Path.cwd())}
     command = [sys.executable, "-m", "plumbline.cli", "ingest", str(docs), "--kb", str(tmp_path / "kb")]
-    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command,
+        env=environment,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # background jobs of some shells ignore it
+    )
     database = tmp_path / "kb" / "knowledge.db"
     waited = time.monotonic() + 60
     while _documents(database) < 3 and time.monotonic() < waited:
