@@ -27,6 +27,7 @@ __all__ = [
     "Loader",
     "document_id",
     "load_file",
+    "printable_path",
     "read_document",
     "read_item",
     "source_id",
@@ -59,7 +60,7 @@ def read_document(path: Path, *, root: Path | None = None, max_bytes: int = DEFA
     path = Path(path)
     loading = LoadingSettings(max_file_bytes=max_bytes)
     media_type = _media_type(path)
-    origin = Origin(document_id(path, root), printable(str(path)), printable(path.name), path)
+    origin = Origin(document_id(path, root), printable_path(str(path)), printable_path(path.name), path)
     found = FileReader(origin, loading).first(read_file(path, max_bytes), media_type)
     if found is None:
         raise UnsupportedFileError(path, "it has no text of its own, only files in it", hint="Ingest it instead.")
@@ -103,9 +104,9 @@ def document_id(path: Path, root: Path | None = None) -> str:
     return sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:32]
 
 
-def printable(name: str) -> str:
-    """File names need not be valid Unicode on POSIX; what is stored and shown must be."""
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+def printable_path(path: str) -> str:
+    """File names need not be valid Unicode on POSIX; what is stored and shown must be: bytes become "\\xff"."""
+    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _media_type(path: Path) -> str:

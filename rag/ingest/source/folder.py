@@ -10,7 +10,7 @@ from pathlib import Path
 
 from plumbline.errors import InputError
 from rag.ingest.item import Item, PassedOver
-from rag.ingest.load import SUPPORTED
+from rag.ingest.load import SUPPORTED, printable_path
 
 _PATTERN_MARKS = "*?["
 _LOCK_PREFIX = "~$"
@@ -33,7 +33,7 @@ class FolderSource:
         self._is_pattern = not self._target.exists() and any(mark in str(self._target) for mark in _PATTERN_MARKS)
         if not self._is_pattern:
             self._target = self._target.resolve()
-        self.root = address(str(self._target))
+        self.root = printable_path(str(self._target))
         self._walked: dict[_Place, str] = {}
 
     def items(self) -> Iterator[Item | PassedOver]:
@@ -76,13 +76,8 @@ class FolderSource:
         for path in fixed.glob(str(pattern)):
             inside = path.relative_to(fixed)
             if not path.is_dir() and (hidden or not any(part.startswith(".") for part in inside.parts[:-1])):
-                found.add((address(str(inside)), str(path)))
+                found.add((printable_path(str(inside)), str(path)))
         yield from _each_once(sorted(found), _looked_at)
-
-
-def address(path: str) -> str:
-    """File names need not be valid Unicode on POSIX; what is stored and shown must be: bytes become "\\xff"."""
-    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _before_marks(parts: tuple[str, ...]) -> Iterator[str]:
@@ -108,7 +103,7 @@ class _Walk:
                 entries = sorted(self._entry(each) for each in listed if not self._is_met_elsewhere(each))
         except OSError as error:
             reason = f"the folder cannot be listed: {error.strerror or error}"
-            yield PassedOver(address(folder), self._name(folder) or address(folder), reason, failed=True)
+            yield PassedOver(printable_path(folder), self._name(folder) or printable_path(folder), reason, failed=True)
             return
         yield from _each_once(entries, self._looked_at)
 
@@ -119,13 +114,13 @@ class _Walk:
             yield from _looked_at(path, self._name(path))
 
     def _entry(self, entry: os.DirEntry[str]) -> tuple[str, str]:
-        return address(entry.name) + ("/" if _is_folder(entry) else ""), entry.path
+        return printable_path(entry.name) + ("/" if _is_folder(entry) else ""), entry.path
 
     def _is_met_elsewhere(self, entry: os.DirEntry[str]) -> bool:
         return entry.is_symlink() and _is_met_elsewhere(entry.path, self.root)
 
     def _name(self, path: str) -> str:
-        return address(path[len(self.root) + 1 :])
+        return printable_path(path[len(self.root) + 1 :])
 
 
 def _each_once(
@@ -136,7 +131,7 @@ def _each_once(
     for name, path in entries:
         if name == before:
             reason = "its name is printed like that of the file before it"
-            yield PassedOver(f"{address(path)} (another)", f"{name} (another)", reason, failed=True)
+            yield PassedOver(f"{printable_path(path)} (another)", f"{name} (another)", reason, failed=True)
         else:
             yield from look(path, name)
         before = name
@@ -173,7 +168,7 @@ def _looked_at(path: str, name: str) -> Iterator[Item | PassedOver]:
 
 
 def _judged(path: str, name: str) -> Item | PassedOver:
-    source, base = address(path), os.path.basename(path)
+    source, base = printable_path(path), os.path.basename(path)
     if base.startswith("."):
         return PassedOver(source, name, "hidden")
     if base.startswith(_LOCK_PREFIX):
