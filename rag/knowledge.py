@@ -168,7 +168,7 @@ class RAG(Keeping, Lifetime):
             documents=parts.catalogue.documents(),
             sources=parts.manifest.sources(),
             model=parts.model_name,
-            rerank=parts.settings.retrieval.rerank,
+            rerank=parts.settings.retrieval.rerank.model,
             dropped_spans=parts.home.tracing.writer.dropped,
         )
 

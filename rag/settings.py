@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
 from plumbline.settings import Settings
+from rag.index.settings import StoreSettings
 from rag.ingest.settings import ChunkingSettings, LoadingSettings
 from rag.retrieve.settings import RetrievalSettings
 from rag.serve.settings import ServeSettings
 from routing.settings import EmbeddingSettings, GenerationSettings, RoutingSettings
-
-
-class StoreSettings(Settings):
-    """Where points are kept and searched."""
-
-    kind: Literal["embedded"] = "embedded"
 
 
 class AnswerSettings(Settings):

@@ -20,6 +20,11 @@ MetadataValue = Scalar | tuple[str, ...]
 Verdict = Literal["supported", "partial", "unsupported", "not_found"]
 
 
+def text_hash(text: str) -> str:
+    """32 hexadecimal digits that are equal for equal texts."""
+    return blake2b(text.encode("utf-8", "replace"), digest_size=16).hexdigest()
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """text[start:end] is page `number` (one-based) of its document."""
@@ -92,7 +97,7 @@ class Chunk:
     @property
     def hash(self) -> str:
         """32 hexadecimal digits of `indexed_text`: equal for chunks whose vectors are equal."""
-        return blake2b(self.indexed_text.encode("utf-8", "replace"), digest_size=16).hexdigest()
+        return text_hash(self.indexed_text)
 
 
 @dataclass(frozen=True, slots=True)

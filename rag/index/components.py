@@ -14,4 +14,4 @@ def catalogue_component() -> Component:
 
 def embedded_store_component() -> Component:
     """The embedded store's tables."""
-    return Component("embedded store", 2, store_tables(), STORE_MIGRATIONS)
+    return Component("embedded store", 3, store_tables(), STORE_MIGRATIONS)

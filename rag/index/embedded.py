@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from rag.index.store import Vector
 
 DEAD_SHARE_TO_REBUILD = 0.2
+MOST_FREQUENT = 2**16 - 1
 LEFT_TO_READERS = 500
 """So few new points are not worth a new file: whoever opens the index next takes them over in a moment."""
 
@@ -85,11 +87,15 @@ class EmbeddedStore:
         """Every id, sorted."""
         return await asyncio.to_thread(self._points.ids)
 
-    def terms(self, text: str) -> list[str]:
+    def terms(self, text: str, language: str | None = None) -> list[str]:
         """What the lexical side reads of a text, in order."""
-        return terms(text, self._language)
+        return terms(text, language or self._language)
 
-    async def postings(self, ids: Sequence[str]) -> list[dict[str, int]]:
+    def lexical_terms(self, point: Point) -> dict[str, float]:
+        """What the lexical side holds of a point."""
+        return {term: float(min(count, MOST_FREQUENT)) for term, count in Counter(self._read(point)).items()}
+
+    async def postings(self, ids: Sequence[str]) -> list[dict[str, float]]:
         """For each of these points that exists, in their order: its terms and how often each occurs, as indexed."""
         return await asyncio.to_thread(self._postings, ids)
 
@@ -121,7 +127,7 @@ class EmbeddedStore:
             self._index = None
             self._files.remove()
 
-    def _postings(self, ids: Sequence[str]) -> list[dict[str, int]]:
+    def _postings(self, ids: Sequence[str]) -> list[dict[str, float]]:
         with self._lock:
             return self._current().postings(ids)
 
@@ -167,7 +173,10 @@ class EmbeddedStore:
     def _row(self, seq: int, point: Point) -> Row:
         from rag.index.memory import Row
 
-        return Row(seq, point.id, point.vector, self.terms(point.text), point.payload)
+        return Row(seq, point.id, point.vector, self._read(point), point.payload)
+
+    def _read(self, point: Point) -> list[str]:
+        return self.terms("\n".join(part for part in (point.title, point.heading, point.text) if part))
 
     def _compact(self) -> None:
         from rag.index.memory import frozen, save

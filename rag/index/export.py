@@ -54,7 +54,7 @@ async def _lines(cuts: Sequence[tuple[Document, Sequence[Chunk]]], store: Store)
             fields = {
                 "chunk": _chunk(chunk),
                 "vector": None if point is None else point.vector.astype("<f4").tobytes().hex(),
-                "indexed_text": None if point is None else point.text,
+                "indexed_text": None if point is None else point.indexed_text,
                 "postings": postings.get(chunk.id),
             }
             lines.append(_line(fields))

@@ -147,17 +147,17 @@ class LexicalIndex:
         found = found[order]
         return found, scores[found]
 
-    def postings_of(self, positions: Sequence[int]) -> list[dict[str, int]]:
+    def postings_of(self, positions: Sequence[int]) -> list[dict[str, float]]:
         """For each position its terms and how often each occurs. Costs time in the size of the index: ask for many."""
         at = np.full(len(self), -1, np.int64)
         at[np.asarray(positions, np.int64)] = np.arange(len(positions))
         found = np.flatnonzero(at[self._chunks] >= 0)
         terms = list(self._vocabulary)
         owners = np.searchsorted(self._indptr, found, side="right") - 1
-        gathered: list[dict[str, int]] = [{} for _ in positions]
+        gathered: list[dict[str, float]] = [{} for _ in positions]
         rows = zip(at[self._chunks[found]].tolist(), owners.tolist(), self._frequencies[found].tolist(), strict=True)
         for row, term, frequency in rows:
-            gathered[row][terms[term]] = frequency
+            gathered[row][terms[term]] = float(frequency)
         return gathered
 
     def _computed(self) -> npt.NDArray[np.float32]:

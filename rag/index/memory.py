@@ -110,7 +110,7 @@ class MemoryIndex:
         positions, scores = self.lexical.search(terms, k, None if mask.all() else mask)
         return [(self.ids[p], float(s)) for p, s in zip(positions.tolist(), scores.tolist(), strict=True)]
 
-    def postings(self, ids: Sequence[str]) -> list[dict[str, int]]:
+    def postings(self, ids: Sequence[str]) -> list[dict[str, float]]:
         """For each of these points that is alive, in their order: its terms, with counts."""
         if not self._places:
             self._places = {self.ids[at]: at for at in np.flatnonzero(self.alive).tolist()}

@@ -48,11 +48,14 @@ def _catalogue_2(connection: Connection) -> None:
 
 def _store_2(connection: Connection) -> None:
     """Points of several generations."""
-    from rag.index import tables
-
     sql = connection.exec_driver_sql
     sql("ALTER TABLE points RENAME TO points_1")
-    tables.points().create(connection)
+    sql(
+        "CREATE TABLE points (seq INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, generation INTEGER NOT NULL,"
+        " id VARCHAR NOT NULL, vector BLOB NOT NULL, payload TEXT NOT NULL, text BLOB NOT NULL)"
+    )
+    sql("CREATE UNIQUE INDEX points_by_id ON points (generation, id)")
+    sql("CREATE INDEX points_by_seq ON points (generation, seq)")
     sql("INSERT INTO points SELECT seq, 1, id, vector, payload, text FROM points_1")
     sql(
         "UPDATE sqlite_sequence SET seq = max(seq, coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'points_1'),"
@@ -61,5 +64,11 @@ def _store_2(connection: Connection) -> None:
     sql("DROP TABLE points_1")
 
 
+def _store_3(connection: Connection) -> None:
+    """Fields of points. What stood in the text before stays there until its document is indexed again."""
+    for name in ("title", "heading"):
+        connection.exec_driver_sql(f"ALTER TABLE points ADD COLUMN {name} TEXT NOT NULL DEFAULT ''")
+
+
 CATALOGUE_MIGRATIONS = (_catalogue_2,)
-STORE_MIGRATIONS = (_store_2,)
+STORE_MIGRATIONS = (_store_2, _store_3)

@@ -120,6 +120,8 @@ def _from_point(point: Point) -> dict[str, Any]:
     return {
         "id": point.id,
         "vector": np.ascontiguousarray(point.vector, np.float32).tobytes(),
+        "title": point.title,
+        "heading": point.heading,
         "text": zlib.compress(point.text.encode(), 1),
         "payload": json.dumps(dict(point.payload), ensure_ascii=False, default=list),
     }
@@ -129,4 +131,5 @@ def _to_point(row: RowMapping) -> Point:
     import numpy as np
 
     text = zlib.decompress(row["text"]).decode()
-    return Point(row["id"], np.frombuffer(row["vector"], np.float32), text, json.loads(row["payload"]))
+    vector = np.frombuffer(row["vector"], np.float32)
+    return Point(row["id"], vector, text, json.loads(row["payload"]), row["heading"], row["title"])

@@ -24,22 +24,47 @@ Ranking = list[tuple[str, float]]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Point:
-    """One chunk as a store sees it: `vector` float32[dim], of unit length; `text` is what the lexical side reads."""
+    """One chunk as a store sees it: `vector` float32[dim], of unit length.
+
+    The lexical side reads three fields, each with a weight of the store's: `text`, the `heading` above it (or whatever
+    else was put before it for indexing) and the `title` of its document.
+    """
 
     id: str
     vector: Vector
     text: str
     payload: Mapping[str, Any] = field(default_factory=dict)
+    heading: str = ""
+    title: str = ""
+
+    @property
+    def indexed_text(self) -> str:
+        """What was embedded: heading and text, as `rag.types.Chunk.indexed_text`."""
+        return f"{self.heading}\n{self.text}" if self.heading else self.text
+
+    @property
+    def language(self) -> str | None:
+        """The language of the text, ISO 639-1, where it is known: the payload's "language"."""
+        found = self.payload.get("language")
+        return found if isinstance(found, str) else None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Search:
-    """A search for the `k` best on each side that is asked for: dense with `vector`, lexical with `text`, or both."""
+    """A search for the `k` best on each side that is asked for: dense with `vector`, lexical with `text`, or both.
+
+    A lexical hit holds each of `phrases` (its terms one after the other, in one field), which count as words of the
+    query too; of `prefixes`, all words of the index that begin so count as one word of the query. `exact` has the dense
+    side compare with every point that matches, where it would otherwise approximate.
+    """
 
     k: int
     vector: Vector | None = None
     text: str | None = None
     filter: Filter | None = None
+    phrases: tuple[str, ...] = ()
+    prefixes: tuple[str, ...] = ()
+    exact: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +76,7 @@ class Found:
 
 
 class Store(Protocol):
-    """Keeps points and finds them. `lexical_scorer` names how the lexical side scores.
+    """Keeps points and finds them.
 
     Writes are atomic per call and idempotent: repeating a call that failed leaves what one success would have left.
     Raises `InputError` for a `k` below 1 and for a vector of the wrong size or with values that are not finite,
@@ -88,12 +113,16 @@ class Store(Protocol):
         """Every id in the store, sorted."""
         ...
 
-    def terms(self, text: str) -> list[str]:
-        """What the lexical side reads of a text, in order: the terms that `postings` counts."""
+    def terms(self, text: str, language: str | None = None) -> list[str]:
+        """What the lexical side reads of a text, in order; `language` is ISO 639-1, `None`: the store's own default."""
         ...
 
-    async def postings(self, ids: Sequence[str]) -> list[dict[str, int]]:
-        """For each of these points that exists, in the order of `ids`: its terms on the lexical side, with counts."""
+    def lexical_terms(self, point: Point) -> dict[str, float]:
+        """What the lexical side holds of a point: its terms, each with its frequency weighted over the fields."""
+        ...
+
+    async def postings(self, ids: Sequence[str]) -> list[dict[str, float]]:
+        """For each of these points that exists, in the order of `ids`: what `lexical_terms` gives, as it is stored."""
         ...
 
     async def clear(self) -> None:

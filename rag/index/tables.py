@@ -156,6 +156,8 @@ def store_tables() -> MetaData:
         Column("id", String, nullable=False),
         Column("vector", LargeBinary, nullable=False),
         Column("payload", Text, nullable=False),
+        Column("title", Text, nullable=False),
+        Column("heading", Text, nullable=False),
         # Compressed. The terms of the lexical index are made from it when the index is built.
         Column("text", LargeBinary, nullable=False),
         Index("points_by_id", "generation", "id", unique=True),

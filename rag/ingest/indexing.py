@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from rag.index.backlog import Backlog
@@ -14,8 +13,8 @@ from rag.index.generations import Generation
 from rag.index.live import MUST_FIT, LiveIndex
 from rag.index.store import Point, Store
 from rag.ingest.chunk import IN_CONTEXT, ChunkEmbedder, Chunker
-from rag.ingest.metadata import chunk_metadata
-from rag.types import Chunk, Document
+from rag.ingest.metadata import chunk_metadata, title
+from rag.types import Chunk, Document, text_hash
 from routing.chat import Tags
 from routing.embedding import MeteredEmbedder
 
@@ -51,7 +50,7 @@ class Indexer:
         else:
             vectors, embedded = await self._embedded_apart(cuts, (generation, *like))
         points = (
-            Point(chunk.id, vectors[key], chunk.indexed_text, chunk_metadata(document, chunk))
+            Point(chunk.id, vectors[key], chunk.text, chunk_metadata(document, chunk), chunk.context, title(document))
             for document, chunks in cuts
             for chunk, key in zip(chunks, _keys(chunks, vectors), strict=True)
         )
@@ -122,7 +121,7 @@ async def _take(found: dict[str, Vector], ids: Sequence[str], store: Store) -> N
     for start in range(0, len(ids), POINTS_PER_WRITE):
         for point in await store.get(ids[start : start + POINTS_PER_WRITE]):
             # A point may be of an older text under the same id: only its own text tells what its vector stands for.
-            found.setdefault(blake2b(point.text.encode("utf-8", "replace"), digest_size=16).hexdigest(), point.vector)
+            found.setdefault(text_hash(point.indexed_text), point.vector)
 
 
 def _portions(points: Iterator[Point]) -> Iterator[list[Point]]:

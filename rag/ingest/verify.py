@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +23,6 @@ from rag.ingest.sync import How, Ingestor
 from rag.types import Chunk, Document
 
 CHUNKS_AT_ONCE = 5000
-MOST_FREQUENT = 2**16 - 1
 UNIT_TOLERANCE = 1e-3
 
 Kind = Literal[
@@ -182,7 +180,7 @@ class Verifier:
                 found.append(Finding("missing", where, "the store has no point for this chunk"))
             elif reason := _wrong_point(chunk, point, dim):
                 found.append(Finding("vector", where, reason))
-            elif postings.get(chunk.id) != _counted(now.store.terms(chunk.indexed_text)):
+            elif postings.get(chunk.id) != now.store.lexical_terms(point):
                 found.append(Finding("postings", where, "the lexical index holds other terms than the text"))
         return found
 
@@ -270,14 +268,10 @@ def _text_findings(document: Document, chunks: Sequence[Chunk]) -> Iterator[Find
 def _wrong_point(chunk: Chunk, point: Point, dim: int) -> str | None:
     import numpy as np
 
-    if point.text != chunk.indexed_text:
+    if point.indexed_text != chunk.indexed_text:
         return "its point was made of another text"
     if point.vector.shape != (dim,) or not np.isfinite(point.vector).all():
         return f"its vector is not {dim} finite numbers"
     length = float(np.linalg.norm(point.vector))
     # An embedder gives all zeros for a text of which it knows no word.
     return None if abs(length - 1) <= UNIT_TOLERANCE or length == 0 else f"its vector has length {length:.3f}"
-
-
-def _counted(terms: Sequence[str]) -> dict[str, int]:
-    return {term: min(count, MOST_FREQUENT) for term, count in Counter(terms).items()}
