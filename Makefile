@@ -12,7 +12,7 @@ ARGS ?=
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq --constraint constraints.txt
-DEV := .[dev,openai,anthropic,eval,msg,quality,remote,serve,watch]
+DEV := .[dev,anthropic,cohere,eval,msg,openai,pgvector,qdrant,quality,remote,serve,watch]
 DEMO := .plumbline-demo
 
 .DEFAULT_GOAL := help
