@@ -1,0 +1,74 @@
+"""What a question asks of the index: the contract between `rag.retrieve.transform`, which makes it, and the search."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from rag.index.filters import And, Filter
+from routing.chat import Message, Tags
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One search: `text` is what the lexical side reads and, unless there is a `passage`, what is embedded as a query.
+
+    A `passage` is embedded as a passage instead (HyDE). `condition` limits this search alone, beside the plan's. With
+    several searches, `weight` is how much this one's ranking counts when they are joined.
+    """
+
+    text: str
+    passage: str | None = None
+    weight: float = 1.0
+    condition: Filter | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class QueryPlan:
+    """What is searched for `question`, which stands alone: one or more `searches`, whose rankings are joined.
+
+    `condition` always holds: it is the caller's. `narrow` was drawn from the question: it holds too, unless nothing is
+    found so. `notes` say in words what was done and what could not be done.
+    """
+
+    question: str
+    searches: tuple[Asked, ...]
+    condition: Filter | None = None
+    narrow: Filter | None = None
+    notes: tuple[str, ...] = ()
+
+    def conditions(self, asked: Asked) -> tuple[Filter | None, ...]:
+        """The filters to search `asked` with, in turn, until something is found."""
+        wide = both(self.condition, asked.condition)
+        return (wide,) if self.narrow is None else (both(wide, self.narrow), wide)
+
+
+class Planner(Protocol):
+    """Turns a question into a plan."""
+
+    async def plan(
+        self, question: str, history: Sequence[Message] = (), condition: Filter | None = None, tags: Tags = Tags()
+    ) -> QueryPlan:
+        """The plan for `question`, the next turn of the conversation `history`, within the caller's `condition`.
+
+        What a model was to do and could not is left out and noted. Raises nothing of its own.
+        """
+        ...
+
+
+class PlainPlanner:
+    """Searches for the question as it is."""
+
+    async def plan(
+        self, question: str, history: Sequence[Message] = (), condition: Filter | None = None, tags: Tags = Tags()
+    ) -> QueryPlan:
+        """One search for the question itself; `history` and `tags` make no difference."""
+        return QueryPlan(question, (Asked(question),), condition)
+
+
+def both(first: Filter | None, second: Filter | None) -> Filter | None:
+    """The filter that holds where both hold; `None` holds everywhere."""
+    if first is None or second is None:
+        return second if first is None else first
+    return And((first, second))
