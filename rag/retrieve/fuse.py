@@ -9,6 +9,7 @@ convex combination of normalised scores (Bruch, Gai & Ingber, "An Analysis of Fu
 from __future__ import annotations
 
 from collections.abc import Sequence
+from statistics import fmean, stdev
 from typing import Literal
 
 from plumbline.errors import InputError
@@ -26,9 +27,7 @@ def rrf(rankings: Sequence[Ranking], k: float = 60, weights: Sequence[float] | N
     Equal scores keep the order of first appearance, reading the lists one after the other. Raises `InputError` when
     `weights` does not give one number >= 0 per list or `k` is negative.
     """
-    weights = [1.0] * len(rankings) if weights is None else weights
-    if len(weights) != len(rankings) or any(not weight >= 0 for weight in weights):
-        raise InputError(f"RRF needs one weight >= 0 for each of {len(rankings)} lists; {list(weights)} were given.")
+    weights = _checked_weights("RRF", rankings, weights)
     if not k >= 0:
         raise InputError(f"RRF needs k >= 0; {k} was given.")
     fused: dict[str, float] = {}
@@ -55,6 +54,36 @@ def weighted(
         for (id_, _), score in zip(ranking, _normalised(ranking, floor if normalise == "max" else None), strict=True):
             fused[id_] = fused.get(id_, 0.0) + weight * score
     return _sorted(fused)
+
+
+def dbsf(rankings: Sequence[Ranking], weights: Sequence[float] | None = None) -> list[tuple[str, float]]:
+    """Score each id by the sum over the lists of weight * its score, brought to [0, 1] by the list's own distribution.
+
+    Distribution-based score fusion as Qdrant defines it: the mean minus 3 standard deviations (of the sample) maps to
+    0, the mean plus 3 to 1; what lies outside is not cut. A list whose scores are all equal, or that has one, maps to
+    .5. Missing counts 0. Equal scores keep the order of first appearance. Raises `InputError` as `rrf` does.
+    """
+    weights = _checked_weights("DBSF", rankings, weights)
+    fused: dict[str, float] = {}
+    for ranking, weight in zip(rankings, weights, strict=True):
+        for (id_, _), score in zip(ranking, _three_deviations([score for _, score in ranking]), strict=True):
+            fused[id_] = fused.get(id_, 0.0) + weight * score
+    return _sorted(fused)
+
+
+def _three_deviations(scores: Sequence[float]) -> list[float]:
+    if len(scores) < 2:
+        return [0.5] * len(scores)
+    mean = fmean(scores)
+    reach = 3 * stdev(scores, mean)
+    return [(score - mean + reach) / (2 * reach) if reach > 0 else 0.5 for score in scores]
+
+
+def _checked_weights(what: str, rankings: Sequence[Ranking], weights: Sequence[float] | None) -> Sequence[float]:
+    weights = [1.0] * len(rankings) if weights is None else weights
+    if len(weights) != len(rankings) or any(not weight >= 0 for weight in weights):
+        raise InputError(f"{what} needs one weight >= 0 for each of {len(rankings)} lists; {list(weights)} were given.")
+    return weights
 
 
 def default_dense_weight(embedder: str) -> float:

@@ -1,0 +1,82 @@
+"""The fusion that a configuration names: how what both sides of a store found becomes one ranking.
+
+What each does is in `rag.retrieve.fuse`; docs/fusion.md says how they compare.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from plumbline.errors import ConfigError
+from rag.index.store import Found, Ranking, Search
+from rag.retrieve.fuse import dbsf, default_dense_weight, rrf, weighted
+from rag.retrieve.settings import RetrievalSettings
+
+
+class Fusion(Protocol):
+    """Makes one ranking of two. Pure: equal input gives equal output, and nothing is read or asked."""
+
+    @property
+    def name(self) -> str:
+        """How `retrieval.fusion` names it."""
+        ...
+
+    def fuse(self, found: Found, search: Search) -> Ranking:
+        """Every point of `found` once, best first; `search` is what was asked for (its `text` may be read)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Weighted:
+    """The convex combination of both sides' scores, each brought to [0, 1]."""
+
+    dense_weight: float
+    name: str = "weighted"
+
+    def fuse(self, found: Found, search: Search) -> Ranking:
+        """See `Fusion`."""
+        return weighted(found.dense, found.lexical, self.dense_weight)
+
+
+@dataclass(frozen=True, slots=True)
+class ReciprocalRanks:
+    """Reciprocal rank fusion, which reads no scores."""
+
+    k: int
+    name: str = "rrf"
+
+    def fuse(self, found: Found, search: Search) -> Ranking:
+        """See `Fusion`."""
+        return rrf([found.dense, found.lexical], self.k)
+
+
+@dataclass(frozen=True, slots=True)
+class DistributionBased:
+    """Distribution-based score fusion, both sides alike."""
+
+    name: str = "dbsf"
+
+    def fuse(self, found: Found, search: Search) -> Ranking:
+        """See `Fusion`."""
+        return dbsf([found.dense, found.lexical])
+
+
+def build_fusion(settings: RetrievalSettings, embedder: str, scorer: str, folder: Path) -> Fusion:
+    """The fusion that `settings.fusion` names.
+
+    `embedder` is the embedder's name, `scorer` the store's `lexical_scorer`, `folder` the knowledge base's. Raises
+    `ConfigError` for "learned" where nothing was fitted, or was fitted for another embedder or scorer.
+    """
+    if settings.fusion == "rrf":
+        return ReciprocalRanks(settings.rrf_k)
+    if settings.fusion == "dbsf":
+        return DistributionBased()
+    if settings.fusion == "learned":
+        raise ConfigError(
+            f"retrieval.fusion is learned, and nothing was fitted for the knowledge base in {folder}.",
+            hint="Fit it on labelled questions with: rag fit fusion, or choose weighted.",
+        )
+    chosen = settings.dense_weight
+    return Weighted(default_dense_weight(embedder) if chosen is None else chosen)
