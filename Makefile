@@ -15,6 +15,13 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq --constraint
 DEV := .[dev,anthropic,cohere,eval,msg,openai,pgvector,qdrant,quality,remote,serve,watch]
 DEMO := .plumbline-demo
 
+HEAVY_PYTEST := OMP_NUM_THREADS=1 .venv-heavy/bin/python -m pytest -q
+# Ray ends the process that uses it when its own node dies, which no test can catch: then there is no verdict, and the
+# tests begin again, once. Tests that fail leave one.
+RAY_VERDICT := .venv-heavy/ray-tests.xml
+RAY_TESTS := $(HEAVY_PYTEST) tests/rag/ingest/engine/test_ray_cluster.py --junitxml=$(RAY_VERDICT) $(ARGS)
+RAY_LOGS := /tmp/ray/session_latest/logs
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo test test-heavy lint format types layers check corpus bench-import clean distclean
@@ -31,8 +38,14 @@ test: $(VENV)/.dev ## Run the whole test suite
 
 test-heavy: ## Run the tests of the extras st, ray and ocr (installs torch and Ray into .venv-heavy: large)
 	@$(MAKE) --no-print-directory VENV=.venv-heavy .venv-heavy/.heavy
-	OMP_NUM_THREADS=1 .venv-heavy/bin/python -m pytest -q tests/routing/models/test_sentence_transformers.py \
-		tests/rag/ingest/load/test_pdf_ocr.py tests/rag/ingest/engine/test_ray_cluster.py $(ARGS)
+	$(HEAVY_PYTEST) tests/routing/models/test_sentence_transformers.py tests/rag/ingest/load/test_pdf_ocr.py $(ARGS)
+	@rm -f $(RAY_VERDICT)
+	$(RAY_TESTS) || { \
+		if [ -e $(RAY_VERDICT) ]; then exit 1; fi; \
+		tail -n 15 $(RAY_LOGS)/raylet*.out $(RAY_LOGS)/gcs_server.out; \
+		echo "Ray took the tests down with it; once more."; \
+		$(RAY_TESTS); \
+	}
 
 lint: $(VENV)/.dev ## Check style and formatting
 	$(BIN)/ruff check .
