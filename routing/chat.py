@@ -117,11 +117,12 @@ class ChatRequest:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of one call.
+    """What one call used: tokens, and of a reranker searches.
 
     `input_tokens` counts the whole prompt, whatever part of it was cached; `cached_input_tokens` is the part of it read
     from the provider's cache, `cache_write_tokens` the part of it written to that cache. `output_tokens` counts
     everything generated, reasoning included. `estimated` is true when the counts are ours and not the provider's.
+    `searches` counts the units that rerankers bill by (Cohere's: a query with up to 100 passages).
     """
 
     input_tokens: int = 0
@@ -129,6 +130,7 @@ class Usage:
     cached_input_tokens: int = 0
     cache_write_tokens: int = 0
     estimated: bool = False
+    searches: int = 0
 
     def __add__(self, other: Usage) -> Usage:
         return Usage(
@@ -137,6 +139,7 @@ class Usage:
             self.cached_input_tokens + other.cached_input_tokens,
             self.cache_write_tokens + other.cache_write_tokens,
             self.estimated or other.estimated,
+            self.searches + other.searches,
         )
 
 

@@ -14,7 +14,7 @@ from plumbline.errors import PlumblineError
 from plumbline.trace import AttributeValue, Tracing, current_ids
 from routing.chat import Tags, Usage
 from routing.cost.ledger import Kind, Ledger, LedgerEntry
-from routing.cost.prices import PER_MILLION, PriceTable, total_cost
+from routing.cost.prices import PriceTable, total_cost
 from routing.errors import ConnectionFailedError, DeadlineError, InvalidResponseError
 
 if TYPE_CHECKING:
@@ -50,8 +50,6 @@ class Bill:
         """The sum."""
         return total_cost(self.costs)
 
-
-_SOME = Usage(int(PER_MILLION), int(PER_MILLION))  # costs something wherever a model has a price that is not 0
 
 _bill: ContextVar[Bill | None] = ContextVar("plumbline_bill", default=None)
 
@@ -121,9 +119,13 @@ class Meter:
 
     def _cost(self, reading: Reading, error: BaseException | None) -> Decimal | None:
         nothing_known = error is not None and reading.usage == Usage()
-        if nothing_known and _may_be_billed(error, reading) and self.prices.cost(reading.model, _SOME):
+        if nothing_known and _may_be_billed(error, reading) and not self._is_free(reading.model):
             return None
         return self.prices.cost(reading.model, reading.usage)
+
+    def _is_free(self, model: str) -> bool:
+        price = self.prices.find(model)
+        return price is not None and price.is_free
 
 
 def _may_be_billed(error: BaseException | None, reading: Reading) -> bool:
@@ -147,5 +149,7 @@ def _annotate(span: Span, reading: Reading) -> None:
             **reading.attributes,
         }
     )
+    if usage.searches:
+        span.set_attribute("plumbline.usage.searches", usage.searches)
     if reading.cost is not None:
         span.set_attribute("plumbline.cost.usd", str(reading.cost))

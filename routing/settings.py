@@ -19,12 +19,13 @@ class RetrySettings(Settings):
 
 
 class PriceSettings(Settings):
-    """A price of the user's own, in dollars per million tokens."""
+    """A price of the user's own, in dollars per million tokens, and of `searches` per thousand."""
 
-    input: Decimal
+    input: Decimal | None = None
     output: Decimal = Decimal(0)
     cached_input: Decimal | None = None
     cache_write: Decimal | None = None
+    searches: Decimal | None = None
 
 
 class RoutingSettings(Settings):

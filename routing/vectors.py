@@ -69,6 +69,17 @@ class Embedder(Protocol):
         ...
 
 
+class RequestingEmbedder(Embedder, Protocol):
+    """An embedder whose requests hold only so much: who calls it may send each by itself, several at a time."""
+
+    def requests(self, texts: Sequence[str]) -> list[list[int]]:
+        """The positions of `texts` in groups, in order; what is embedded of one group takes one request.
+
+        A text too long for one request is alone in its group and takes several.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class TokenEmbeddings:
     """One text token by token: `vectors` is float32 of shape [n, dim], row i for text[spans[i][0]:spans[i][1]]."""

@@ -21,7 +21,7 @@ from plumbline.database import Component, writing
 from routing.chat import Tags, Usage
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine, RowMapping, Table
+    from sqlalchemy import Connection, Engine, RowMapping, Table
 
 Kind = Literal["chat", "embedding", "rerank"]
 
@@ -63,6 +63,7 @@ def _ledger_table() -> Table:
         Column("cache_write_tokens", Integer, nullable=False),
         Column("output_tokens", Integer, nullable=False),
         Column("estimated", Boolean, nullable=False),
+        Column("searches", Integer, nullable=False, server_default="0"),
         Column("cost", String),
         Column("seconds", Float, nullable=False),
         Column("error", String),
@@ -73,7 +74,11 @@ def _ledger_table() -> Table:
 
 def component() -> Component:
     """The tables of the ledger, for `open_database`."""
-    return Component("ledger", 1, _ledger_table().metadata)
+    return Component("ledger", 2, _ledger_table().metadata, [_count_searches])
+
+
+def _count_searches(connection: Connection) -> None:
+    connection.exec_driver_sql("ALTER TABLE ledger ADD COLUMN searches INTEGER NOT NULL DEFAULT 0")
 
 
 class Ledger:
@@ -146,7 +151,7 @@ class Ledger:
                 yield row["id"], _from_row(row)
 
     def totals(self) -> LedgerTotals:
-        """Everything ever spent: calls, tokens, known cost, and how many calls have no known price."""
+        """Everything ever spent: calls, tokens, searches, known cost, and how many calls have no known price."""
         from sqlalchemy import func, select
 
         columns = _ledger_table().c
@@ -155,6 +160,7 @@ class Ledger:
             columns.output_tokens,
             columns.cached_input_tokens,
             columns.cache_write_tokens,
+            columns.searches,
         )
         sums = [func.coalesce(func.sum(column), 0) for column in tokens]
         known = Decimal(0)
@@ -165,8 +171,9 @@ class Ledger:
             # SQLite would add money as binary floats, so it is added here, a row at a time.
             for cost in connection.scalars(select(columns.cost).where(columns.cost.is_not(None))).yield_per(1000):
                 known += Decimal(cost)
-        read, written, cached, cache_writes = (int(count) for count in counts)
-        return LedgerTotals(calls, Usage(read, written, cached, cache_writes, bool(estimated)), known, calls - priced)
+        read, written, cached, cache_writes, searches = (int(count) for count in counts)
+        usage = Usage(read, written, cached, cache_writes, bool(estimated), searches)
+        return LedgerTotals(calls, usage, known, calls - priced)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +201,7 @@ def _to_row(entry: LedgerEntry) -> dict[str, Any]:
         "cache_write_tokens": entry.usage.cache_write_tokens,
         "output_tokens": entry.usage.output_tokens,
         "estimated": entry.usage.estimated,
+        "searches": entry.usage.searches,
         "cost": None if entry.cost is None else str(entry.cost),
         "seconds": entry.seconds,
         "error": entry.error,
@@ -210,6 +218,7 @@ def _from_row(row: RowMapping) -> LedgerEntry:
             row["cached_input_tokens"],
             row["cache_write_tokens"],
             bool(row["estimated"]),
+            row["searches"],
         ),
         cost=None if row["cost"] is None else Decimal(row["cost"]),
         seconds=row["seconds"],

@@ -17,6 +17,7 @@ from plumbline.errors import ConfigError
 from routing.chat import Usage
 
 PER_MILLION = Decimal(1_000_000)
+PER_THOUSAND = Decimal(1_000)
 LOCAL_PROVIDERS = frozenset({"embedded", "extractive", "st", "scripted", "none"})
 
 
@@ -25,6 +26,7 @@ class Price:
     """Dollars per million tokens; `cached_input` and `cache_write` fall back to `input` when the table has none.
 
     `long_context`, if there is one, is the price of the whole call when its prompt has more than `long_above` tokens.
+    `searches` is what rerankers charge, in dollars per thousand; `None`: not known.
     """
 
     input: Decimal
@@ -33,9 +35,16 @@ class Price:
     cache_write: Decimal | None = None
     long_above: int | None = None
     long_context: Price | None = None
+    searches: Decimal | None = None
+
+    @property
+    def is_free(self) -> bool:
+        """Whether nothing costs anything."""
+        parts = (self.input, self.output, self.cached_input, self.cache_write, self.searches)
+        return not any(parts) and (self.long_context is None or self.long_context.is_free)
 
     def of(self, usage: Usage) -> Decimal:
-        """What `usage` costs, exactly: the input by how it was cached, and the output."""
+        """What `usage` costs, exactly: the input by how it was cached, the output, and the searches."""
         if self.long_context is not None and self.long_above is not None and usage.input_tokens > self.long_above:
             return self.long_context.of(usage)
         plain = usage.input_tokens - usage.cached_input_tokens - usage.cache_write_tokens
@@ -47,10 +56,10 @@ class Price:
             + usage.cache_write_tokens * cache_write
             + usage.output_tokens * self.output
         )
-        return total / PER_MILLION
+        return total / PER_MILLION + usage.searches * (self.searches or Decimal(0)) / PER_THOUSAND
 
 
-FREE = Price(Decimal(0))
+FREE = Price(Decimal(0), searches=Decimal(0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +79,11 @@ class PriceTable:
         return self.prices.get(f"{provider}/{_without_date(name)}")
 
     def cost(self, model: str, usage: Usage) -> Decimal | None:
-        """Dollars for `usage` of `model`, or `None` when its price is unknown."""
+        """Dollars for `usage` of `model`, or `None` when its price, or that of the searches in it, is unknown."""
         price = self.find(model)
-        return None if price is None else price.of(usage)
+        if price is None or (usage.searches and price.searches is None):
+            return None
+        return price.of(usage)
 
     def with_prices(self, own: Mapping[str, Price]) -> PriceTable:
         """This table with the user's own prices before it."""
@@ -93,8 +104,11 @@ def shipped_prices() -> PriceTable:
 
 
 def parse_price(model: str, entry: Mapping[str, Any]) -> Price:
-    """A price from a mapping of decimal numbers; raises `ConfigError` naming model, key and value."""
-    known = {"input", "output", "cached_input", "cache_write"}
+    """A price from a mapping of decimal numbers; raises `ConfigError` naming model, key and value.
+
+    What is charged by the search alone needs no `input`.
+    """
+    known = {"input", "output", "cached_input", "cache_write", "searches"}
     numbers: dict[str, Decimal] = {}
     for key, value in entry.items():
         if key not in known:
@@ -107,13 +121,14 @@ def parse_price(model: str, entry: Mapping[str, Any]) -> Price:
             raise ConfigError(f"Price of {model}: {key}: {value!r} is not a number.", key=key, value=value) from error
         if not numbers[key].is_finite() or numbers[key] < 0:
             raise ConfigError(f"Price of {model}: {key}: {value!r} is not a price.", key=key, value=value)
-    if "input" not in numbers:
+    if "input" not in numbers and "searches" not in numbers:
         raise ConfigError(f"Price of {model}: 'input' is missing.", key="input")
     return Price(
-        numbers["input"],
+        numbers.get("input", Decimal(0)),
         numbers.get("output", Decimal(0)),
         cached_input=numbers.get("cached_input"),
         cache_write=numbers.get("cache_write"),
+        searches=numbers.get("searches"),
     )
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from plumbline.text.tokens import Tokenizer, tokenizer
+from plumbline.text.tokens import tokenizer
 from routing.chat import Usage
+from routing.models.batches import Limits, Piece, add_up, batches, pieces, requests_of, to_unit_length
 from routing.models.facts import UNKNOWN, ModelFacts
 from routing.models.failures import calling, invalid
 from routing.models.openai import OPENAI_ADDRESS, openai_clients, openai_endpoint
-from routing.models.windows import windows
 from routing.vectors import Embeddings
 
 if TYPE_CHECKING:
@@ -63,25 +63,31 @@ class OpenAIEmbedder:
         """Embed texts that are searched; raises `ModelError`."""
         return await self._embed(texts)
 
+    def requests(self, texts: Sequence[str]) -> list[list[int]]:
+        """The rows of `texts` by the request they go out in; see `routing.vectors.RequestingEmbedder`."""
+        return requests_of(texts, self._limits, tokenizer())
+
     async def close(self) -> None:
         """Close the connections."""
         await self._clients.close()
+
+    @property
+    def _limits(self) -> Limits:
+        return Limits(_MOST_TEXTS, _MOST_TOKENS, self.max_tokens)
 
     async def _embed(self, texts: Sequence[str]) -> Embeddings:
         import numpy as np
 
         pooled = np.zeros((len(texts), self.dim), np.float32)
         usage = Usage()
-        for batch in _batches(_pieces(texts, self.max_tokens, tokenizer())):
+        for batch in batches(pieces(texts, self.max_tokens, tokenizer()), self._limits):
             vectors, used = await self._request(batch)
             usage += used
-            for (row, _, tokens), vector in zip(batch, vectors, strict=True):
-                pooled[row] += tokens * vector
-        lengths = np.linalg.norm(pooled, axis=1, keepdims=True)
-        np.divide(pooled, lengths, out=pooled, where=lengths > 0)
+            add_up(pooled, batch, vectors)
+        to_unit_length(pooled)
         return Embeddings(pooled, usage)
 
-    async def _request(self, batch: Sequence[_Piece]) -> tuple[Vectors, Usage]:
+    async def _request(self, batch: Sequence[Piece]) -> tuple[Vectors, Usage]:
         arguments: dict[str, Any] = {"model": self._name, "input": [text for _, text, _ in batch]}
         if self._shortened:
             arguments["dimensions"] = self.dim
@@ -109,36 +115,11 @@ class OpenAIEmbedder:
                 f"has vectors of {found} numbers, not {self.dim}",
                 hint=f"Set embedding.dimensions: {found}.",
             )
-        norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-        np.divide(vectors, norms, out=vectors, where=norms > 0)
+        to_unit_length(vectors)
         return vectors
 
 
-_Piece = tuple[int, str, int]  # the row of the text it comes from, its text, its tokens
-
-
-def _pieces(texts: Sequence[str], limit: int | None, counter: Tokenizer) -> Iterator[_Piece]:
-    """What is sent: every text, or its windows. Blank texts are not, and keep a vector of zeros."""
-    for row, text in enumerate(texts):
-        if text.strip():
-            for start, end, tokens in windows(text, limit, counter):
-                yield row, text[start:end], tokens
-
-
-def _batches(pieces: Iterator[_Piece]) -> Iterator[list[_Piece]]:
-    batch: list[_Piece] = []
-    total = 0
-    for piece in pieces:
-        if batch and (len(batch) >= _MOST_TEXTS or total + piece[2] > _MOST_TOKENS):
-            yield batch
-            batch, total = [], 0
-        batch.append(piece)
-        total += piece[2]
-    if batch:
-        yield batch
-
-
-def _usage(response: Any, batch: Sequence[_Piece]) -> Usage:
+def _usage(response: Any, batch: Sequence[Piece]) -> Usage:
     reported = getattr(getattr(response, "usage", None), "prompt_tokens", None)
     if isinstance(reported, int) and reported > 0:
         return Usage(input_tokens=reported)

@@ -27,7 +27,7 @@ def entry(cost: str | None, trace: str = "t1", tokens: int = 10) -> LedgerEntry:
     return LedgerEntry(
         kind="chat",
         model="openai/x",
-        usage=Usage(tokens, 5, 3, 2, True),
+        usage=Usage(tokens, 5, 3, 2, True, 4),
         cost=None if cost is None else Decimal(cost),
         seconds=0.25,
         trace_id=trace,
@@ -123,3 +123,16 @@ def test_a_row_that_cannot_be_written_is_an_error(ledger: Ledger) -> None:
         connection.execute(text("DROP TABLE ledger"))
     with pytest.raises(StorageError):
         ledger.record(entry("1"))
+
+
+def test_a_ledger_that_counts_no_searches_yet_is_brought_up_to_date(tmp_path: Path) -> None:
+    path = tmp_path / "home.db"
+    ledger = Ledger(open_database(path, [component()]), path)
+    ledger.record(entry("1"))
+    with sqlite3.connect(path) as old:
+        old.execute("ALTER TABLE ledger DROP COLUMN searches")
+        old.execute("UPDATE components SET version = 1 WHERE name = 'ledger'")
+    again = Ledger(open_database(path, [component()]), path)
+    again.record(entry("2"))
+    assert [found.usage.searches for found in again.of_trace("t1")] == [0, 4]
+    assert again.totals().usage.searches == 4

@@ -75,6 +75,7 @@ def test_the_shipped_table_can_be_read_and_is_dated() -> None:
         ({"input": "-1"}, "not a price"),
         ({"input": "NaN"}, "not a price"),
         ({"output": "1"}, "'input' is missing"),
+        ({"searches": "two"}, "'two' is not a number"),
     ],
 )
 def test_a_wrong_entry_names_model_key_and_value(entry: dict[str, str], reason: str) -> None:
@@ -87,3 +88,23 @@ def test_a_sum_with_an_unknown_part_is_unknown() -> None:
     assert total_cost([Decimal(1), Decimal(2)]) == 3
     assert total_cost([Decimal(1), None]) is None
     assert total_cost([]) == 0
+
+
+def test_searches_are_priced_by_the_thousand() -> None:
+    table = PriceTable({"cohere/rerank-x": parse_price("cohere/rerank-x", {"searches": "2"})})
+    assert table.cost("cohere/rerank-x", Usage(searches=3)) == Decimal("0.006")
+    assert table.cost("cohere/rerank-x-2026-01-01", Usage(5000, searches=1)) == Decimal("0.002")
+
+
+def test_a_search_without_a_price_is_unknown_and_not_free() -> None:
+    table = PriceTable({"acme/rerank": PRICE})
+    assert table.cost("acme/rerank", Usage(10)) == Decimal("0.000025")
+    assert table.cost("acme/rerank", Usage(10, searches=1)) is None
+    assert table.cost("st/rerank", Usage(10, searches=1)) == 0
+
+
+def test_what_is_free() -> None:
+    assert FREE.is_free
+    assert not PRICE.is_free
+    assert not Price(Decimal(0), searches=Decimal(2)).is_free
+    assert not Price(Decimal(0), long_context=PRICE).is_free

@@ -131,3 +131,8 @@ async def test_usage_is_estimated_where_the_server_gives_none(embedder: OpenAIEm
     usage = (await embedder.embed_queries(["three little words"])).usage
     assert usage.estimated
     assert usage.input_tokens == 3
+
+
+async def test_it_says_which_texts_make_a_request(embedder: OpenAIEmbedder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("routing.models.openai_embedder._MOST_TEXTS", 2)
+    assert embedder.requests(["one", "two", "", "three"]) == [[0, 1, 2], [3]]
