@@ -1,0 +1,178 @@
+"""The fields that a filter can name: what every chunk carries, and what the documents say of themselves.
+
+A filter on a field that nothing has would silently find nothing, so it is refused, with the nearest names.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from plumbline.database import storage_errors
+from plumbline.errors import InputError
+from rag.index import tables
+from rag.index.changes import Changes, UntilChanged
+from rag.index.filters import And, Eq, Exists, Filter, In, Not, Or, Range, Value
+from rag.ingest.metadata import LONGEST
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+Kind = Literal["text", "number", "boolean", "date"]
+
+BUILT_IN: Mapping[str, Kind] = {
+    "source_document": "text",
+    "source": "text",
+    "document_id": "text",
+    "page_number": "number",
+    "section_heading": "text",
+    "date_created": "date",
+    "date_from": "text",
+    "start": "number",
+    "end": "number",
+    "hash": "text",
+    "media_type": "text",
+    "language": "text",
+    "tenant": "text",
+    "groups": "text",
+}
+"""What `rag.ingest.metadata.chunk_metadata` writes, and the two fields of access lists."""
+
+OF_CHUNKS = frozenset({"page_number", "section_heading", "start", "end"})
+"""The fields that differ between the chunks of one document."""
+
+SHORT: Mapping[str, str] = {
+    "name": "source_document",
+    "file": "source_document",
+    "document": "source_document",
+    "path": "source",
+    "page": "page_number",
+    "section": "section_heading",
+    "heading": "section_heading",
+    "date": "date_created",
+    "created": "date_created",
+    "type": "media_type",
+    "lang": "language",
+}
+"""Short names of built-in fields; a field that the documents themselves have under such a name comes first."""
+
+_KINDS: Mapping[str, Kind] = {"integer": "number", "real": "number", "true": "boolean", "false": "boolean"}
+_ISO_DATE = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]*"
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """Names and kinds of the fields of one knowledge base; a field may hold values of several kinds."""
+
+    own: Mapping[str, frozenset[Kind]] = field(default_factory=dict)
+
+    def names(self) -> list[str]:
+        """All names, sorted; short ones left out."""
+        return sorted({*BUILT_IN, *self.own})
+
+    def find(self, name: str) -> str:
+        """The field that `name` means; raises `InputError` with the nearest names when there is none."""
+        if name in BUILT_IN or name in self.own:
+            return name
+        if name in SHORT:
+            return SHORT[name]
+        folded = {known.casefold(): known for known in (*SHORT, *self.names())}
+        nearest = [folded[each] for each in difflib.get_close_matches(name.casefold(), folded, n=2)]
+        hint = f"Did you mean {' or '.join(nearest)}? " if nearest else ""
+        raise InputError(
+            f"No document has a field '{name}' to filter by.", hint=f"{hint}There are: {', '.join(self.names())}."
+        )
+
+    def kinds(self, name: str) -> frozenset[Kind]:
+        """What the field of this exact name holds."""
+        return frozenset({BUILT_IN[name]}) if name in BUILT_IN else self.own[name]
+
+    def check(self, name: str, value: Value) -> None:
+        """Raise `InputError` when the field of this exact name never holds such a value."""
+        given: Kind = "boolean" if isinstance(value, bool) else "text" if isinstance(value, str) else "number"
+        held = self.kinds(name)
+        if given not in held and not (given == "text" and "date" in held):
+            shown = " or ".join(sorted("dates (text, as 2023-01-31)" if kind == "date" else kind for kind in held))
+            raise InputError(f"The field {name} holds {shown}, and {_shown(value)} is a {given}.", hint=_advice(value))
+
+
+class KnownFields:
+    """The fields of the knowledge base in the database behind `engine`, which lies at `path`; read again on changes.
+
+    `fields` raises `StateError` when the database cannot be read.
+    """
+
+    def __init__(self, engine: Engine, path: Path, changes: Changes) -> None:
+        self._engine = engine
+        self._path = path
+        self._kept = UntilChanged(changes, self._read)
+
+    def fields(self) -> Fields:
+        """The fields as of now."""
+        return self._kept.get()
+
+    def _read(self) -> Fields:
+        from sqlalchemy import func, select, true
+
+        documents = tables.documents()
+        each = func.json_each(documents.c.metadata).table_valued("key", "value", "type")
+        dated = each.c.value.op("GLOB")(_ISO_DATE)
+        query = select(each.c.key, each.c.type, (each.c.type == "text") & dated).distinct()
+        query = query.select_from(documents).join(each, true())
+        query = query.where(each.c.type != "null", (each.c.type != "text") | (func.length(each.c.value) <= LONGEST))
+        with storage_errors(self._path), self._engine.connect() as connection:
+            rows = connection.execute(query).all()
+        found: dict[str, set[Kind]] = {}
+        for name, kind, is_date in rows:
+            if name not in BUILT_IN:
+                found.setdefault(name, set()).add("date" if is_date else _KINDS.get(kind, "text"))
+        return Fields({name: frozenset(kinds) for name, kinds in found.items()})
+
+
+def check_filter(condition: Filter, fields: Fields) -> Filter:
+    """The same filter with short names written out.
+
+    Raises `InputError` for a field that nothing has, a value of a kind that the field never holds, and a range without
+    bounds.
+    """
+    match condition:
+        case And(parts):
+            return And(tuple(check_filter(part, fields) for part in parts))
+        case Or(parts):
+            return Or(tuple(check_filter(part, fields) for part in parts))
+        case Not(part):
+            return Not(check_filter(part, fields))
+        case Exists(name):
+            return Exists(fields.find(name))
+        case Eq(name, value):
+            return Eq(_checked(name, (value,), fields), value)
+        case In(name, values):
+            return In(_checked(name, values, fields), values)
+        case Range(name, gte, gt, lte, lt):
+            bounds = [bound for bound in (gte, gt, lte, lt) if bound is not None]
+            if not bounds:
+                raise InputError(f"The range of {name} has no bound.", hint="Give gte, gt, lte or lt, or use Exists.")
+            return Range(_checked(name, bounds, fields), gte, gt, lte, lt)
+    raise InputError(
+        f"{condition!r} is no filter.",
+        hint="A filter is made of Eq, In, Range, Exists, And, Or and Not (rag.index.filters), or is text for "
+        "parse_filter.",
+    )
+
+
+def _checked(name: str, values: Iterable[Value], fields: Fields) -> str:
+    found = fields.find(name)
+    for value in values:
+        fields.check(found, value)
+    return found
+
+
+def _shown(value: Value) -> str:
+    return str(value).lower() if isinstance(value, bool) else repr(value)
+
+
+def _advice(value: Value) -> str:
+    return "Write it without quotes." if isinstance(value, str) else f"As text it is '{_shown(value)}', in quotes."
