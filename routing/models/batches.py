@@ -6,8 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from plumbline.text.tokens import Tokenizer
-from routing.models.windows import windows
+from routing.models.windows import Counter, windows
 
 if TYPE_CHECKING:
     from routing.vectors import Vectors
@@ -25,7 +24,7 @@ class Limits:
     of_one_text: int | None
 
 
-def pieces(texts: Sequence[str], limit: int | None, counter: Tokenizer) -> Iterator[Piece]:
+def pieces(texts: Sequence[str], limit: int | None, counter: Counter) -> Iterator[Piece]:
     """What is sent: every text, or its windows. Blank texts are not, and keep a vector of zeros."""
     for row, text in enumerate(texts):
         if text.strip():
@@ -47,7 +46,7 @@ def batches(found: Iterable[Piece], limits: Limits) -> Iterator[list[Piece]]:
         yield batch
 
 
-def requests_of(texts: Sequence[str], limits: Limits, counter: Tokenizer) -> list[list[int]]:
+def requests_of(texts: Sequence[str], limits: Limits, counter: Counter) -> list[list[int]]:
     """The rows of `texts` in groups, in order, each of which makes one request; a text is never in two.
 
     A text that needs several requests is a group of its own.

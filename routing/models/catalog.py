@@ -11,12 +11,14 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from routing.chat import ChatModel
 from routing.errors import UnknownModelError
 from routing.models.providers import ModelName, ModelOptions, Provider, builtin_providers
-from routing.vectors import Embedder
+from routing.vectors import Embedder, Reranker
 
+Kind = Literal["chat models", "embedders", "rerankers"]
 _NAME = re.compile(r"(?P<provider>[^/@\s]+)/(?P<name>[^\s].*?)(?:@(?P<address>[A-Za-z][A-Za-z0-9+.-]*://.*))?")
 
 
@@ -37,7 +39,7 @@ class Catalog:
 
         Raises `UnknownModelError`, `MissingKeyError`, or `MissingExtraError` when the provider's package is missing.
         """
-        model, provider = self._find(name, chat=True)
+        model, provider = self._find(name, "chat models")
         assert provider.chat is not None  # _find has seen to it
         provider.check_chat(model)
         return provider.chat(model, ModelOptions(_environment(environ), effort=effort))
@@ -49,10 +51,17 @@ class Catalog:
 
         Raises as `chat_model` does.
         """
-        model, provider = self._find(name, chat=False)
+        model, provider = self._find(name, "embedders")
         assert provider.embedder is not None  # _find has seen to it
         provider.check_embedder(model)
         return provider.embedder(model, ModelOptions(_environment(environ), dimensions=dimensions))
+
+    def reranker(self, name: str, *, environ: Mapping[str, str] | None = None) -> Reranker:
+        """The reranker called `name`; raises as `chat_model` does."""
+        model, provider = self._find(name, "rerankers")
+        assert provider.reranker is not None  # _find has seen to it
+        provider.check_reranker(model)
+        return provider.reranker(model, ModelOptions(_environment(environ)))
 
     def full_name(self, name: str) -> str:
         """What prices, ledger and traces know the model `name` by: "provider/name", without an address."""
@@ -61,27 +70,31 @@ class Catalog:
 
     def check_chat_model(self, name: str) -> None:
         """Raise `UnknownModelError` when `name` cannot be a chat model's; needs no key and imports nothing heavy."""
-        model, provider = self._find(name, chat=True)
+        model, provider = self._find(name, "chat models")
         provider.check_chat(model)
 
     def check_embedder(self, name: str) -> None:
         """Raise `UnknownModelError` when `name` cannot be an embedder's; needs no key and imports nothing heavy."""
-        model, provider = self._find(name, chat=False)
+        model, provider = self._find(name, "embedders")
         provider.check_embedder(model)
 
-    def _find(self, name: str, *, chat: bool) -> tuple[ModelName, Provider]:
-        able = {known: provider for known, provider in self.providers.items() if _makes(provider, chat=chat)}
+    def check_reranker(self, name: str) -> None:
+        """Raise `UnknownModelError` when `name` cannot be a reranker's; needs no key and imports nothing heavy."""
+        model, provider = self._find(name, "rerankers")
+        provider.check_reranker(model)
+
+    def _find(self, name: str, kind: Kind) -> tuple[ModelName, Provider]:
+        able = {known: provider for known, provider in self.providers.items() if _makes(provider, kind)}
         model = parse_name(name)
         if model is None:
             raise UnknownModelError(
-                f"'{name}' is not of the form provider/name.", model=name, hint=_nearest(name, able, chat=chat)
+                f"'{name}' is not of the form provider/name.", model=name, hint=_nearest(name, able, kind)
             )
         if model.provider not in self.providers:
             raise UnknownModelError(
-                f"There is no provider '{model.provider}'.", model=name, hint=_nearest(name, able, chat=chat)
+                f"There is no provider '{model.provider}'.", model=name, hint=_nearest(name, able, kind)
             )
         if model.provider not in able:
-            kind = "chat models" if chat else "embedders"
             raise UnknownModelError(
                 f"'{model.provider}' has no {kind}.", model=name, hint=f"Those that have: {', '.join(able)}."
             )
@@ -104,25 +117,40 @@ def embedder(name: str, *, dimensions: int | None = None, environ: Mapping[str, 
     return DEFAULT_CATALOG.embedder(name, dimensions=dimensions, environ=environ)
 
 
+def reranker(name: str, *, environ: Mapping[str, str] | None = None) -> Reranker:
+    """The reranker called `name`, from `DEFAULT_CATALOG`."""
+    return DEFAULT_CATALOG.reranker(name, environ=environ)
+
+
 def _environment(environ: Mapping[str, str] | None) -> Mapping[str, str]:
     return os.environ if environ is None else environ
 
 
-def _makes(provider: Provider, *, chat: bool) -> bool:
-    return (provider.chat if chat else provider.embedder) is not None
+def _makes(provider: Provider, kind: Kind) -> bool:
+    makers = {"chat models": provider.chat, "embedders": provider.embedder, "rerankers": provider.reranker}
+    return makers[kind] is not None
 
 
-def _nearest(name: str, providers: Mapping[str, Provider], *, chat: bool) -> str:
+def _check(provider: Provider, kind: Kind, model: ModelName) -> None:
+    checks = {
+        "chat models": provider.check_chat,
+        "embedders": provider.check_embedder,
+        "rerankers": provider.check_reranker,
+    }
+    checks[kind](model)
+
+
+def _nearest(name: str, providers: Mapping[str, Provider], kind: Kind) -> str:
     """What was probably meant: a known provider, or the provider of a model named without one."""
     written, slash, rest = name.strip().partition("/")
     if slash and (near := difflib.get_close_matches(written, providers, n=1, cutoff=0.6)):
         return f"Did you mean '{near[0]}/{rest}'?"
     for provider in providers.values():
         try:
-            (provider.check_chat if chat else provider.check_embedder)(ModelName(provider.name, name.strip()))
+            _check(provider, kind, ModelName(provider.name, name.strip()))
         except UnknownModelError:
             continue
-        if provider.name in ("openai", "anthropic"):
+        if provider.name in ("openai", "anthropic", "cohere"):
             return f"Did you mean '{provider.name}/{name.strip()}'?"
     return f"Examples: {', '.join(provider.example for provider in providers.values() if provider.example)}."
 

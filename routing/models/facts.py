@@ -16,7 +16,7 @@ class ModelFacts:
 
     `context` counts the tokens of prompt and answer together (of an embedder: of one text), `max_output` those of an
     answer. `temperature` says whether the model takes one. `dimensions` is the length of an embedder's vectors, and
-    `shortens` says whether it can give shorter ones.
+    `shortens` says whether it can give shorter ones. `by_search` says that a reranker bills searches, not tokens.
     """
 
     context: int | None = None
@@ -24,6 +24,7 @@ class ModelFacts:
     temperature: bool | None = None
     dimensions: int | None = None
     shortens: bool = False
+    by_search: bool = False
 
 
 UNKNOWN = ModelFacts()
@@ -33,12 +34,14 @@ UNKNOWN = ModelFacts()
 class ProviderFacts:
     """The models of one provider: `families` are patterns that every chat model's name matches one of.
 
-    `chat` and `embedders` map patterns to facts, the first match counts; `known` are names to suggest.
+    `chat`, `embedders` and `rerankers` map patterns to facts, the first match counts; `known` are names of chat models
+    to suggest.
     """
 
     families: tuple[str, ...]
     chat: Mapping[str, ModelFacts]
     embedders: Mapping[str, ModelFacts]
+    rerankers: Mapping[str, ModelFacts]
     known: tuple[str, ...]
 
     def of_chat(self, name: str) -> ModelFacts:
@@ -48,6 +51,10 @@ class ProviderFacts:
     def of_embedder(self, name: str) -> ModelFacts:
         """Facts about the embedder `name`."""
         return _first(self.embedders, name)
+
+    def of_reranker(self, name: str) -> ModelFacts | None:
+        """Facts about the reranker `name`, `None` when there is none of that name."""
+        return next((facts for pattern, facts in self.rerankers.items() if fnmatchcase(name, pattern)), None)
 
     def has_family(self, name: str) -> bool:
         """Whether `name` looks like one of the provider's chat models."""
@@ -61,10 +68,11 @@ def provider_facts(provider: str) -> ProviderFacts:
 
     entry = yaml.safe_load(files("configs").joinpath("models.yaml").read_text(encoding="utf-8"))[provider]
     return ProviderFacts(
-        families=tuple(entry["families"]),
-        chat=_facts(entry["models"]),
+        families=tuple(entry.get("families", ())),
+        chat=_facts(entry.get("models", ())),
         embedders=_facts(entry.get("embedders", ())),
-        known=tuple(entry["known"]),
+        rerankers=_facts(entry.get("rerankers", ())),
+        known=tuple(entry.get("known", ())),
     )
 
 

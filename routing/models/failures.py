@@ -1,6 +1,7 @@
 """Turns what a provider's SDK raises into the errors of `routing.errors`, and keeps calls inside their deadline.
 
-The SDKs of OpenAI and Anthropic come from one generator: the same class names, the same attributes.
+The SDKs of OpenAI and Anthropic come from one generator: the same class names, the same attributes. Cohere's comes from
+another.
 """
 
 from __future__ import annotations
@@ -95,9 +96,11 @@ async def next_event(events: AsyncIterator[T], endpoint: Endpoint, deadline: flo
 
 def translate(error: Exception, endpoint: Endpoint) -> ModelError | None:
     """The error of ours that `error` amounts to, or `None` when it does not come from the SDK or the network."""
-    sdk: Any = importlib.import_module(endpoint.sdk)
     if isinstance(error, ModelError):
         return error
+    if endpoint.sdk == "cohere":
+        return _of_cohere(error, endpoint)
+    sdk: Any = importlib.import_module(endpoint.sdk)
     if isinstance(error, sdk.APIStatusError):
         return of_status(error.status_code, error.body, endpoint, headers=error.response.headers)
     if isinstance(error, sdk.APIConnectionError) or _is_of_transport(error):
@@ -106,6 +109,20 @@ def translate(error: Exception, endpoint: Endpoint) -> ModelError | None:
         return invalid(endpoint, f"cannot be read: {_innermost(error)}")
     if isinstance(error, sdk.APIError):
         return of_status(500, error.body, endpoint)
+    return None
+
+
+def _of_cohere(error: Exception, endpoint: Endpoint) -> ModelError | None:
+    core: Any = importlib.import_module("cohere.core")
+    if _is_of_transport(error):
+        return _of_transport(error, endpoint)
+    if isinstance(error, core.ApiError) and error.status_code is not None and not 200 <= error.status_code < 300:
+        status = 401 if error.status_code == 498 else error.status_code  # 498: an invalid token
+        return of_status(status, error.body, endpoint, headers=error.headers or {})
+    if isinstance(error, core.ApiError | core.ParsingError):
+        return invalid(endpoint, "cannot be read")
+    if isinstance(error, ValueError):
+        return invalid(endpoint, f"cannot be read: {_innermost(error)}")
     return None
 
 

@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 from plumbline.errors import MissingExtraError
 from routing.chat import ChatModel
 from routing.errors import MissingKeyError, UnknownModelError
-from routing.models.facts import provider_facts
-from routing.vectors import Embedder
+from routing.models.facts import UNKNOWN, ModelFacts, provider_facts
+from routing.vectors import Embedder, Reranker
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +49,17 @@ class ModelOptions:
 class Provider:
     """One provider. A maker that is `None` says that there are no such models there.
 
-    `check_chat` and `check_embedder` raise `UnknownModelError` for a name that cannot be right; they run when the
-    configuration is read and need no key.
+    `check_chat`, `check_embedder` and `check_reranker` raise `UnknownModelError` for a name that cannot be right; they
+    run when the configuration is read and need no key.
     """
 
     name: str
     chat: Callable[[ModelName, ModelOptions], ChatModel] | None = None
     embedder: Callable[[ModelName, ModelOptions], Embedder] | None = None
+    reranker: Callable[[ModelName, ModelOptions], Reranker] | None = None
     check_chat: Callable[[ModelName], None] = lambda model: None
     check_embedder: Callable[[ModelName], None] = lambda model: None
+    check_reranker: Callable[[ModelName], None] = lambda model: None
     example: str = ""
 
 
@@ -77,23 +79,33 @@ def builtin_providers() -> tuple[Provider, ...]:
     return (
         Provider("extractive", chat=_extractive, check_chat=_only("default"), example="extractive/default"),
         Provider("embedded", embedder=_embedded, check_embedder=_only("wordllama"), example="embedded/wordllama"),
-        Provider("st", embedder=_sentence_transformers, example="st/NAME-OR-FOLDER"),
+        Provider("st", embedder=_sentence_transformers, reranker=_cross_encoder, example="st/NAME-OR-FOLDER"),
         Provider(
             "openai",
             chat=_openai_chat,
             embedder=_openai_embedder,
             check_chat=_check_hosted,
-            check_embedder=_check_openai_embedder,
+            check_embedder=_check_hosted_embedder,
             example="openai/gpt-5-mini",
         ),
         Provider("anthropic", chat=_anthropic_chat, check_chat=_check_hosted, example="anthropic/claude-haiku-4-5"),
+        Provider(
+            "cohere",
+            embedder=_cohere_embedder,
+            reranker=_cohere_reranker,
+            check_embedder=_check_hosted_embedder,
+            check_reranker=_check_hosted_reranker,
+            example="cohere/rerank-v4.0-fast",
+        ),
         *(
             Provider(
                 name,
                 chat=_served_chat,
                 embedder=_served_embedder,
+                reranker=_served_reranker,
                 check_chat=_check_served,
                 check_embedder=_check_served,
+                check_reranker=_check_served,
                 example=f"{name}/NAME@http://localhost:8000",
             )
             for name in _KEY_OF_SERVER
@@ -102,6 +114,7 @@ def builtin_providers() -> tuple[Provider, ...]:
 
 
 _AS_IS = "Leave embedding.dimensions out."
+_ADDRESS_VARIABLES = {"openai": "OPENAI_BASE_URL", "anthropic": "ANTHROPIC_BASE_URL", "cohere": "CO_API_URL"}
 _KEY_OF_SERVER = {"vllm": "VLLM_API_KEY", "openai-compatible": "OPENAI_COMPATIBLE_API_KEY"}
 
 
@@ -137,6 +150,13 @@ def _sentence_transformers(model: ModelName, options: ModelOptions) -> Embedder:
     return SentenceTransformersEmbedder(model.name)
 
 
+def _cross_encoder(model: ModelName, _options: ModelOptions) -> Reranker:
+    from routing.models.st_rerank import CrossEncoderReranker
+
+    _need_package("sentence_transformers", "st")
+    return CrossEncoderReranker(model.name)
+
+
 def _check_hosted(model: ModelName) -> None:
     facts = provider_facts(model.provider)
     _check_no_address(model)
@@ -146,19 +166,29 @@ def _check_hosted(model: ModelName) -> None:
         raise unknown(model, f"There is no chat model '{model.full}'.", facts.known)
 
 
-def _check_openai_embedder(model: ModelName) -> None:
+def _check_hosted_embedder(model: ModelName) -> None:
     facts = provider_facts(model.provider)
     _check_no_address(model)
     if facts.of_embedder(model.name).dimensions is None:
         raise unknown(model, f"There is no embedder '{model.full}'.", facts.embedders)
 
 
+def _check_hosted_reranker(model: ModelName) -> None:
+    facts = provider_facts(model.provider)
+    _check_no_address(model)
+    if facts.of_reranker(model.name) is None:
+        raise unknown(
+            model, f"There is no reranker '{model.full}'.", [name for name in facts.rerankers if "*" not in name]
+        )
+
+
 def _check_no_address(model: ModelName) -> None:
     if model.address is not None:
+        variable = _ADDRESS_VARIABLES[model.provider]
         raise unknown(
             model,
             f"'{model.full}' takes no address.",
-            hint=f"Write 'openai-compatible/{model.name}@ADDRESS', or set {model.provider.upper()}_BASE_URL.",
+            hint=f"Write 'openai-compatible/{model.name}@ADDRESS', or set {variable}.",
         )
 
 
@@ -179,6 +209,43 @@ def _openai_embedder(model: ModelName, options: ModelOptions) -> Embedder:
     from routing.models.openai_embedder import OpenAIEmbedder
 
     facts = provider_facts("openai").of_embedder(model.name)
+    return OpenAIEmbedder(
+        model.name,
+        dim=_dimensions(model, facts, options),
+        api_key=_key(model, "OPENAI_API_KEY", options, "openai"),
+        base_url=options.environ.get("OPENAI_BASE_URL") or OPENAI_ADDRESS,
+        facts=facts,
+    )
+
+
+def _cohere_embedder(model: ModelName, options: ModelOptions) -> Embedder:
+    from routing.models.cohere_client import COHERE_ADDRESS, COHERE_KEY
+    from routing.models.cohere_embedder import CohereEmbedder
+
+    facts = provider_facts("cohere").of_embedder(model.name)
+    return CohereEmbedder(
+        model.name,
+        dim=_dimensions(model, facts, options),
+        api_key=_key(model, COHERE_KEY, options, "cohere"),
+        base_url=options.environ.get("CO_API_URL") or COHERE_ADDRESS,
+        facts=facts,
+    )
+
+
+def _cohere_reranker(model: ModelName, options: ModelOptions) -> Reranker:
+    from routing.models.cohere_client import COHERE_ADDRESS, COHERE_KEY
+    from routing.models.cohere_rerank import CohereReranker
+
+    return CohereReranker(
+        model.name,
+        api_key=_key(model, COHERE_KEY, options, "cohere"),
+        base_url=options.environ.get("CO_API_URL") or COHERE_ADDRESS,
+        facts=provider_facts("cohere").of_reranker(model.name) or UNKNOWN,
+    )
+
+
+def _dimensions(model: ModelName, facts: ModelFacts, options: ModelOptions) -> int:
+    """How long an embedder's vectors are to be; raises `UnknownModelError` for what it cannot give."""
     full = facts.dimensions or 0
     wanted = options.dimensions or full
     if wanted > full or (wanted < full and not facts.shortens):
@@ -188,13 +255,7 @@ def _openai_embedder(model: ModelName, options: ModelOptions) -> Embedder:
             f"{model.full} gives vectors of {at_most}{full} numbers, not {wanted}.",
             hint=f"Set embedding.dimensions: {full}.",
         )
-    return OpenAIEmbedder(
-        model.name,
-        dim=wanted,
-        api_key=_key(model, "OPENAI_API_KEY", options, "openai"),
-        base_url=options.environ.get("OPENAI_BASE_URL") or OPENAI_ADDRESS,
-        facts=facts,
-    )
+    return wanted
 
 
 def _anthropic_chat(model: ModelName, options: ModelOptions) -> ChatModel:
@@ -267,6 +328,20 @@ def _served_embedder(model: ModelName, options: ModelOptions) -> Embedder:
         api_key=options.environ.get(variable) or None,
         provider=model.provider,
         base_url=_served_address(model),
+        key_variable=variable,
+    )
+
+
+def _served_reranker(model: ModelName, options: ModelOptions) -> Reranker:
+    from routing.models.served_rerank import ServedReranker
+
+    _need_package("openai", "openai")
+    variable = _KEY_OF_SERVER[model.provider]
+    return ServedReranker(
+        model.name,
+        provider=model.provider,
+        base_url=_served_address(model),
+        api_key=options.environ.get(variable) or None,
         key_variable=variable,
     )
 

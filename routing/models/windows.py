@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-
-from plumbline.text.tokens import Tokenizer
+from typing import Protocol
 
 _REACH = 40  # characters within which a window's end is moved back to white space
 
 
-def windows(text: str, limit: int | None, tokenizer: Tokenizer) -> Iterator[tuple[int, int, int]]:
+class Counter(Protocol):
+    """Counts the tokens of a text."""
+
+    def count(self, text: str) -> int:
+        """The tokens of `text`, special ones left out."""
+        ...
+
+
+def windows(text: str, limit: int | None, tokenizer: Counter) -> Iterator[tuple[int, int, int]]:
     """The spans of windows of at most `limit` tokens each, as (start, end, tokens); one window when `limit` is `None`.
 
     Windows are about equally long, do not overlap and leave nothing out. Each is counted by itself, because a cut can
@@ -18,7 +25,7 @@ def windows(text: str, limit: int | None, tokenizer: Tokenizer) -> Iterator[tupl
     yield from _halved(text, 0, len(text), limit, tokenizer)
 
 
-def _halved(text: str, start: int, end: int, limit: int | None, tokenizer: Tokenizer) -> Iterator[tuple[int, int, int]]:
+def _halved(text: str, start: int, end: int, limit: int | None, tokenizer: Counter) -> Iterator[tuple[int, int, int]]:
     tokens = tokenizer.count(text[start:end])
     if limit is None or tokens <= limit or end - start < 2:
         yield start, end, max(tokens, 1)

@@ -113,14 +113,54 @@ class FakeReranker:
         import numpy as np
 
         self.queries.append(query)
-        wanted = set(_words(query))
-        values = [len(wanted & set(_words(passage))) / max(len(wanted), 1) for passage in passages]
+        values = [shared_words(query, passage) for passage in passages]
         read = estimate_tokens(query) * len(passages) + sum(map(estimate_tokens, passages))
         return Scores(np.asarray(values, np.float32), Usage(input_tokens=read, estimated=True))
 
     async def close(self) -> None:
         """Sets `closed`."""
         self.closed = True
+
+
+Scored = Sequence[float] | ModelError | Callable[[str, Sequence[str]], Sequence[float]]
+"""What a scripted reranker does with one call: gives these scores, raises, or asks a function."""
+
+
+class ScriptedReranker:
+    """The reranker "scripted/…": gives `replies` in order, the last one again and again, at `searches` a call.
+
+    `calls` has the query and the passages of every call.
+    """
+
+    def __init__(self, *replies: Scored, name: str = "scripted/rerank", searches: int = 1) -> None:
+        if not replies:
+            raise ValueError("a scripted reranker needs at least one reply")
+        self.name = name
+        self.calls: list[tuple[str, tuple[str, ...]]] = []
+        self.closed = False
+        self._replies = list(replies)
+        self._searches = searches
+
+    async def score(self, query: str, passages: Sequence[str]) -> Scores:
+        """The next reply; raises it if it is a `ModelError`."""
+        import numpy as np
+
+        self.calls.append((query, tuple(passages)))
+        reply = self._replies.pop(0) if len(self._replies) > 1 else self._replies[0]
+        if isinstance(reply, ModelError):
+            raise reply
+        values = reply(query, passages) if callable(reply) else reply
+        return Scores(np.asarray(values, np.float32), Usage(searches=self._searches))
+
+    async def close(self) -> None:
+        """Sets `closed`."""
+        self.closed = True
+
+
+def shared_words(query: str, passage: str) -> float:
+    """The share of the query's words that the passage has."""
+    wanted = set(_words(query))
+    return len(wanted & set(_words(passage))) / max(len(wanted), 1)
 
 
 def hashed_vector(text: str, dim: int) -> list[float]:

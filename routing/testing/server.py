@@ -1,5 +1,6 @@
-"""A fake provider on a local port: speaks OpenAI's and Anthropic's HTTP interfaces, and fails on demand.
+"""A fake provider on a local port, which fails on demand.
 
+It speaks the HTTP interfaces of OpenAI and Anthropic, of embedding and reranking at Cohere, and of reranking at vLLM.
 It shows an adapter everything a real provider does, down to a connection that breaks in the middle of a stream, and
 needs no network and no package.
 """
@@ -17,7 +18,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Literal, Self
 
-from routing.testing import wire
+from routing.testing import wire, wire_rerank
 from routing.testing.fakes import hashed_vector
 from routing.testing.wire import Script
 
@@ -137,12 +138,24 @@ class FakeProvider:
             return wire.anthropic_message(self.script, model)
         if received.path.endswith("/embeddings"):
             return self._embeddings(received.body, model)
+        if received.path.endswith("/embed"):
+            return self._cohere_embeddings(received.body)
+        if received.path.endswith("/v2/rerank"):
+            return wire_rerank.cohere_results(received.body)
+        if received.path.endswith("/rerank"):
+            return wire_rerank.served_results(received.body)
+        if received.path.endswith("/score"):
+            return wire_rerank.served_scores(received.body)
         return wire.openai_completion(self.script, model)
 
     def _embeddings(self, body: Mapping[str, Any], model: str) -> dict[str, Any]:
         vectors = [hashed_vector(text, int(body.get("dimensions", self.dim))) for text in body["input"]]
         tokens = sum(len(text.split()) for text in body["input"])
         return wire.openai_embeddings(vectors, model, tokens, as_base64=body.get("encoding_format") == "base64")
+
+    def _cohere_embeddings(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        vectors = [hashed_vector(text, int(body.get("output_dimension", self.dim))) for text in body["texts"]]
+        return wire_rerank.cohere_embeddings(vectors, sum(len(text.split()) for text in body["texts"]))
 
     def _events(self, received: Received) -> Iterator[bytes]:
         model = str(received.body.get("model"))

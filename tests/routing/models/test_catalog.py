@@ -9,7 +9,7 @@ from plumbline.errors import MissingExtraError
 from routing.chat import ChatModel
 from routing.cost.prices import shipped_prices
 from routing.errors import MissingKeyError, UnknownModelError
-from routing.models.catalog import DEFAULT_CATALOG, chat_model, embedder, parse_name
+from routing.models.catalog import DEFAULT_CATALOG, chat_model, embedder, parse_name, reranker
 from routing.models.facts import provider_facts
 from routing.models.failures import Endpoint
 from routing.models.providers import ModelName, Provider
@@ -78,7 +78,7 @@ def test_wrong_names_say_what_is_right(name: str, says: str) -> None:
 @pytest.mark.parametrize(
     ("name", "says"),
     [
-        ("anthropic/claude-haiku-4-5", "Those that have: embedded, st, openai, vllm, openai-compatible."),
+        ("anthropic/claude-haiku-4-5", "Those that have: embedded, st, openai, cohere, vllm, openai-compatible."),
         ("openai/text-embeding-3-large", "Did you mean 'openai/text-embedding-3-large'?"),
         ("openai/gpt-5", "There is no embedder 'openai/gpt-5'."),
         ("embedded/wordlama", "Did you mean 'embedded/wordllama'?"),
@@ -231,4 +231,57 @@ def test_every_price_belongs_to_a_model() -> None:
         name = parse_name(model)
         assert name is not None
         facts = provider_facts(name.provider)
-        assert facts.has_family(name.name) or facts.of_embedder(name.name).dimensions, model
+        reranker = facts.of_reranker(name.name)
+        assert facts.has_family(name.name) or facts.of_embedder(name.name).dimensions or reranker, model
+        by_search = shipped_prices().prices[model].searches is not None
+        assert by_search == (reranker is not None and reranker.by_search), model
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("cohere/rerank-v3.6", None),
+        ("cohere/rerank-v4.0-fast", None),
+        ("vllm/org/m@http://h:1", None),
+        ("cohere/rerank", "There is no reranker 'cohere/rerank'. Did you mean"),
+        ("cohere/embed-v4.0", "There is no reranker"),
+        ("cohre/rerank-v3.5", "Did you mean 'cohere/rerank-v3.5'?"),
+        ("rerank-v4.0-pro", "Did you mean 'cohere/rerank-v4.0-pro'?"),
+        ("cohere/rerank-v3.5@http://h:1", "set CO_API_URL"),
+        ("openai/gpt-5", "'openai' has no rerankers. Those that have: st, cohere, vllm, openai-compatible."),
+        ("vllm/m", "does not say where"),
+        ("", "Examples: "),
+    ],
+)
+def test_names_of_rerankers(name: str, says: str | None) -> None:
+    if says is None:
+        DEFAULT_CATALOG.check_reranker(name)
+        return
+    with pytest.raises(UnknownModelError) as caught:
+        DEFAULT_CATALOG.check_reranker(name)
+    assert says in str(caught.value)
+
+
+def test_rerankers_and_embedders_of_cohere_want_a_key() -> None:
+    pytest.importorskip("cohere")
+    with pytest.raises(MissingKeyError, match="CO_API_KEY"):
+        reranker("cohere/rerank-v3.5", environ={})
+    with pytest.raises(MissingKeyError, match="CO_API_KEY"):
+        embedder("cohere/embed-v4.0", environ={})
+    assert reranker("cohere/rerank-v3.5", environ={"CO_API_KEY": "k"}).name == "cohere/rerank-v3.5"
+    assert embedder("cohere/embed-v4.0", dimensions=512, environ={"CO_API_KEY": "k"}).dim == 512
+    with pytest.raises(UnknownModelError, match="at most 1536"):
+        embedder("cohere/embed-v4.0", dimensions=2048, environ={"CO_API_KEY": "k"})
+    with pytest.raises(UnknownModelError, match="gives vectors of 1024"):
+        embedder("cohere/embed-english-v3.0", dimensions=512, environ={"CO_API_KEY": "k"})
+
+
+def test_a_served_reranker_needs_no_key() -> None:
+    pytest.importorskip("openai")
+    assert reranker("vllm/org/m@http://h:1", environ={}).name == "vllm/org/m"
+
+
+def test_a_cross_encoder_without_its_extra_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("routing.models.providers.find_spec", lambda package: None)
+    with pytest.raises(MissingExtraError, match=r"plumbline\[st\]"):
+        reranker("st/any", environ={})
