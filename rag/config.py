@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,13 +20,20 @@ from plumbline.trace import Tracing
 from plumbline.trace import component as traces_component
 from rag.index import components
 from rag.index.catalogue import Catalogue
+from rag.index.changes import Changes
 from rag.index.embedded import EmbeddedStore
+from rag.index.fields import KnownFields, check_filter
+from rag.index.filter_parse import parse_filter
+from rag.index.filters import Filter
 from rag.index.generations import Generations
 from rag.index.live import LiveIndex
 from rag.index.manifest import Manifest
 from rag.index.store import Store
 from rag.ingest.chunk import Chunker
 from rag.ingest.chunk.build import build_chunker, build_splitter
+from rag.retrieve.fusion import build_fusion
+from rag.retrieve.plan import PlainPlanner
+from rag.retrieve.read import Reader
 from rag.retrieve.search import Retriever
 from rag.settings import RagSettings
 from routing.chat import ChatModel
@@ -75,6 +83,8 @@ class Parts:
     home: Home
     catalogue: Catalogue
     manifest: Manifest
+    changes: Changes
+    known_fields: KnownFields
     live: LiveIndex
     embedder: MeteredEmbedder
     chunker: Chunker
@@ -91,6 +101,13 @@ class Parts:
         """What is searched now; raises `KnowledgeBaseMismatchError` when its vectors are another embedder's."""
         return self.live.current().store
 
+    def condition(self, given: Filter | str | None) -> Filter | None:
+        """A caller's filter, or its text form, as a filter; raises `InputError` for one that cannot be."""
+        if given is None:
+            return None
+        fields = self.known_fields.fields()
+        return parse_filter(given, fields) if isinstance(given, str) else check_filter(given, fields)
+
     @property
     def router(self) -> Router:
         """The router, made when it is first needed: searching and ingesting work without the chat model's key."""
@@ -102,6 +119,7 @@ class Parts:
         await self.writing.close()
         await self.embedder.embedder.close()
         await self.live.close()
+        self.changes.close()
         self.engine.dispose()
         self.home.close()
 
@@ -228,6 +246,7 @@ def _joined(
         folder,
     )
     catalogue = Catalogue(engine, file)
+    changes = Changes(file)
     return Parts(
         path=folder,
         settings=settings,
@@ -235,10 +254,21 @@ def _joined(
         home=home,
         catalogue=catalogue,
         manifest=Manifest(engine, file),
+        changes=changes,
+        known_fields=KnownFields(engine, file, changes),
         live=live,
         embedder=metered,
         chunker=chunker,
-        retriever=Retriever(live, metered, catalogue, settings.retrieval, meter.tracing, count),
+        retriever=Retriever(
+            live,
+            metered,
+            catalogue,
+            settings.retrieval,
+            meter.tracing,
+            Reader(catalogue, settings.retrieval, count),
+            cache(lambda scorer: build_fusion(settings.retrieval, embedder.name, scorer, folder)),
+            PlainPlanner(),
+        ),
         model_name=model_name,
         answering=LazyRouter(answering),
         writing=writing,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Generator, Iterable
+from collections.abc import AsyncGenerator, Generator, Iterable, Mapping
 from contextlib import aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -39,6 +39,7 @@ class Keeping:
         keep_missing: bool = False,
         allow_empty: bool = False,
         dry_run: bool = False,
+        labels: Mapping[str, object] | None = None,
         on_progress: OnProgress | None = None,
     ) -> IngestReport:
         """Ingest documents; see `aingest`."""
@@ -51,6 +52,7 @@ class Keeping:
                 keep_missing=keep_missing,
                 allow_empty=allow_empty,
                 dry_run=dry_run,
+                labels=labels,
                 on_progress=on_progress,
             )
         )
@@ -64,38 +66,51 @@ class Keeping:
         keep_missing: bool = False,
         allow_empty: bool = False,
         dry_run: bool = False,
+        labels: Mapping[str, object] | None = None,
         on_progress: OnProgress | None = None,
     ) -> IngestReport:
         """Bring the knowledge base in step with `target`: what is unchanged since last time is left alone.
 
-        `target` is a folder, a file, a pattern such as "docs/**/*.md", a URL (http, or with the extra `remote`
-        s3://, gs:// …), a list of URLs in a file "….urls", documents, or any `Source`. A file
-        that cannot be read is reported and stops nothing. `afresh` reads every file again, `rehash` trusts no time
-        stamp; `keep_missing` keeps documents whose files are gone; `allow_empty` says that a target which is gone, or
-        empty, is meant to be so. `dry_run` changes and spends nothing: the report tells what would be done, and its
-        usage and cost are what that would use. When chunker, tokenizer or embedder are not those it was built with, it
-        is built anew beside the old index, from what is stored, and changes over at once. Raises `InputError` when
-        there is nothing to ingest, `StateError` when storing fails, `ModelError` when embedding does; everything
-        stored by then stays.
+        `target` is a folder, a file, a pattern such as "docs/**/*.md", a URL (http, or with the extra `remote` s3://,
+        gs:// …), a list of URLs in a file "….urls", documents, or any `Source`. A file that cannot be read is reported
+        and stops nothing. `afresh` reads every file again, `rehash` trusts no time stamp; `keep_missing` keeps
+        documents whose files are gone; `allow_empty` says that a target which is gone, or empty, is meant to be so.
+        `dry_run` changes and spends nothing: the report tells what would be done, and its usage and cost are what that
+        would use. `labels` become metadata of every document of the target, to filter by (`tenant` and `groups`: whom
+        they are for), and stay said of it until others are given (empty: none). When chunker, tokenizer or embedder are
+        not those it was built with, it is built anew beside the old index, from what is stored, and changes over at
+        once. Raises `InputError` when there is nothing to ingest, `StateError` when storing fails, `ModelError` when
+        embedding does; everything stored by then stays.
         """
         from rag.config import build_ingestor
         from rag.ingest.item import Source
+        from rag.ingest.labels import checked
         from rag.ingest.source.pick import source_for
         from rag.ingest.sync import How
 
         ingestor = build_ingestor(self.parts)
-        how = How(afresh=afresh, rehash=rehash, keep_missing=keep_missing, allow_empty=allow_empty)
+        how = How(
+            afresh=afresh,
+            rehash=rehash,
+            keep_missing=keep_missing,
+            allow_empty=allow_empty,
+            labels=None if labels is None else checked(labels),
+        )
         source = target if isinstance(target, Source) else await asyncio.to_thread(source_for, target)
         if dry_run:
             return await ingestor.rehearse(source, how, on_progress=on_progress)
         return await ingestor.run(source, how, on_progress=on_progress)
 
-    def watch(self, target: str | Path, *, keep_missing: bool = False) -> Generator[IngestReport, None, None]:
+    def watch(
+        self, target: str | Path, *, keep_missing: bool = False, labels: Mapping[str, object] | None = None
+    ) -> Generator[IngestReport, None, None]:
         """Ingest a folder or file again and again; see `awatch`."""
         _ = self.parts
-        return self._loop.iterate(self.awatch(target, keep_missing=keep_missing))
+        return self._loop.iterate(self.awatch(target, keep_missing=keep_missing, labels=labels))
 
-    async def awatch(self, target: str | Path, *, keep_missing: bool = False) -> AsyncGenerator[IngestReport, None]:
+    async def awatch(
+        self, target: str | Path, *, keep_missing: bool = False, labels: Mapping[str, object] | None = None
+    ) -> AsyncGenerator[IngestReport, None]:
         """Ingest now and whenever something in the folder or file `target` changes, until closed (extra `watch`).
 
         Raises as `aingest`; a folder that is empty or gone for a while is waited for.
@@ -105,7 +120,7 @@ class Keeping:
         async with aclosing(changes(Path(target), ignored=[self.parts.path, self.parts.home.path])) as found:
             async for _ in found:
                 try:
-                    yield await self.aingest(target, keep_missing=keep_missing)
+                    yield await self.aingest(target, keep_missing=keep_missing, labels=labels)
                 except InputError:
                     continue
 

@@ -11,7 +11,7 @@ import weakref
 from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from plumbline.aio import Lifetime, LoopThread
 from plumbline.errors import InputError
@@ -24,9 +24,15 @@ if TYPE_CHECKING:
     from rag.index.catalogue import Totals
     from rag.index.filters import Filter
     from rag.index.manifest import SourceRecord
-    from routing.chat import ChatModel
+    from rag.retrieve.access import Access
+    from rag.retrieve.search import Query, Retrieval
+    from routing.chat import ChatModel, Message
     from routing.cost.ledger import LedgerTotals
     from routing.vectors import Embedder
+
+
+Condition: TypeAlias = "Filter | str | None"
+"""Limits what is searched: a filter, or its text form."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,30 +97,62 @@ class RAG(Keeping, Lifetime):
         )
         return cls(parts)
 
-    def ask(self, question: str, *, condition: Filter | None = None, tenant: str | None = None) -> Answer:
+    def ask(
+        self,
+        question: str,
+        *,
+        condition: Condition = None,
+        tenant: str | None = None,
+        access: Access | None = None,
+        history: Sequence[Message] = (),
+    ) -> Answer:
         """Answer a question; see `aask`."""
         _ = self.parts
-        return self._loop.run(self.aask(question, condition=condition, tenant=tenant))
+        return self._loop.run(self.aask(question, condition=condition, tenant=tenant, access=access, history=history))
 
-    async def aask(self, question: str, *, condition: Filter | None = None, tenant: str | None = None) -> Answer:
+    async def aask(
+        self,
+        question: str,
+        *,
+        condition: Condition = None,
+        tenant: str | None = None,
+        access: Access | None = None,
+        history: Sequence[Message] = (),
+    ) -> Answer:
         """Answer a question from the documents, with checked citations, price and confidence.
 
-        `condition` limits what is searched; `tenant` is written into trace and ledger. Raises `InputError` for an empty
-        or far too long question and for an empty knowledge base, `ModelError` when no model can answer.
+        `condition` limits what is searched: a `Filter`, or its text form ("date >= 2023-01-01 and type = 'text/html'").
+        Documents that belong to a tenant or to groups are seen with their `access` alone; `tenant` is short for
+        `Access(tenant)`, and is written into trace and ledger. `history` is the conversation before the question, which
+        `retrieval.question.rewrite` reads. Raises `InputError` for an empty or far too long question, a filter that
+        cannot be, and an empty knowledge base, `ModelError` when no model can answer.
         """
         from rag.pipeline import answer_question
 
-        return await answer_question(self._parts, _checked(question, self.parts), condition, tenant)
+        query, tenant = self._query(question, condition, tenant, access, history)
+        return await answer_question(self._parts, query, tenant)
 
     def stream(
-        self, question: str, *, condition: Filter | None = None, tenant: str | None = None
+        self,
+        question: str,
+        *,
+        condition: Condition = None,
+        tenant: str | None = None,
+        access: Access | None = None,
+        history: Sequence[Message] = (),
     ) -> Generator[AnswerEvent, None, None]:
         """Answer a question as it is worked out; see `astream`."""
-        events = self.astream(question, condition=condition, tenant=tenant)
+        events = self.astream(question, condition=condition, tenant=tenant, access=access, history=history)
         return self._loop.iterate(events)
 
     def astream(
-        self, question: str, *, condition: Filter | None = None, tenant: str | None = None
+        self,
+        question: str,
+        *,
+        condition: Condition = None,
+        tenant: str | None = None,
+        access: Access | None = None,
+        history: Sequence[Message] = (),
     ) -> AsyncGenerator[AnswerEvent, None]:
         """What happens while a question is answered: `rag.events`, the last one with the answer that `ask` gives.
 
@@ -123,35 +161,93 @@ class RAG(Keeping, Lifetime):
         """
         from rag.pipeline import answer_events
 
-        return answer_events(self.parts, _checked(question, self.parts), condition, tenant)
+        query, tenant = self._query(question, condition, tenant, access, history)
+        return answer_events(self.parts, query, tenant)
 
     def search(
-        self, query: str, *, top_k: int | None = None, condition: Filter | None = None, tenant: str | None = None
+        self,
+        query: str,
+        *,
+        top_k: int | None = None,
+        condition: Condition = None,
+        tenant: str | None = None,
+        access: Access | None = None,
     ) -> list[Hit]:
         """Find chunks; see `asearch`."""
-        _ = self.parts
-        return self._loop.run(self.asearch(query, top_k=top_k, condition=condition, tenant=tenant))
+        return self.explain(query, top_k=top_k, condition=condition, tenant=tenant, access=access).hits
 
     async def asearch(
-        self, query: str, *, top_k: int | None = None, condition: Filter | None = None, tenant: str | None = None
+        self,
+        query: str,
+        *,
+        top_k: int | None = None,
+        condition: Condition = None,
+        tenant: str | None = None,
+        access: Access | None = None,
     ) -> list[Hit]:
         """The `top_k` chunks (default: the configured number) that match the query best, best first.
 
-        `tenant` is written into the ledger. Raises `InputError` for an empty query, a `top_k` below 1 and an empty
-        knowledge base.
+        The other arguments are those of `aask`. In the query, "words in quotes" must stand so in what is found, and
+        `polic*` stands for every word that begins so. Raises `InputError` for an empty query, a `top_k` below 1, a
+        filter that cannot be, and an empty knowledge base.
         """
+        found = await self.aexplain(query, top_k=top_k, condition=condition, tenant=tenant, access=access)
+        return found.hits
+
+    def explain(
+        self,
+        query: str,
+        *,
+        top_k: int | None = None,
+        condition: Condition = None,
+        tenant: str | None = None,
+        access: Access | None = None,
+    ) -> Retrieval:
+        """Find chunks, and say how they were found; see `aexplain`."""
+        _ = self.parts
+        return self._loop.run(self.aexplain(query, top_k=top_k, condition=condition, tenant=tenant, access=access))
+
+    async def aexplain(
+        self,
+        query: str,
+        *,
+        top_k: int | None = None,
+        condition: Condition = None,
+        tenant: str | None = None,
+        access: Access | None = None,
+    ) -> Retrieval:
+        """As `asearch`, with every step on the way: plan, filter, what each side found, fusion and reranking."""
         if top_k is not None and top_k < 1:
             raise InputError(f"top_k must be at least 1, not {top_k}.")
         from rag.pipeline import require_documents
         from routing.chat import Tags
 
         parts = self.parts
-        query = _checked(query, parts)
+        wanted, tenant = self._query(query, condition, tenant, access, syntax=True)
         with parts.home.tracing.span("search"):
-            hits = await parts.retriever.search(query, top_k=top_k, condition=condition, tags=Tags("search", tenant))
-            if not hits:
+            found = await parts.retriever.search(wanted, top_k=top_k, tags=Tags("search", tenant))
+            if not found.hits:
                 await require_documents(parts)
-        return hits
+        return found
+
+    def _query(
+        self,
+        text: str,
+        condition: Condition,
+        tenant: str | None,
+        who: Access | None,
+        history: Sequence[Message] = (),
+        *,
+        syntax: bool = False,
+    ) -> tuple[Query, str | None]:
+        """The query that the arguments of a call make up, and its tenant; raises `InputError`."""
+        from rag.retrieve.access import access
+        from rag.retrieve.search import Query
+
+        parts = self.parts
+        who = access(who, tenant)
+        query = Query(_checked(text, parts), tuple(history), parts.condition(condition), who)
+        return query, who.tenant
 
     def document(self, document_id: str) -> Document | None:
         """A stored document with its text, pages and sections, or `None`; citations and hits name its id."""

@@ -55,23 +55,23 @@ def opened(
         yield base
 
 
-def parse_settings(pairs: list[str]) -> dict[str, Any]:
-    """What `--set KEY=VALUE …` says, values read as YAML; raises `ConfigError`."""
+def parse_settings(pairs: list[str], option: str = "--set") -> dict[str, Any]:
+    """What `--set KEY=VALUE …`, or another such option, says, values read as YAML; raises `ConfigError`."""
     import yaml
 
     values = {}
     for pair in pairs:
         key, equals, value = pair.partition("=")
         if not equals:
-            raise ConfigError(f"--set {pair}: this is not of the form KEY=VALUE.", key=pair)
+            raise ConfigError(f"{option} {pair}: this is not of the form KEY=VALUE.", key=pair)
         try:
             values[key.strip()] = yaml.safe_load(value)
         except (yaml.YAMLError, ValueError) as error:  # ValueError: a date such as 2024-13-45
             raise ConfigError(
-                f"--set {pair}: the value is not YAML.",
+                f"{option} {pair}: the value is not YAML.",
                 key=key.strip(),
                 value=value,
-                hint="Put it in quotes if it is text: --set 'KEY=\"VALUE\"'.",
+                hint=f"Put it in quotes if it is text: {option} 'KEY=\"VALUE\"'.",
             ) from error
     return values
 

@@ -18,7 +18,7 @@ from rag.answer.assemble import assemble
 from rag.answer.ground import Grounding, ground
 from rag.config import Parts
 from rag.events import Answered, AnswerEvent, Emit, Retrieved, Started
-from rag.index.filters import Filter
+from rag.retrieve.search import Query
 from rag.types import Answer, Hit
 from routing.chat import ChatOptions, ChatResponse, Tags, TextDelta
 from routing.meter import Bill, billed
@@ -26,24 +26,23 @@ from routing.meter import Bill, billed
 REFUSAL = "I don't have enough information."
 
 
-async def answer_question(
-    parts: Parts, question: str, condition: Filter | None, tenant: str | None, emit: Emit | None = None
-) -> Answer:
+async def answer_question(parts: Parts, query: Query, tenant: str | None, emit: Emit | None = None) -> Answer:
     """Answer from the knowledge base that `parts` make up; see `rag.knowledge.RAG.aask`.
 
     `emit` is told what happens on the way, pieces of the text included; the answer is the same with and without.
     """
     started = time.perf_counter()
-    tags = Tags("answer", tenant)
+    question, tags = query.text, Tags("answer", tenant)
     with parts.home.tracing.span("ask") as root, billed() as bill:
         trace_id = current_ids()[0] or ""
         if emit:
             emit(Started(question, trace_id))
         stages = Stages(parts.home.tracing)
-        hits = await parts.retriever.search(question, condition=condition, tags=tags, stages=stages)
+        retrieval = await parts.retriever.search(query, tags=tags, stages=stages)
+        hits, question = retrieval.hits, retrieval.plan.question
         if not hits:
             await require_documents(parts)
-        evidence = hits[: parts.settings.retrieval.top_n]
+        evidence = parts.retriever.evidence(hits)
         if emit:
             emit(Retrieved(tuple(evidence)))
         response = await _generate(parts, question, evidence, tags, stages, emit)
@@ -58,13 +57,11 @@ async def answer_question(
     return answer
 
 
-def answer_events(
-    parts: Parts, question: str, condition: Filter | None, tenant: str | None
-) -> AsyncGenerator[AnswerEvent, None]:
+def answer_events(parts: Parts, query: Query, tenant: str | None) -> AsyncGenerator[AnswerEvent, None]:
     """What `answer_question` does, as it does it; closing the generator early stops the work."""
 
     async def produce(emit: Emit) -> None:
-        await answer_question(parts, question, condition, tenant, emit)
+        await answer_question(parts, query, tenant, emit)
 
     return emitted(produce)
 

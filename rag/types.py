@@ -105,7 +105,7 @@ class Hit:
     """A chunk found for a query.
 
     `score` is the last stage's (fusion or reranker) and comparable within one result list only. Ranks are one-based;
-    `None` means that side did not find the chunk.
+    `None` means that side did not find the chunk, or that it was not reranked.
     """
 
     chunk: Chunk
@@ -115,6 +115,9 @@ class Hit:
     dense_score: float | None = None
     lexical_rank: int | None = None
     lexical_score: float | None = None
+    fused_rank: int | None = None
+    fused_score: float | None = None
+    rerank_score: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from plumbline.database import storage_errors, writing
 from rag.index import tables
 from rag.index.manifest import FileRecord, put_files
-from rag.index.rows import insert, portions
+from rag.index.rows import insert, metadata_from_json, portions
 from rag.types import Chunk, Document, Page, Section
 
 if TYPE_CHECKING:
@@ -201,6 +201,27 @@ class Catalogue:
         with storage_errors(self._path), self._engine.connect() as connection:
             return [(row.start, row.end) for row in connection.execute(query)]
 
+    def neighbours(self, document_id: str, index: int, *, generation: int) -> list[tuple[int, int]]:
+        """Where the chunk `index` of a document and those before and after it start and end, in order."""
+        from sqlalchemy import select
+
+        c = tables.chunks().c
+        of_document = (c.document_id == document_id, c.generation == generation)
+        query = select(c.start, c.end).where(*of_document, c.position.between(index - 1, index + 1))
+        with storage_errors(self._path), self._engine.connect() as connection:
+            return [(row.start, row.end) for row in connection.execute(query.order_by(c.position))]
+
+    def section_span(self, document_id: str, offset: int) -> tuple[int, int] | None:
+        """Where the innermost section at an offset of a document starts and ends, if it has one."""
+        from sqlalchemy import select
+
+        s = tables.sections().c
+        inside = (s.document_id == document_id, s.start <= offset, s.end > offset)
+        query = select(s.start, s.end).where(*inside).order_by(s.start.desc(), s.position.desc()).limit(1)
+        with storage_errors(self._path), self._engine.connect() as connection:
+            row = connection.execute(query).first()
+        return None if row is None else (row.start, row.end)
+
     def totals(self) -> Totals:
         """Counts of everything stored, of the active generation where chunks are counted."""
         from sqlalchemy import func, select
@@ -360,9 +381,6 @@ def _to_chunk(row: RowMapping) -> Chunk:
 
 
 def _to_document(row: RowMapping, pages: tuple[Page, ...], sections: Iterable[Section]) -> Document:
-    metadata = {
-        key: tuple(value) if isinstance(value, list) else value for key, value in json.loads(row["metadata"]).items()
-    }
     return Document(
         id=row["id"],
         source=row["source"],
@@ -375,5 +393,5 @@ def _to_document(row: RowMapping, pages: tuple[Page, ...], sections: Iterable[Se
         language=row["language"],
         created=row["created"],
         dropped=row["dropped"],
-        metadata=metadata,
+        metadata=metadata_from_json(row["metadata"]),
     )

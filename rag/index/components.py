@@ -9,7 +9,7 @@ from rag.index.tables import catalogue_tables, store_tables
 
 def catalogue_component() -> Component:
     """The catalogue's tables."""
-    return Component("catalogue", 2, catalogue_tables(), CATALOGUE_MIGRATIONS)
+    return Component("catalogue", 3, catalogue_tables(), CATALOGUE_MIGRATIONS)
 
 
 def embedded_store_component() -> Component:

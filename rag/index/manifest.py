@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from plumbline.database import storage_errors, writing
 from rag.index import tables
+from rag.index.rows import metadata_from_json
+from rag.types import MetadataValue
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection, Engine
@@ -142,6 +144,21 @@ class Manifest:
         }
         with writing(self._engine, self._path) as connection:
             connection.execute(sources.insert().prefix_with("OR REPLACE"), row)
+
+    def label(self, root: str, labels: Mapping[str, MetadataValue]) -> None:
+        """Say this of all documents of the source `root`, in place of what was said before; empty: nothing."""
+        table = tables.labels()
+        with writing(self._engine, self._path) as connection:
+            connection.execute(table.delete().where(table.c.root == root))
+            if labels:
+                row = {"root": root, "labels": json.dumps(dict(labels), ensure_ascii=False, sort_keys=True)}
+                connection.execute(table.insert(), row)
+
+    def labels(self) -> dict[str, dict[str, MetadataValue]]:
+        """What was said of sources, by their roots."""
+        with storage_errors(self._path), self._engine.connect() as connection:
+            rows = connection.execute(tables.labels().select()).all()
+        return {row.root: metadata_from_json(row.labels) for row in rows}
 
     def sources(self) -> list[SourceRecord]:
         """Every source that was ingested and of which files are known, by name."""

@@ -46,6 +46,11 @@ def _catalogue_2(connection: Connection) -> None:
         sql(f"DROP TABLE {name}")
 
 
+def _catalogue_3(connection: Connection) -> None:
+    """Labels of sources."""
+    connection.exec_driver_sql("CREATE TABLE labels (root VARCHAR NOT NULL PRIMARY KEY, labels TEXT NOT NULL)")
+
+
 def _store_2(connection: Connection) -> None:
     """Points of several generations."""
     sql = connection.exec_driver_sql
@@ -70,5 +75,5 @@ def _store_3(connection: Connection) -> None:
         connection.exec_driver_sql(f"ALTER TABLE points ADD COLUMN {name} TEXT NOT NULL DEFAULT ''")
 
 
-CATALOGUE_MIGRATIONS = (_catalogue_2,)
+CATALOGUE_MIGRATIONS = (_catalogue_2, _catalogue_3)
 STORE_MIGRATIONS = (_store_2, _store_3)

@@ -43,6 +43,8 @@ def _add_manifest(tables: MetaData) -> None:
         Column("finished", String, nullable=False),
         Column("counts", Text, nullable=False),
     )
+    # What the user said of all documents of a source.
+    Table("labels", tables, Column("root", String, primary_key=True), Column("labels", Text, nullable=False))
     Table(
         "files",
         tables,
@@ -183,6 +185,11 @@ def generations() -> Table:
 def sources() -> Table:
     """One row per folder (or other source) ingested, with the counts of its last run."""
     return catalogue_tables().tables["sources"]
+
+
+def labels() -> Table:
+    """One row per source of whose documents something was said."""
+    return catalogue_tables().tables["labels"]
 
 
 def files() -> Table:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -29,12 +29,15 @@ _KEPT = "the version ingested before is kept"
 
 @dataclass(slots=True)
 class Batch:
-    """Collects what was prepared, and stores it. `root` and `reading` are written into the manifest."""
+    """Collects what was prepared, and stores it.
+
+    `root`, and how a file of a source and root is read (`reading`), are written into the manifest.
+    """
 
     indexer: Indexer
     manifest: Manifest
     root: str
-    reading: str
+    reading: Callable[[str, str], str]
     duplicates: Literal["keep", "skip"]
     _files: list[tuple[Prepared, Step]] = field(default_factory=list)
     _chunks: int = 0
@@ -103,13 +106,14 @@ class Batch:
 
     def _record(self, prepared: Prepared, step: Step) -> FileRecord:
         item, known = prepared.item, step.record
+        root = known.root if known else self.root
         return FileRecord(
             source=item.source,
-            root=known.root if known else self.root,
+            root=root,
             stamp=item.stamp,
             seen_ns=step.looked_ns,
             hash=prepared.hash,
-            reading=self.reading,
+            reading=self.reading(item.source, root),
             error=prepared.error or (None if prepared.unchanged else _no_document(prepared)),
             duplicate_of=known.duplicate_of if known and prepared.unchanged else None,
         )

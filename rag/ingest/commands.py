@@ -7,13 +7,13 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TextIO
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
 from plumbline.cli import EXIT_ERROR, EXIT_FILES_FAILED, EXIT_INTERRUPTED
 from plumbline.errors import InputError, StorageError
-from rag.options import KB_DEFAULT, AsJson, Config, HomeFolder, KnowledgeBase, Set, console, opened
+from rag.options import KB_DEFAULT, AsJson, Config, HomeFolder, KnowledgeBase, Set, console, opened, parse_settings
 
 if TYPE_CHECKING:
     from rag.ingest.item import Source
@@ -56,6 +56,16 @@ def ingest(
     allow_empty: Annotated[
         bool, typer.Option("--allow-empty", help="Remove the documents of a folder that is gone or empty.")
     ] = False,
+    tenant: Annotated[
+        str | None, typer.Option("--tenant", help="Whose documents these are: nobody else finds them.")
+    ] = None,
+    group: Annotated[
+        list[str] | None, typer.Option("--group", help="Who may find these documents; can be repeated.")
+    ] = None,
+    label: Annotated[
+        list[str] | None,
+        typer.Option("--label", metavar="NAME=VALUE", help="Said of all these documents, to filter by; repeatable."),
+    ] = None,
     engine: Annotated[
         str | None, typer.Option("--engine", help="Where files are read: local (default) or ray (extra ray).")
     ] = None,
@@ -66,10 +76,11 @@ def ingest(
     if watch:
         once = {"--dry-run": dry_run, "--afresh": afresh, "--rehash": rehash, "--allow-empty": allow_empty}
         _require_watchable(target, [option for option, given in once.items() if given])
+    labels = _labels(tenant, group, label)
     read = _target(target, urls, name)
     with opened(kb, config, home, pairs, create=True) as base:
         if watch:
-            _watch(base, target or "", keep_missing=keep_missing, as_json=as_json)
+            _watch(base, target or "", labels, keep_missing=keep_missing, as_json=as_json)
             return
         report = ingest_with_bar(
             lambda on_progress: base.ingest(
@@ -79,6 +90,7 @@ def ingest(
                 keep_missing=keep_missing,
                 allow_empty=allow_empty,
                 dry_run=dry_run,
+                labels=labels,
                 on_progress=on_progress,
             )
         )
@@ -213,10 +225,20 @@ def _require_watchable(target: str | None, once: list[str]) -> None:
         raise InputError(f"--watch does not go with {' and '.join(once)}.", hint="Leave out one or the other.")
 
 
-def _watch(base: RAG, target: str, *, keep_missing: bool, as_json: bool) -> None:
+def _labels(tenant: str | None, groups: list[str] | None, pairs: list[str] | None) -> dict[str, Any] | None:
+    """What the options say of the documents; `None` when they say nothing."""
+    said = parse_settings(pairs or [], "--label")
+    if tenant is not None:
+        said["tenant"] = tenant
+    if groups:
+        said["groups"] = groups
+    return said or None
+
+
+def _watch(base: RAG, target: str, labels: dict[str, Any] | None, *, keep_missing: bool, as_json: bool) -> None:
     typer.secho("Watching for changes; end with Ctrl-C.", err=True, dim=True)
     try:
-        for report in base.watch(target, keep_missing=keep_missing):
+        for report in base.watch(target, keep_missing=keep_missing, labels=labels):
             _print_report(report, as_json=as_json)
     except KeyboardInterrupt:
         typer.secho("No longer watching.", err=True, dim=True)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Literal
 
 from rag.index.manifest import FileRecord
 from rag.ingest.item import Item, PassedOver
+from rag.ingest.labels import Labelling, labels_name
 from rag.ingest.reading import READER_VERSION
 from rag.ingest.settings import LoadingSettings
 
@@ -42,17 +44,18 @@ class Looking:
     still there and still reason enough.
     """
 
-    reading: str
+    reading: Callable[[str, str], str]
     rehash: bool = False
     afresh: bool = False
     repeated: Callable[[str], bool] = lambda fingerprints: True
 
 
-def reading_name(loading: LoadingSettings) -> str:
-    """Names what a document's text depends on besides the bytes; what was read otherwise is read again."""
+def reading_name(loading: LoadingSettings, labels: Labelling = MappingProxyType({})) -> str:
+    """Names what a document depends on besides the bytes; what was read otherwise is read again."""
     parts = [f"readers {READER_VERSION}"]
     parts += ["ocr"] if loading.ocr else []
     parts += ["pdf tables as text"] if loading.pdf_tables == "text" else []
+    parts += [labels_name(labels)] if labels else []
     parts += [redaction_name(loading)] if loading.redact != "none" else []
     return ", ".join(parts)
 
@@ -90,7 +93,7 @@ def _judged(item: Item, record: FileRecord | None, looking: Looking) -> Step:
     if record is None:
         return Step("read", item, looked_ns=now)
     item = replace(item, name=_first_name(item, record))
-    good = record.error is None and record.reading == looking.reading and not looking.afresh
+    good = record.error is None and record.reading == looking.reading(item.source, record.root) and not looking.afresh
     if record.duplicate_of is not None:
         good = good and looking.repeated(record.duplicate_of)
     if not good:  # what could not be read is tried again: what stood in the way may be gone

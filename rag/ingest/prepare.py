@@ -6,13 +6,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from plumbline.errors import PlumblineError
 from rag.errors import LoadError
 from rag.ingest.chunk.build import build_splitter
 from rag.ingest.item import Item
+from rag.ingest.labels import Labelling, labelled
 from rag.ingest.load import read_item
 from rag.ingest.reading import Problem
 from rag.ingest.settings import ChunkingSettings, LoadingSettings
@@ -29,10 +30,14 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """An item to prepare; when its bytes still have the SHA-256 `known_hash`, it is not read any further."""
+    """An item to prepare; when its bytes still have the SHA-256 `known_hash`, it is not read any further.
+
+    Its documents get `labels`.
+    """
 
     item: Item
     known_hash: str | None = None
+    labels: Labelling = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +85,8 @@ def prepare(job: Job, recipe: Recipe) -> Prepared:
         if reading is None:
             return Prepared(item, job.known_hash or "", unchanged=True, seconds=time.perf_counter() - started)
         splitter = build_splitter(recipe.chunking) if recipe.chunking else None
-        documents = [_masked(each, recipe.loading) for each in reading.documents]
+        trusted = item.document is not None
+        documents = [labelled(_masked(each, recipe.loading), job.labels, trusted=trusted) for each in reading.documents]
         cuts = tuple(Cut(each, splitter.split(each) if splitter else None) for each in documents)
     except LoadError as error:
         reason = f"{error.reason}. {error.hint}" if error.hint else f"{error.reason}."

@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ from rag.ingest.batch import Batch
 from rag.ingest.copies import Copies
 from rag.ingest.indexing import Indexer
 from rag.ingest.item import Source
+from rag.ingest.labels import Labelling, Labels
 from rag.ingest.locking import ingesting
 from rag.ingest.plan import Looking, Step, plan, reading_name, redaction_name
 from rag.ingest.prepare import Engine, Job, Prepared, Recipe
@@ -48,13 +49,15 @@ class How:
     """What a run may and must do.
 
     `afresh` reads every file again, `rehash` trusts no time stamp; `keep_missing` keeps the documents of files that
-    are gone; `allow_empty` says that a source that is gone, or holds nothing any more, is meant to be so.
+    are gone; `allow_empty` says that a source that is gone, or holds nothing any more, is meant to be so. `labels` is
+    said of all documents of the source from now on (`None`: what was said before stays).
     """
 
     afresh: bool = False
     rehash: bool = False
     keep_missing: bool = False
     allow_empty: bool = False
+    labels: Labelling | None = None
 
 
 @dataclass(slots=True)
@@ -71,6 +74,7 @@ class _Run:
     total: int | None
     on_progress: OnProgress | None
     batch: Batch
+    labels: Labels
     started: float = field(default_factory=time.perf_counter)
     stored: float = field(default_factory=time.perf_counter)
     outcomes: Outcomes = field(default_factory=Outcomes)
@@ -138,6 +142,8 @@ class Ingestor:
         with self.tracing.span("ingest", {"plumbline.source": source.root}) as span, billed() as bill:
             reindexed = await self.recover()
             run = await self._begin(source, how, on_progress)
+            if how.labels is not None:
+                await asyncio.to_thread(self.manifest.label, source.root, how.labels)
             await self._pass(run)
             if await asyncio.to_thread(self._is_left, run):
                 run.again = True
@@ -210,8 +216,17 @@ class Ingestor:
     async def _begin(self, source: Source, how: How, on_progress: OnProgress | None) -> _Run:
         known = await asyncio.to_thread(self.manifest.count, source.root)
         total = await asyncio.to_thread(_count, source) if on_progress is not None else None
-        batch = Batch(self.indexer, self.manifest, source.root, reading_name(self.loading), self.loading.duplicates)
-        return _Run(source, how, known, total, on_progress, batch)
+        labels = await asyncio.to_thread(self._labels, source.root, how)
+        batch = Batch(self.indexer, self.manifest, source.root, self._reading(labels), self.loading.duplicates)
+        return _Run(source, how, known, total, on_progress, batch, labels)
+
+    def _labels(self, root: str, how: How) -> Labels:
+        """What is said of sources, with what this run says."""
+        said: dict[str, Labelling] = dict(self.manifest.labels())
+        return Labels(said if how.labels is None else {**said, root: how.labels})
+
+    def _reading(self, labels: Labels) -> Callable[[str, str], str]:
+        return lambda source, root: reading_name(self.loading, labels.of(source, root))
 
     async def _pass(self, run: _Run) -> None:
         await self._work(run, lambda prepared: self._take(run, prepared))
@@ -289,14 +304,14 @@ class Ingestor:
 
     def _jobs(self, run: _Run) -> Iterator[Job]:
         """What must be read; everything else is dealt with on the way. May wait for the disk."""
-        how, looking = run.how, self.looking(run.how)
+        how, looking, root = run.how, self.looking(run.how, run.labels), run.source.root
         try:
-            for step in plan(run.source.items(), self.manifest.files(run.source.root), looking):
+            for step in plan(run.source.items(), self.manifest.files(root), looking):
                 if step.action == "missing" and step.record is not None:
                     self._miss(run, step.record)
                     continue
                 if run.again:
-                    yield from _again(run, step, looking)
+                    yield from (self._job(run, again) for again in _again(step, looking))
                     continue
                 run.met += step.item is not None
                 if step.action == "passed" and step.passed is not None:
@@ -304,31 +319,36 @@ class Ingestor:
                 elif step.action == "unchanged" and step.item is not None:
                     run.note(FileOutcome(step.item.source, step.item.name, "unchanged"))
                 elif step.item is not None:
-                    run.steps[step.item.source] = step
-                    yield Job(step.item, step.known_hash)
+                    yield self._job(run, step)
         except InputError as error:
             if not (run.known and how.allow_empty):
                 raise _with_kept(error, run) from error
-            for record in self.manifest.files(run.source.root):
+            for record in self.manifest.files(root):
                 self._miss(run, record)
 
-    def looking(self, how: How) -> Looking:
-        """How known files are judged in a run."""
+    @staticmethod
+    def _job(run: _Run, step: Step) -> Job:
+        item, root = step.item, step.record.root if step.record else run.source.root
+        assert item is not None  # what is read is offered
+        run.steps[item.source] = step
+        return Job(item, step.known_hash, run.labels.of(item.source, root))
+
+    def looking(self, how: How, labels: Labels | None = None) -> Looking:
+        """How known files are judged in a run; `labels` are those stored, unless given."""
         skip, has_texts = self.loading.duplicates == "skip", self.indexer.catalogue.has_texts
         return Looking(
-            reading_name(self.loading),
+            self._reading(labels or self._labels("", how)),
             rehash=how.rehash,
             afresh=how.afresh,
             repeated=lambda fingerprints: skip and has_texts(fingerprints),
         )
 
 
-def _again(run: _Run, step: Step, looking: Looking) -> Iterator[Job]:
+def _again(step: Step, looking: Looking) -> Iterator[Step]:
     """At a second look only what was left out for a text that is there no more must be read."""
     repeats = step.record.duplicate_of if step.record else None
     if step.action == "read" and step.item is not None and repeats is not None and not looking.repeated(repeats):
-        run.steps[step.item.source] = step
-        yield Job(step.item)
+        yield replace(step, known_hash=None)
 
 
 def _count(source: Source) -> int | None:

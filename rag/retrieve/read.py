@@ -4,21 +4,23 @@ around the sentences that matter.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from rag.index.catalogue import Catalogue
 from rag.index.store import Found, Ranking
 from rag.ingest.chunk import chunk_id
 from rag.retrieve import grow
+from rag.retrieve.context import without_repeats
 from rag.retrieve.settings import RetrievalSettings
 from rag.types import Chunk, Hit
 
 _NOT: tuple[int | None, float | None] = (None, None)
 _CHUNKS_PER_READ = 32
 
-Sides = Callable[[str], tuple[int | None, float | None, int | None, float | None]]
-"""By a chunk's id: rank and score on the dense side, rank and score on the lexical side."""
+Standing = tuple[int | None, float | None, int | None, float | None, int | None, float | None]
+Standings = Callable[[str], Standing]
+"""By a chunk's id: its rank and score on the dense side, on the lexical side, and in the fused ranking."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +31,52 @@ class Reader:
     settings: RetrievalSettings
     count: Callable[[str], int]
 
-    def hits(self, ranked: Ranking, found: Found, top_k: int, generation: int) -> list[Hit]:
-        """The `top_k` best hits of a fused ranking of what was found, best first."""
-        sides = _sides(found)
+    def hits(self, ranked: Ranking, found: Sequence[Found], top_k: int, generation: int) -> list[Hit]:
+        """The `top_k` best hits of a fused ranking of what was found in one or several searches, best first."""
+        standings = _standings(ranked, found)
         if self.settings.expand == "passages":
-            return self._passages(ranked, sides, top_k, generation)
-        return self._chunks(ranked, sides, top_k, generation)
+            return self._passages(ranked, standings, top_k, generation)
+        return self._chunks(ranked, standings, top_k, generation)
 
-    def _chunks(self, ranked: Ranking, sides: Sides, top_k: int, generation: int) -> list[Hit]:
+    def expanded(self, hits: Sequence[Hit], generation: int) -> list[Hit]:
+        """The hits with what stands around them, as far as that has at most `expand_tokens`; repeats are left out."""
+        return without_repeats([replace(hit, chunk=self._expanded(hit.chunk, generation)) for hit in hits])
+
+    def span(self, chunk: Chunk, start: int, end: int) -> Chunk:
+        """Another span of the document of `chunk`, as a chunk."""
+        span = self.catalogue.span(chunk.document_id, start, end)
+        if span is None:  # the document was removed a moment ago
+            return chunk
+        return replace(
+            chunk,
+            id=chunk_id(chunk.document_id, start, end, span.text),
+            start=start,
+            end=end,
+            text=span.text,
+            tokens=self.count(span.text),
+            page=span.page,
+            section=span.section,
+            parent=None,
+        )
+
+    def _expanded(self, chunk: Chunk, generation: int) -> Chunk:
+        for start, end in self._around(chunk, generation):
+            wider = self.span(chunk, min(start, chunk.start), max(end, chunk.end))
+            if wider.tokens <= self.settings.expand_tokens:
+                return wider
+        return chunk
+
+    def _around(self, chunk: Chunk, generation: int) -> Iterator[tuple[int, int]]:
+        """The spans that could be read in place of a chunk, the one wanted most first."""
+        if self.settings.expand == "section":
+            section = self.catalogue.section_span(chunk.document_id, chunk.start)
+            if section is not None:
+                yield section
+        spans = self.catalogue.neighbours(chunk.document_id, chunk.index, generation=generation)
+        if spans:
+            yield spans[0][0], max(end for _, end in spans)
+
+    def _chunks(self, ranked: Ranking, standings: Standings, top_k: int, generation: int) -> list[Hit]:
         """Chunks; of those that are read as part of a larger span, each span once, at its best chunk's rank."""
         hits: list[Hit] = []
         read: set[tuple[str, tuple[int, int]]] = set()
@@ -46,13 +86,13 @@ class Reader:
                 if (chunk.document_id, chunk.parent) in read:
                     continue
                 read.add((chunk.document_id, chunk.parent))
-                shown = self._span(chunk, *chunk.parent)
-            hits.append(Hit(shown, document, score, *sides(chunk.id)))
+                shown = self.span(chunk, *chunk.parent)
+            hits.append(Hit(shown, document, score, *standings(chunk.id)))
             if len(hits) == top_k:
                 break
         return hits
 
-    def _passages(self, ranked: Ranking, sides: Sides, top_k: int, generation: int) -> list[Hit]:
+    def _passages(self, ranked: Ranking, standings: Standings, top_k: int, generation: int) -> list[Hit]:
         by_id = {chunk.id: (chunk, document) for chunk, document, _ in self._stored(ranked, generation)}
         least = ranked[-1][1] if ranked else 0.0  # cosines and RRF's scores lie close together far above 0
         scores = {point_id: score - least for point_id, score in ranked}
@@ -71,8 +111,8 @@ class Reader:
         hits = []
         for passage in passages:
             chunk, document = by_id[passage.found.id]
-            shown = self._span(chunk, passage.start, passage.end)
-            hits.append(Hit(shown, document, passage.score, *sides(chunk.id)))
+            shown = self.span(chunk, passage.start, passage.end)
+            hits.append(Hit(shown, document, passage.score, *standings(chunk.id)))
         return hits
 
     def _stored(self, ranked: Ranking, generation: int) -> Iterator[tuple[Chunk, str, float]]:
@@ -86,23 +126,6 @@ class Reader:
             for point_id, score in some:
                 if point_id in chunks:
                     yield *chunks[point_id], score
-
-    def _span(self, chunk: Chunk, start: int, end: int) -> Chunk:
-        """Another span of the document of `chunk`, as a chunk."""
-        span = self.catalogue.span(chunk.document_id, start, end)
-        if span is None:  # the document was removed a moment ago
-            return chunk
-        return replace(
-            chunk,
-            id=chunk_id(chunk.document_id, start, end, span.text),
-            start=start,
-            end=end,
-            text=span.text,
-            tokens=self.count(span.text),
-            page=span.page,
-            section=span.section,
-            parent=None,
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +146,16 @@ class _Stored:
         return self.catalogue.chunk_spans(self.document_id, start, end, generation=self.generation)
 
 
-def _sides(found: Found) -> Sides:
-    dense, lexical = _ranks(found.dense), _ranks(found.lexical)
-    return lambda point_id: (*dense.get(point_id, _NOT), *lexical.get(point_id, _NOT))
+def _standings(ranked: Ranking, found: Sequence[Found]) -> Standings:
+    """Of several searches, the first that found a chunk on a side tells its rank and score there."""
+    dense, lexical = _ranks(each.dense for each in found), _ranks(each.lexical for each in found)
+    fused = _ranks([ranked])
+    return lambda id_: (*dense.get(id_, _NOT), *lexical.get(id_, _NOT), *fused.get(id_, _NOT))
 
 
-def _ranks(ranking: Sequence[tuple[str, float]]) -> Mapping[str, tuple[int | None, float | None]]:
-    return {point_id: (rank, score) for rank, (point_id, score) in enumerate(ranking, 1)}
+def _ranks(rankings: Iterable[Ranking]) -> dict[str, tuple[int | None, float | None]]:
+    ranks: dict[str, tuple[int | None, float | None]] = {}
+    for ranking in rankings:
+        for rank, (point_id, score) in enumerate(ranking, 1):
+            ranks.setdefault(point_id, (rank, score))
+    return ranks

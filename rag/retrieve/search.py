@@ -1,87 +1,203 @@
-"""From a question to hits: both sides of the store, fused, the best first."""
+"""The one path of a search: plan → embed → both sides of the store → fusion → reranking → what is read."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from plumbline.trace import Stages, Tracing
+from plumbline.trace import AttributeValue, Stages, Tracing
 from rag.index.catalogue import Catalogue
 from rag.index.filters import Filter
-from rag.index.live import LiveIndex
+from rag.index.live import Live, LiveIndex
 from rag.index.store import Found, Ranking, Search
-from rag.retrieve.fuse import default_dense_weight, rrf, weighted
+from rag.retrieve.access import ANYBODY, Access
+from rag.retrieve.context import packed
+from rag.retrieve.fuse import rrf
+from rag.retrieve.fusion import Fusion
+from rag.retrieve.plan import Asked, PlainPlanner, Planner, QueryPlan, both
 from rag.retrieve.read import Reader
 from rag.retrieve.settings import RetrievalSettings
 from rag.types import Hit
-from routing.chat import Tags
+from routing.chat import Message, Tags
 from routing.embedding import MeteredEmbedder
 
+if TYPE_CHECKING:
+    from rag.index.store import Vector
+    from rag.retrieve.rerank import RerankReport, RerankStage
 
-class Retriever:
-    """Searches one knowledge base. `count` counts tokens as its chunker does.
+MakeFusion = Callable[[str], Fusion]
+"""Makes the fusion for a store whose lexical side scores so; raises `ConfigError` where it was fitted for another."""
 
-    Raises `ModelError` when the question cannot be embedded and `StateError` from storage.
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What is searched for, by whom.
+
+    `history` is the conversation before it, `phrases` and `prefixes` are those of `rag.index.store.Search`. Only what
+    satisfies `condition` and may be seen with `access` is searched.
     """
 
-    def __init__(
-        self,
-        live: LiveIndex,
-        embedder: MeteredEmbedder,
-        catalogue: Catalogue,
-        settings: RetrievalSettings,
-        tracing: Tracing,
-        count: Callable[[str], int],
-    ) -> None:
-        self._live = live
-        self._embedder = embedder
-        self._settings = settings
-        self._tracing = tracing
-        self._reader = Reader(catalogue, settings, count)
-        chosen = settings.dense_weight
-        self._dense_weight = default_dense_weight(embedder.embedder.name) if chosen is None else chosen
+    text: str
+    history: tuple[Message, ...] = ()
+    condition: Filter | None = None
+    access: Access = ANYBODY
+    phrases: tuple[str, ...] = ()
+    prefixes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Searched:
+    """One search of a plan: what was asked, the filter it was searched with, and what both sides found."""
+
+    asked: Asked
+    condition: Filter | None
+    found: Found
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieval:
+    """What a search came to, and how: the hits, best first, and every step on the way."""
+
+    hits: list[Hit]
+    plan: QueryPlan
+    searches: tuple[Searched, ...]
+    store: str
+    scorer: str
+    fusion: str
+    rerank: RerankReport | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Retriever:
+    """Searches one knowledge base.
+
+    Raises `ModelError` when the question cannot be embedded, `ConfigError` when what was fitted does not belong to the
+    index, and `StateError` from storage.
+    """
+
+    live: LiveIndex
+    embedder: MeteredEmbedder
+    catalogue: Catalogue
+    settings: RetrievalSettings
+    tracing: Tracing
+    reader: Reader
+    make_fusion: MakeFusion
+    planner: Planner
+    reranker: RerankStage | None = None
 
     async def search(
-        self,
-        query: str,
-        *,
-        top_k: int | None = None,
-        condition: Filter | None = None,
-        tags: Tags = Tags("search"),
-        stages: Stages | None = None,
-    ) -> list[Hit]:
-        """The `top_k` best chunks for the query, best first; `stages` is told how long embedding and search take."""
-        stages = stages or Stages(self._tracing)
-        top_k = self._settings.top_k if top_k is None else top_k
-        k = max(self._settings.candidates, top_k)
-        text = None if self._settings.mode == "dense" else query
-        vector = None
-        now, searched = self._live.current(), None
-        if self._settings.mode != "lexical":
+        self, query: Query, *, top_k: int | None = None, tags: Tags = Tags("search"), stages: Stages | None = None
+    ) -> Retrieval:
+        """The `top_k` best passages (default: the configured number); `stages` is told how long each stage takes."""
+        stages = stages or Stages(self.tracing)
+        top_k = self.settings.top_k if top_k is None else top_k
+        plan = await self._planned(query, tags, stages)
+        now, searched = self.live.current(), None
+        vectors: Sequence[Vector | None] = [None] * len(plan.searches)
+        if self.settings.mode != "lexical":
             with stages.stage("embed"):
-                vector = (await self._embedder.queries([query], tags))[0]
+                vectors = await self._embedded(plan, tags)
         with stages.stage("retrieve") as span:
             while searched != now:  # an index that was replaced while it was searched may have been half gone
                 searched = now
-                found = await searched.store.search(Search(k, vector, text, condition))
-                hits = self._reader.hits(self._fuse(found), found, top_k, searched.generation)
-                now = self._live.current()
-            span.set_attributes(
-                {
-                    "plumbline.store": now.store.name,
-                    "plumbline.dense.found": len(found.dense),
-                    "plumbline.lexical.found": len(found.lexical),
-                    "plumbline.hits": [
-                        f"{hit.document} {hit.chunk.start}-{hit.chunk.end} {hit.score:.4f}" for hit in hits
-                    ],
-                }
-            )
-        return hits
+                fusion = self.make_fusion(now.store.lexical_scorer)
+                found = await self._found(searched, plan, query, vectors, max(self.settings.candidates, top_k))
+                ranked = self._joined(found, fusion, plan)
+                sides = [each.found for each, _ in found]
+                hits = self.reader.hits(ranked, sides, top_k, searched.generation)
+                now = self.live.current()
+            span.set_attributes(_attributes(now, found, hits))
+        report = None
+        if self.reranker is not None and hits:
+            with stages.stage("rerank") as span:
+                hits, report = await self.reranker.rerank(plan.question, hits, self.settings.top_n, tags)
+                span.set_attributes(report.attributes)
+        if self.settings.expand in ("neighbours", "section"):
+            hits = self.reader.expanded(hits, now.generation)
+        store = now.store
+        return Retrieval(
+            hits=hits,
+            plan=plan,
+            searches=tuple(each for each, _ in found),
+            store=store.name,
+            scorer=store.lexical_scorer,
+            fusion=fusion.name if self.settings.mode == "hybrid" else self.settings.mode,
+            rerank=report,
+        )
 
-    def _fuse(self, found: Found) -> Ranking:
-        if self._settings.mode == "dense":
+    def evidence(self, hits: Sequence[Hit]) -> list[Hit]:
+        """The `top_n` passages that are answered from."""
+        settings = self.settings
+        return packed(
+            hits,
+            settings.top_n,
+            max_tokens=settings.context_tokens,
+            order=settings.context_order,
+            span=self.reader.span,
+            tokens=self.reader.count,
+        )
+
+    async def _planned(self, query: Query, tags: Tags, stages: Stages) -> QueryPlan:
+        condition = both(query.access.condition(), query.condition)
+        if isinstance(self.planner, PlainPlanner):  # which does nothing that takes time
+            return await self.planner.plan(query.text, query.history, condition, tags)
+        with stages.stage("plan") as span:
+            plan = await self.planner.plan(query.text, query.history, condition, tags)
+            span.set_attributes(
+                {"plumbline.searches": [each.text for each in plan.searches], "plumbline.notes": list(plan.notes)}
+            )
+        return plan
+
+    async def _embedded(self, plan: QueryPlan, tags: Tags) -> list[Vector]:
+        """A vector for each search: of its passage, or of its text as a query."""
+        queries = [each.text for each in plan.searches if each.passage is None]
+        passages = [each.passage for each in plan.searches if each.passage is not None]
+        of_queries = iter(await self.embedder.queries(queries, tags) if queries else ())
+        of_passages = iter(await self.embedder.passages(passages, tags) if passages else ())
+        return [next(of_queries if each.passage is None else of_passages) for each in plan.searches]
+
+    async def _found(
+        self, live: Live, plan: QueryPlan, query: Query, vectors: Sequence[Vector | None], k: int
+    ) -> list[tuple[Searched, Search]]:
+        """What each search of the plan finds, with the first of its filters that finds something."""
+        done = []
+        for asked, vector in zip(plan.searches, vectors, strict=True):
+            for condition in plan.conditions(asked):
+                search = Search(
+                    k,
+                    vector,
+                    None if self.settings.mode == "dense" else asked.text,
+                    condition,
+                    query.phrases,
+                    query.prefixes,
+                    self.settings.exact,
+                )
+                found = await live.store.search(search)
+                if found.dense or found.lexical:
+                    break
+            done.append((Searched(asked, condition, found), search))
+        return done
+
+    def _joined(self, found: Sequence[tuple[Searched, Search]], fusion: Fusion, plan: QueryPlan) -> Ranking:
+        """One ranking of all searches; several are joined by their ranks, as their scores do not compare."""
+        rankings = [self._fused(searched.found, search, fusion) for searched, search in found]
+        if len(rankings) == 1:
+            return rankings[0]
+        return rrf(rankings, k=self.settings.rrf_k, weights=[asked.weight for asked in plan.searches])
+
+    def _fused(self, found: Found, search: Search, fusion: Fusion) -> Ranking:
+        if self.settings.mode == "dense":
             return found.dense
-        if self._settings.mode == "lexical":
+        if self.settings.mode == "lexical":
             return found.lexical
-        if self._settings.fusion == "rrf":
-            return rrf([found.dense, found.lexical], k=self._settings.rrf_k)
-        return weighted(found.dense, found.lexical, self._dense_weight)
+        return fusion.fuse(found, search)
+
+
+def _attributes(live: Live, found: Sequence[tuple[Searched, Search]], hits: Sequence[Hit]) -> dict[str, AttributeValue]:
+    return {
+        "plumbline.store": live.store.name,
+        "plumbline.dense.found": sum(len(each.found.dense) for each, _ in found),
+        "plumbline.lexical.found": sum(len(each.found.lexical) for each, _ in found),
+        "plumbline.hits": [f"{hit.document} {hit.chunk.start}-{hit.chunk.end} {hit.score:.4f}" for hit in hits],
+    }

@@ -297,7 +297,7 @@ def test_the_memory_of_a_plan_does_not_grow_with_the_files() -> None:
     def peak(count: int) -> int:
         tracemalloc.start()
         try:
-            assert sum(1 for _ in plan(offered(count), known(count), Looking("x"))) == count
+            assert sum(1 for _ in plan(offered(count), known(count), Looking(lambda source, root: "x"))) == count
             return tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()

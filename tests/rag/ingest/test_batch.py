@@ -128,7 +128,7 @@ def test_what_a_model_was_paid_for_is_stored_soon(kb: RAG, priced: bool, most: i
 
     indexer = build_ingestor(kb.parts).indexer
     indexer = replace(indexer, chunker=Paid() if priced else indexer.chunker)
-    batch = Batch(indexer, kb.parts.manifest, "/docs", "readers", "keep")
+    batch = Batch(indexer, kb.parts.manifest, "/docs", lambda source, root: "readers", "keep")
     taken = 0
     while not batch.full:
         item = Item(f"/docs/{taken}.md", f"{taken}.md", "", 1, "")

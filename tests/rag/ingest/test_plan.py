@@ -16,7 +16,7 @@ from rag.ingest.settings import LoadingSettings
 
 READING = "readers 1"
 SEEN = time.time_ns()
-LOOKING = Looking(READING)
+LOOKING = Looking(lambda source, root: READING)
 
 
 def item(source: str, stamp: str = "1-2-3", changed_ns: int = SEEN - 10 * RACY_NS) -> Item:

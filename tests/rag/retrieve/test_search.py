@@ -42,7 +42,7 @@ def test_an_index_that_is_being_removed_is_searched_no_more(
         with reader.parts.engine.begin() as connection:
             # As if the removal of the old index stood half-way: some points and all chunks are there.
             connection.exec_driver_sql(
-                "INSERT INTO points SELECT NULL, ?, id, vector, payload, text FROM points", (number,)
+                "INSERT INTO points SELECT NULL, ?, id, vector, payload, title, heading, text FROM points", (number,)
             )
             connection.exec_driver_sql(
                 'INSERT INTO chunks SELECT ?, id, document_id, position, start, "end", tokens, hash, parent_start,'

@@ -1,0 +1,69 @@
+"""What a user says of all documents of a source: whose they are, and anything else to filter by.
+
+Labels stay with the source until others are given, so that no later run, of whatever part of it, makes public what was
+given to a tenant.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from plumbline.errors import InputError
+from rag.types import Document, MetadataValue, text_hash
+
+ACCESS = ("tenant", "groups")
+"""Whom a document is for (`rag.retrieve.access`): what is read in a file is not asked."""
+
+Labelling = Mapping[str, MetadataValue]
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """The labels of the sources in `by_root`."""
+
+    by_root: Mapping[str, Labelling] = field(default_factory=dict)
+
+    def of(self, source: str, root: str) -> Labelling:
+        """The labels of the file `source`, read as part of `root`: those of the innermost source around it."""
+        around = [each for each in self.by_root if each in (source, root) or source.startswith(each.rstrip("/") + "/")]
+        return self.by_root[max(around, key=len)] if around else {}
+
+
+def checked(labels: Mapping[str, object]) -> Labelling:
+    """Labels as documents carry them; raises `InputError` for what a filter could not compare."""
+    return {name: _value(name, value) for name, value in labels.items()}
+
+
+def _value(name: str, value: object) -> MetadataValue:
+    if not name.strip():
+        raise InputError("A label needs a name.", hint="For example: metadata={'year': 2024}.")
+    if name == "groups" and isinstance(value, str):
+        return (value,)
+    if isinstance(value, list | tuple | set | frozenset) and all(isinstance(each, str) for each in value):
+        return tuple(sorted(value)) if isinstance(value, set | frozenset) else tuple(value)
+    if name in ACCESS and not isinstance(value, str):
+        raise InputError(f"The label '{name}' must be text, not {value!r}.")
+    if isinstance(value, str | bool | int | float):
+        return value
+    raise InputError(
+        f"The label '{name}' is {value!r}.", hint="Labels are text, numbers, true or false, or lists of text."
+    )
+
+
+def labelled(document: Document, labels: Labelling, *, trusted: bool) -> Document:
+    """The document with its labels. Only a `trusted` one, which a program handed over, says itself whom it is for."""
+    own = document.metadata
+    if not trusted:
+        own = {name: value for name, value in own.items() if name not in ACCESS}
+    if not labels and own == document.metadata:
+        return document
+    return replace(document, metadata={**own, **labels})
+
+
+def labels_name(labels: Labelling) -> str:
+    """Names labels, so that what was read with others is read again; empty without any."""
+    if not labels:
+        return ""
+    return f"labels {text_hash(json.dumps(dict(labels), sort_keys=True, ensure_ascii=False))[:16]}"

@@ -1,0 +1,111 @@
+"""What is said of a source's documents stays with them, whatever is ingested later and in whatever part."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from plumbline.errors import InputError
+from rag import RAG
+from rag.index.filters import Eq, Filter
+from rag.ingest.labels import Labels, checked, labelled
+from rag.retrieve.access import EVERYTHING, Access
+from rag.types import Document
+
+
+def found(
+    kb: RAG, query: str = "refund shipping shop", access: Access | None = None, where: Filter | None = None
+) -> set[str]:
+    return {Path(hit.document).name for hit in kb.search(query, access=access, condition=where)}
+
+
+def test_labels_are_those_of_the_innermost_source() -> None:
+    labels = Labels({"/docs": {"tenant": "acme"}, "/docs/a": {"tenant": "globex"}, "urls": {"year": 2024}})
+    assert labels.of("/docs/x.md", "/docs") == {"tenant": "acme"}
+    assert labels.of("/docs/a/x.md", "/docs") == {"tenant": "globex"}
+    assert labels.of("/docs/ab/x.md", "/docs") == {"tenant": "acme"}
+    assert labels.of("https://somewhere/x", "urls") == {"year": 2024}
+    assert labels.of("/other/x.md", "/other") == {}
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"groups": "staff"}, {"groups": ("staff",)}),
+        ({"groups": ["b", "a"]}, {"groups": ("b", "a")}),
+        ({"groups": {"b", "a"}}, {"groups": ("a", "b")}),
+        ({"year": 2024, "draft": False, "kind": "report"}, {"year": 2024, "draft": False, "kind": "report"}),
+        ({}, {}),
+    ],
+)
+def test_labels_are_what_filters_compare(given: dict[str, Any], expected: dict[str, Any]) -> None:
+    assert checked(given) == expected
+
+
+@pytest.mark.parametrize("given", [{"tenant": 3}, {"tenant": True}, {"groups": 4}, {"a": None}, {"a": [1]}, {" ": "x"}])
+def test_other_labels_are_refused(given: dict[str, Any]) -> None:
+    with pytest.raises(InputError):
+        checked(given)
+
+
+def test_a_file_does_not_say_itself_whom_it_is_for() -> None:
+    document = Document("1", "/x", "x", "text", "", "text/plain", metadata={"tenant": "acme", "groups": "a", "year": 1})
+    assert labelled(document, {}, trusted=False).metadata == {"year": 1}
+    assert labelled(document, {}, trusted=True) is document
+    assert labelled(document, {"tenant": "globex"}, trusted=True).metadata["tenant"] == "globex"
+
+
+def test_a_tenants_documents_are_found_by_theirs_alone(kb: RAG, docs: Path) -> None:
+    kb.ingest(docs / "shops.csv")
+    kb.ingest(docs / "more", labels={"tenant": "acme", "groups": ["board"]})
+    assert found(kb) == {"shops.csv"}
+    assert found(kb, access=Access("acme")) == {"shops.csv"}
+    assert found(kb, access=Access("acme", ("board",))) == {"shops.csv", "shipping 🙂.md"}
+    assert found(kb, access=EVERYTHING) == {"shops.csv", "shipping 🙂.md"}
+    assert "shipping" not in kb.ask("How long does shipping take?", tenant="globex").text.lower()
+    assert not kb.search("shipping", tenant="globex", condition=Eq("tenant", "acme"))
+
+
+def test_labels_stay_until_others_are_given(kb: RAG, docs: Path) -> None:
+    first = kb.ingest(docs, labels={"tenant": "acme", "year": 2024})
+    (docs / "new.md").write_text("# Gift cards\n\nGift cards are valid for two years.", encoding="utf-8")
+    again = kb.ingest(docs)
+    assert again.count("unchanged") == first.count("added")
+    assert again.count("added") == 1
+    assert found(kb) == set()
+    assert "new.md" in found(kb, "gift cards", Access("acme"), Eq("year", 2024))
+    (docs / "more" / "later.md").write_text("Parcels are insured.", encoding="utf-8")
+    kb.ingest(docs / "more")
+    assert "later.md" in found(kb, "parcels insured", Access("acme"))
+    assert "later.md" not in found(kb, "parcels insured")
+    assert kb.verify().complete
+
+
+def test_other_labels_are_read_into_every_document_and_embed_nothing(kb: RAG, docs: Path, tmp_path: Path) -> None:
+    kb.ingest(docs)
+    report = kb.ingest(docs, labels={"tenant": "acme"})
+    assert report.count("updated") == 3
+    assert sum(file.embedded for file in report.files) == 0
+    assert found(kb) == set()
+    kb.ingest(docs, labels={})
+    assert len(found(kb)) == 3
+    with RAG.open(tmp_path / "other", home=tmp_path / "home", environ={}) as other:
+        other.ingest(docs)
+        assert exported(other) == exported(kb)
+
+
+def test_a_dry_run_says_nothing_of_a_source(kb: RAG, docs: Path) -> None:
+    kb.ingest(docs)
+    report = kb.ingest(docs, labels={"tenant": "acme"}, dry_run=True)
+    assert report.count("updated") == 3
+    kb.ingest(docs)
+    assert len(found(kb)) == 3
+
+
+def exported(kb: RAG) -> str:
+    text = io.StringIO()
+    kb.export(text)
+    return text.getvalue()
