@@ -1,0 +1,122 @@
+"""Where a question mentions what documents are called."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import log
+
+from rag.retrieve.question_filters_names import LONGEST_KEY, Names, is_telling
+
+LARGEST_SHARE = 0.5
+"""A word in the names of more than this share of the documents names none of them."""
+_SHORTEST_START = 3  # letters of "JPM" for "jpmorgan"
+_WORD = re.compile(r"[^\W_]+")
+_POSSESSIVE = re.compile(r"['\u2019]s\b")
+_ENDING = re.compile(r"\.\w{2,5}\b")
+_ALSO_CALLED = (
+    (re.compile(r"\bannual (?:report|filing)s?\b", re.IGNORECASE), "10k"),
+    (re.compile(r"\bquarterly (?:report|filing)s?\b", re.IGNORECASE), "10q"),
+    (re.compile(r"\bcurrent reports?\b", re.IGNORECASE), "8k"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """question[start:end] is, joined, the `key` of `documents` (positions in `Names.identities`).
+
+    `as_name` says that the question writes it as a name is written; `kind` that it names a kind of document ("10-K").
+    """
+
+    key: str
+    start: int
+    end: int
+    documents: frozenset[int]
+    as_name: bool
+    kind: bool = False
+
+
+def mentions(question: str, names: Names) -> list[Mention]:
+    """What the question mentions, the longest run of words first taken, in order of place."""
+    words = [match for match in _WORD.finditer(question) if match[0] != "s" or not _is_possessive(question, match)]
+    found, at = [], 0
+    while at < len(words):
+        mention = next(_at(question, words, at, names), None)
+        if mention is None:
+            at += 1
+        else:
+            found.append(mention)
+            at += sum(mention.start <= word.start() < mention.end for word in words[at:])
+    most = LARGEST_SHARE * len(names.identities)
+    found.extend(
+        Mention(key, *match.span(), names.keys[key], as_name=True, kind=True)
+        for pattern, key in _ALSO_CALLED
+        if key in names.keys and (match := pattern.search(question))
+    )
+    return [mention for mention in found if mention.kind or len(mention.documents) <= most]
+
+
+def _at(question: str, words: list[re.Match[str]], at: int, names: Names) -> Iterator[Mention]:
+    """Mentions that begin with the word there, the longest first."""
+    for length in range(min(LONGEST_KEY, len(words) - at), 0, -1):
+        run = words[at : at + length]
+        start, end = run[0].start(), run[-1].end()
+        key = "".join(word[0] for word in run).lower()
+        if key in names.keys and is_telling(key):
+            yield Mention(key, start, end, names.keys[key], _written_as_name(question, run, key), _is_kind(key))
+    shortened = words[at][0]
+    if shortened.isupper() and shortened.isalpha() and len(shortened) >= _SHORTEST_START:
+        if (longer := _only_start(shortened.lower(), names)) is not None:
+            yield Mention(longer, *words[at].span(), names.keys[longer], as_name=False)
+
+
+def _is_possessive(question: str, word: re.Match[str]) -> bool:
+    return _POSSESSIVE.match(question, word.start() - 1) is not None
+
+
+def _is_kind(key: str) -> bool:
+    """ "10k", "8k", "v2": letters and digits."""
+    return not key.isalpha()
+
+
+def _written_as_name(question: str, run: list[re.Match[str]], key: str) -> bool:
+    """With the ending of a file, with a digit, or with a capital that does not only begin a sentence."""
+    start, end = run[0].start(), run[-1].end()
+    if _ENDING.match(question, end) or _is_kind(key):
+        return True
+    before = question[:start].rstrip()
+    begins = not before or before[-1] in ".!?:"
+    if begins and len(run) == 1:
+        return run[0][0].isupper() or (run[0][0][0].isupper() and _POSSESSIVE.match(question, end) is not None)
+    return any(word[0][0].isupper() for word in run)
+
+
+def _only_start(letters: str, names: Names) -> str | None:
+    """The one name that begins with these letters; `None` when there is none or several."""
+    at = bisect_left(names.sorted_keys, letters)
+    if at == len(names.sorted_keys) or not names.sorted_keys[at].startswith(letters):
+        return None
+    root = names.sorted_keys[at]
+    while at < len(names.sorted_keys) and names.sorted_keys[at].startswith(letters):
+        if not names.sorted_keys[at].startswith(root):
+            return None
+        at += 1
+    return root
+
+
+def coverage(mention: Mention, number: int, names: Names) -> float:
+    """How much of the best name of document `number` the mention covers, in [0, 1]; rare words count for more."""
+    return max((_covered(mention.key, name, names) for name in names.identities[number].names), default=0.0)
+
+
+def _covered(key: str, name: tuple[str, ...], names: Names) -> float:
+    weights = {word: _weight(word, names) for word in name if word.isalpha()}
+    total = sum(weights.values())
+    inside = "".join(name)
+    return sum(weight for word, weight in weights.items() if word in key and key in inside) / total if total else 0.0
+
+
+def _weight(word: str, names: Names) -> float:
+    return log(1 + len(names.identities) / len(names.keys[word])) if word in names.keys else 0.0

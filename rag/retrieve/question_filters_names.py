@@ -1,0 +1,199 @@
+"""What the documents of a knowledge base are called: in their names, folders, titles and short metadata."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, TypeVar
+
+from plumbline.database import storage_errors
+from plumbline.text.stopwords import STOPWORDS
+from rag.index import tables
+from rag.index.changes import Changes, UntilChanged
+from rag.retrieve.question_filters_periods import Period, periods
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+Key = TypeVar("Key", str, int)
+
+LONGEST_NAME = 8
+"""Words of what counts as a name; more are a sentence."""
+LONGEST_KEY = 4
+"""Words of a name that are looked up together."""
+_FOLDERS = 2  # the nearest, below the folder that was ingested
+_SHORTEST = 3
+_UNTELLING = frozenset(
+    [
+        "application",
+        "author_url",
+        "created",
+        "creator",
+        "creationdate",
+        "encoding",
+        "file",
+        "generator",
+        "modified",
+        "moddate",
+        "producer",
+        "url",
+        "version",
+        "tenant",
+        "groups",
+    ]
+)
+_WORD = re.compile(r"[^\W_]+(?:['\u2019](?=s\b))?")
+_HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_FUNCTION_WORDS = frozenset().union(*STOPWORDS.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What a document is called. `names` are what it may be called, each as its words in lower case, without periods;
+    `periods` are those that its name and title speak of. `payload` has what a filter on documents can read.
+    """
+
+    document_id: str
+    document: str
+    names: tuple[tuple[str, ...], ...]
+    periods: tuple[Period, ...]
+    payload: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """All identities, and their positions by what they are called and by the years they speak of.
+
+    A key of `keys` is a word, or a run of words joined (as "footlocker"); `sorted_keys` has them in order.
+    """
+
+    identities: tuple[Identity, ...]
+    keys: Mapping[str, frozenset[int]]
+    sorted_keys: tuple[str, ...]
+    years: Mapping[int, frozenset[int]]
+
+
+class DocumentNames:
+    """The names of the documents in the database behind `engine`, which lies at `path`; read again on changes.
+
+    `names` raises `StateError` when the database cannot be read.
+    """
+
+    def __init__(self, engine: Engine, path: Path, changes: Changes) -> None:
+        self._engine = engine
+        self._path = path
+        self._seen: dict[str, tuple[tuple[object, ...], Identity]] = {}
+        self._kept = UntilChanged(changes, self._read)
+
+    def names(self) -> Names:
+        """The names as of now."""
+        return self._kept.get()
+
+    def _read(self) -> Names:
+        from sqlalchemy import select
+
+        documents, files = tables.documents(), tables.files().c
+        d = documents.c
+        query = select(d.id, d.name, d.source, d.media_type, d.language, d.created, d.metadata, files.root)
+        query = query.select_from(documents).outerjoin(tables.files(), files.source == d.file)
+        with storage_errors(self._path), self._engine.connect() as connection:
+            rows = [tuple(row) for row in connection.execute(query)]
+        seen = self._seen  # most documents are as they were
+        self._seen = {
+            row[0]: seen[row[0]] if row[0] in seen and seen[row[0]][0] == row else (row, _identity(*row))
+            for row in rows
+        }
+        return index_of([identity for _, identity in self._seen.values()])
+
+
+def index_of(identities: Iterable[Identity]) -> Names:
+    """Identities with their keys."""
+    found = tuple(identities)
+    keys: defaultdict[str, set[int]] = defaultdict(set)
+    years: defaultdict[int, set[int]] = defaultdict(set)
+    for number, each in enumerate(found):
+        for period in each.periods:
+            years[period.year].add(number)
+        for key in (key for name in each.names for key in keys_of(name)):
+            keys[key].add(number)
+    return Names(found, _frozen(keys), tuple(sorted(keys)), _frozen(years))
+
+
+def _frozen(sets: Mapping[Key, set[int]]) -> dict[Key, frozenset[int]]:
+    return {key: frozenset(numbers) for key, numbers in sets.items()}
+
+
+def keys_of(words: Sequence[str]) -> Iterator[str]:
+    """The words that can tell, and runs of them, joined; none begins or ends with a function word."""
+    edges = [place for place, word in enumerate(words) if word not in _FUNCTION_WORDS]
+    for start in edges:
+        for last in edges:
+            key = "".join(words[start : last + 1])
+            if start <= last < start + LONGEST_KEY and is_telling(key):
+                yield key
+
+
+def is_telling(key: str) -> bool:
+    """Whether a key can tell documents apart at all: no function word, no bare number, not a letter or two."""
+    if key.isdigit() or key in _FUNCTION_WORDS:
+        return False
+    return len(key) >= _SHORTEST or (key.isalnum() and not key.isalpha() and len(key) > 1) or not key.isascii()
+
+
+def words_of(text: str) -> tuple[str, ...]:
+    """The words of a name in lower case: "RefundPolicy_v2" gives refund, policy, v2."""
+    return tuple(word.lower() for part in _WORD.findall(text) for word in _HUMP.split(part))
+
+
+def identity(
+    document_id: str, document: str, texts: Iterable[str] = (), payload: Mapping[str, object] | None = None
+) -> Identity:
+    """The identity of a document that is called `document`, and by these other texts."""
+    named = (PurePath(document).stem, *texts)
+    found = tuple(period for text in named for period in periods(text))
+    names = dict.fromkeys(words_of(_without_periods(text)) for text in named)
+    return Identity(
+        document_id, document, tuple(name for name in names if 0 < len(name) <= LONGEST_NAME), found, payload or {}
+    )
+
+
+def _without_periods(text: str) -> str:
+    for period in reversed(periods(text)):
+        text = f"{text[: period.start]} {text[period.end :]}"
+    return text
+
+
+def _identity(
+    document_id: str,
+    name: str,
+    source: str,
+    media_type: str,
+    language: str | None,
+    created: str | None,
+    metadata: str,
+    root: str | None,
+) -> Identity:
+    own = json.loads(metadata)
+    telling = [value for key, value in own.items() if isinstance(value, str) and key.lower() not in _UNTELLING]
+    folders = _folders(source, root)
+    payload = {
+        **own,
+        "source_document": name,
+        "source": source,
+        "document_id": document_id,
+        "media_type": media_type,
+        "language": language,
+        "date_created": created or (str(own["modified"])[:10] if own.get("modified") else None),
+    }
+    return identity(document_id, name, [*telling, *folders], payload)
+
+
+def _folders(source: str, root: str | None) -> list[str]:
+    """The nearest folders in which a file lies, below the folder that was ingested."""
+    if not root or not source.startswith(root):
+        return []
+    return list(PurePath(source[len(root) :].lstrip("/\\")).parts[:-1][-_FOLDERS:])
