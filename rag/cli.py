@@ -6,12 +6,30 @@ Everything heavy is imported when a command runs.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from plumbline.errors import InputError
-from rag.options import KB_DEFAULT, AsJson, Config, HomeFolder, KnowledgeBase, Model, Set, console, opened
+from rag.options import (
+    KB_DEFAULT,
+    AsJson,
+    Config,
+    Group,
+    HomeFolder,
+    KnowledgeBase,
+    Model,
+    Set,
+    Tenant,
+    Where,
+    access,
+    console,
+    opened,
+)
+
+if TYPE_CHECKING:
+    from rag.knowledge import RAG
+    from rag.retrieve.search import Retrieval
 
 
 def register(app: typer.Typer) -> None:
@@ -44,6 +62,9 @@ def ask(
         Path | None, typer.Option("--docs", help="Ingest this file or folder first (only what changed).")
     ] = None,
     kb: KnowledgeBase = KB_DEFAULT,
+    where: Where = None,
+    tenant: Tenant = None,
+    group: Group = None,
     model: Model = None,
     config: Config = None,
     home: HomeFolder = None,
@@ -57,7 +78,7 @@ def ask(
         base.require_model()
         if docs is not None:
             ingest_quietly(base, docs)
-        answer = base.ask(question)
+        answer = base.ask(question, condition=where, access=access(tenant, group))
     if as_json:
         from rag.output import AskOutput
 
@@ -73,23 +94,47 @@ def search(
     top_k: Annotated[
         int | None, typer.Option("--top-k", help="How many chunks (default: the configured number).")
     ] = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Show how each was found: ranks, scores, filters, matched words.")
+    ] = False,
     kb: KnowledgeBase = KB_DEFAULT,
+    where: Where = None,
+    tenant: Tenant = None,
+    group: Group = None,
     config: Config = None,
     home: HomeFolder = None,
     settings: Set = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the chunks that match best."""
+    """List the chunks that match best; "words in quotes" must stand so, polic* is every word that begins so."""
     with opened(kb, config, home, settings) as base:
-        found = base.search(query, top_k=top_k)
+        found = base.explain(query, top_k=top_k, condition=where, access=access(tenant, group))
+        if explain:
+            _explain(base, found, as_json=as_json)
+            return
     if as_json:
         from rag.output import search_json
 
-        typer.echo(search_json(found))
+        typer.echo(search_json(found.hits))
         return
     from rag import show
 
-    show.hits(console(), found)
+    show.hits(console(), found.hits)
+
+
+def _explain(base: RAG, found: Retrieval, *, as_json: bool) -> None:
+    from plumbline.aio import run_here
+    from rag.retrieve.explain import explained
+
+    hits = run_here(explained(found, base.parts.store))
+    if as_json:
+        from rag.retrieve.output import ExplainOutput
+
+        typer.echo(ExplainOutput.of(found, hits).model_dump_json(indent=2))
+        return
+    from rag.retrieve.show import explanation
+
+    explanation(console(), found, hits)
 
 
 def status(

@@ -241,12 +241,15 @@ class RAG(Keeping, Lifetime):
         syntax: bool = False,
     ) -> tuple[Query, str | None]:
         """The query that the arguments of a call make up, and its tenant; raises `InputError`."""
+        from rag.index.lexical.query import Typed, parse
         from rag.retrieve.access import access
         from rag.retrieve.search import Query
 
         parts = self.parts
         who = access(who, tenant)
-        query = Query(_checked(text, parts), tuple(history), parts.condition(condition), who)
+        text = _checked(text, parts)
+        typed = parse(text) if syntax else Typed(text)
+        query = Query(typed.text, tuple(history), parts.condition(condition), who, typed.phrases, typed.prefixes)
         return query, who.tenant
 
     def document(self, document_id: str) -> Document | None:

@@ -13,6 +13,7 @@ from plumbline.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
     from rag.knowledge import RAG
+    from rag.retrieve.access import Access
 
 KnowledgeBase = Annotated[Path, typer.Option("--kb", envvar="PLUMBLINE_KB", help="Folder of the knowledge base.")]
 Config = Annotated[
@@ -27,6 +28,14 @@ HomeFolder = Annotated[
 ]
 Set = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one setting, e.g. retrieval.top_k=20.")
+]
+Where = Annotated[
+    str | None,
+    typer.Option("--where", metavar="FILTER", help="Search only there, e.g. \"date >= 2023 and type = 'text/html'\"."),
+]
+Tenant = Annotated[str | None, typer.Option("--tenant", help="See what this tenant sees (default: everything).")]
+Group = Annotated[
+    list[str] | None, typer.Option("--group", help="See what this group sees; can be repeated (default: everything).")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON (see docs/json.md).")]
 
@@ -53,6 +62,13 @@ def opened(
         )
     with RAG.open(kb, config=config, home=home, model=model, settings=parse_settings(settings or [])) as base:
         yield base
+
+
+def access(tenant: str | None, groups: list[str] | None) -> Access:
+    """Who asks on the command line: whoever has the folder sees everything, unless they say whose eyes to use."""
+    from rag.retrieve.access import EVERYTHING, Access
+
+    return Access(tenant, tuple(groups or ())) if tenant is not None or groups else EVERYTHING
 
 
 def parse_settings(pairs: list[str], option: str = "--set") -> dict[str, Any]:

@@ -67,6 +67,11 @@ class Retrieval:
     fusion: str
     rerank: RerankReport | None = None
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """In words what was done, and what could not be done."""
+        return self.plan.notes if self.rerank is None else (*self.plan.notes, *self.rerank.notes)
+
 
 @dataclass(frozen=True, slots=True)
 class Retriever:
