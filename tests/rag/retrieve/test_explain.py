@@ -30,7 +30,7 @@ def shown(kb: RAG, query: str, **options: object) -> str:
     out = io.StringIO()
     found = kb.explain(query, access=EVERYTHING, **options)  # type: ignore[arg-type]  # options of the test
     hits = kb._loop.run(explained(found, kb.parts.store))
-    explanation(Console(file=out, width=100, force_terminal=True), found, hits)
+    explanation(Console(file=out, width=400, force_terminal=True), found, hits)
     return " ".join(out.getvalue().split())
 
 
