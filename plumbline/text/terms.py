@@ -77,6 +77,11 @@ def terms(text: str, language: str = "en") -> list[str]:
     return found
 
 
+def folded(text: str) -> str:
+    """Text as terms are written before they are stemmed: case folded, without accents and surrounding space."""
+    return _plain(unicodedata.normalize("NFKC", text).strip().casefold())
+
+
 def _pairs(run: str) -> list[str]:
     return [run[i : i + 2] for i in range(len(run) - 1)] or [run]
 

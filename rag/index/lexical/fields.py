@@ -1,0 +1,105 @@
+"""What the lexical side reads of points and of searches: terms, weighted over the fields of a point.
+
+Frequencies add up over the fields before they saturate: BM25F in its simple form (Robertson, Zaragoza & Taylor, "Simple
+BM25 Extension to Multiple Weighted Fields", CIKM 2004).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from plumbline.text.language import detect_language, language_code
+from plumbline.text.terms import folded, terms
+from rag.index.lexical.query import LexicalQuery, Phrase, Prefix
+from rag.index.settings import LexicalSettings
+from rag.index.store import Point, Search
+
+UNIT = 16
+"""Weighted frequencies are whole numbers of sixteenths, so that they add up exactly in any order."""
+_MOST = 2**16 - 1
+
+
+@dataclass(frozen=True)
+class FieldReader:
+    """Reads points and searches as `settings` say. Weights are rounded to sixteenths."""
+
+    settings: LexicalSettings
+
+    def read(self, text: str, language: str | None = None) -> list[str]:
+        """The terms of a text, in order; in the language of the settings where none is given."""
+        return terms(text, language or self.settings.language)
+
+    def language(self, point: Point) -> str:
+        """The ISO 639-1 code of the language that a point is read in."""
+        return language_code(point.language) or self._default
+
+    def weighted(self, point: Point) -> dict[str, float]:
+        """Each term of the point with its frequency, weighted over the fields; a field of weight 0 is not read."""
+        language = self.language(point)
+        sixteenths: Counter[str] = Counter()
+        for weight, text in zip(self._weights, (point.text, point.heading, point.title), strict=True):
+            if weight and text:
+                counts = Counter(terms(text, language))
+                for term, count in counts.items():
+                    sixteenths[term] += weight * count
+        return {term: min(count, _MOST) / UNIT for term, count in sixteenths.items()}
+
+    def fields(self, point: Point) -> list[list[str]]:
+        """The terms of each field that is searched, in order."""
+        language = self.language(point)
+        fields = zip(self._weights, (point.text, point.heading, point.title), strict=True)
+        return [terms(text, language) for weight, text in fields if weight and text]
+
+    def query(self, search: Search, present: Collection[str] = ()) -> LexicalQuery:
+        """What a search asks of an index that holds texts in the languages `present`.
+
+        A question is read in its own language when that shows and is present, otherwise in each that is; a word of
+        which two languages make one term counts once. Phrases and prefixes, which name what is written, are read in
+        each language.
+        """
+        languages = sorted(present) or [self._default]
+        own = self._own(search, languages)
+        words = _together([terms(search.text or "", language) for language in own])
+        readings = [[terms(phrase, language) for language in languages] for phrase in search.phrases]
+        for reading in readings:
+            words.update(_together(reading))
+        return LexicalQuery(
+            tuple(words.elements()),
+            tuple(filter(None, map(Phrase.of, readings))),
+            tuple(
+                Prefix(start, self._forms(prefix, languages)) for prefix in search.prefixes if (start := folded(prefix))
+            ),
+        )
+
+    def _own(self, search: Search, languages: Sequence[str]) -> Sequence[str]:
+        """The languages in which the text of a search is read."""
+        own = detect_language(search.text or "") if len(languages) > 1 else None
+        return [own] if own is not None and own in languages else languages
+
+    def _forms(self, prefix: str, languages: Sequence[str]) -> tuple[str, ...]:
+        """The terms of a prefix that is one word."""
+        read = [terms(prefix, language) for language in languages]
+        return tuple(dict.fromkeys(each[0] for each in read if len(each) == 1))
+
+    @cached_property
+    def _default(self) -> str:
+        return language_code(self.settings.language) or self.settings.language
+
+    @cached_property
+    def _weights(self) -> tuple[int, int, int]:
+        """Of the text, the heading and the title, in sixteenths."""
+        heading, title = (
+            max(1, round(UNIT * w)) if w else 0 for w in (self.settings.heading_weight, self.settings.title_weight)
+        )
+        return UNIT, heading, title
+
+
+def _together(readings: Sequence[Sequence[str]]) -> Counter[str]:
+    """Each term as often as the reading holds it that holds it most."""
+    together: Counter[str] = Counter()
+    for reading in readings:
+        together |= Counter(reading)
+    return together

@@ -1,0 +1,101 @@
+"""BM25 for postings: what each adds to a score. This module imports numpy.
+
+Scores are the Robertson and Spärck Jones family: Robertson & Zaragoza, "The Probabilistic Relevance Framework: BM25 and
+Beyond", 2009. Shares are computed once per term and change of the index, so that a query only adds them up (the idea of
+BM25S, Lù 2024).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from plumbline.errors import InputError
+from rag.index.lexical.fields import UNIT
+
+Idf = Literal["lucene", "okapi"]
+Floats = npt.NDArray[np.float64]
+
+EPSILON = 0.25  # rank_bm25's default
+COMMON = 16
+"""A term in more than one of so many chunks is common: it may be looked up for some chunks instead of added."""
+_LEVELS = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Formula:
+    """How postings are scored. Raises `InputError` for settings that BM25 does not have.
+
+    `idf="lucene"` is log(1 + (N - df + .5) / (df + .5)), positive for every term. `idf="okapi"` is
+    log((N - df + .5) / (df + .5)) with negative values raised to a quarter of the mean, as `rank_bm25.BM25Okapi`
+    computes it; it is there as the reference, and keeps shares in double precision.
+    """
+
+    k1: float = 1.2
+    b: float = 0.75
+    idf: Idf = "lucene"
+
+    def __post_init__(self) -> None:
+        if not self.k1 >= 0 or not 0 <= self.b <= 1:
+            raise InputError(f"BM25 needs k1 >= 0 and 0 <= b <= 1; k1={self.k1}, b={self.b} were given.")
+
+    def weights(self, held: npt.NDArray[np.int64], count: int) -> Floats:
+        """The idf of terms that `held` of `count` chunks hold, before "okapi" raises negative ones."""
+        odds = (count - held + 0.5) / (held + 0.5)
+        return np.asarray(np.log1p(odds) if self.idf == "lucene" else np.log(odds), np.float64)
+
+    def damping(self, lengths: npt.NDArray[np.int32], count: int) -> Floats:
+        """For each chunk the frequency, in words, at which a term reaches half of its weight; `lengths` in units."""
+        mean = int(lengths.sum(dtype=np.int64)) / max(count, 1)
+        return self.k1 * (1 - self.b + self.b * lengths / max(mean, 1e-9))
+
+    def shares(self, frequencies: npt.NDArray[np.uint16], damping: Floats, weight: float) -> npt.NDArray[np.floating]:
+        """What postings of a term of this weight add to the score; `damping` is that of each posting's chunk."""
+        words = frequencies / UNIT
+        shares = weight * words * (self.k1 + 1) / (words + damping)
+        return shares.astype(np.float32) if self.idf == "lucene" else shares
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A term ready to be added up: the positions that hold it, ascending, and each one's share of the score.
+
+    `size` is how many positions the index has.
+    """
+
+    chunks: npt.NDArray[np.int32]
+    shares: npt.NDArray[np.floating]
+    size: int
+
+    @cached_property
+    def most(self) -> float:
+        """The largest share."""
+        return float(self.shares.max()) if len(self.shares) else 0.0
+
+    @cached_property
+    def bytes(self) -> int:
+        """How much memory it takes, about."""
+        levels = self.size if len(self.chunks) * COMMON > self.size else 0
+        return self.shares.nbytes + levels + (self.chunks.nbytes if self.chunks.flags.owndata else 0)
+
+    @cached_property
+    def levels(self) -> npt.NDArray[np.uint8]:
+        """For every position of the index its share in steps of `step`, rounded up; 0 only where the term is not."""
+        found = np.zeros(self.size, np.uint8)
+        found[self.chunks] = np.minimum(np.ceil(self.shares / self.step), _LEVELS)
+        return found
+
+    @property
+    def step(self) -> float:
+        """The share that is one level; rounded up, so that no level is too low."""
+        return self.most / _LEVELS * (1 + 1e-6)
+
+    def at(self, positions: npt.NDArray[np.int32]) -> npt.NDArray[np.floating]:
+        """The shares of positions, ascending; 0 where the term is not."""
+        places = self.chunks.searchsorted(positions)
+        here = self.chunks.take(places, mode="clip") == positions
+        return np.asarray(self.shares.take(places, mode="clip") * here)

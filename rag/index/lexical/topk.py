@@ -1,0 +1,161 @@
+"""The k best of a sum of postings, exactly, without adding up all of them. This module imports numpy.
+
+Small indexes are added up whole. In large ones rare terms are added first; as soon as the common terms that are left
+cannot lift an untouched chunk into the k best any more (MaxScore: Turtle & Flood 1995), they are looked up for the
+chunks that are touched only, first in bytes that bound their shares, and what may still be among the k best is scored
+again from the postings themselves. Sums of a few single-precision shares are exact in double precision, so the result
+does not depend on the order of adding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import accumulate
+
+import numpy as np
+import numpy.typing as npt
+
+from rag.index.lexical.scoring import COMMON, Floats, Prepared
+
+Ints = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
+Weighted = tuple[Prepared, int]
+"""A term, and how often the query asks for it."""
+
+WHOLE = 20_000
+"""Up to so many positions adding everything up is fastest."""
+SELECTIVE = 256
+"""A mask that lets one of so many positions through, or fewer, is looked up position by position."""
+_ROUNDED = 1 - 1e-6  # bounds are added up in single precision, or in another order
+_NONE = (np.zeros(0, np.int64), np.zeros(0))
+
+
+@dataclass(slots=True, eq=False)
+class Sums:
+    """Adds up over `size` positions; arrays are used again, each by one search at a time."""
+
+    size: int
+    _free: list[Floats] = field(default_factory=list)
+
+    def best(self, terms: Sequence[Weighted], k: int, mask: Mask | None = None) -> tuple[Ints, Floats]:
+        """Positions and scores of the `k` highest above 0, best first, equal ones by position.
+
+        Shares must not be negative where the index is larger than `WHOLE`.
+        """
+        terms = [each for each in terms if len(each[0].chunks)]
+        if k < 1 or not terms:
+            return _NONE
+        if mask is not None and (allowed := int(np.count_nonzero(mask))) * SELECTIVE <= self.size:
+            positions = np.flatnonzero(mask)
+            return _top(*_positive(positions, looked_up(terms, positions)), k) if allowed else _NONE
+        if self.size <= WHOLE or any(each.shares.dtype != np.float32 for each, _ in terms):
+            scores = added(terms, self.size)
+            found = np.flatnonzero(scores > 0 if mask is None else (scores > 0) & mask)
+            return _top(found, scores[found], k)
+        return self._best(sorted(terms, key=lambda each: -each[0].most * each[1]), k, mask)
+
+    def _best(self, terms: Sequence[Weighted], k: int, mask: Mask | None) -> tuple[Ints, Floats]:
+        """The same for a large index; terms come with the largest shares first."""
+        sums = self._free.pop() if self._free else np.zeros(self.size)
+        touched, left, floor = self._add(sums, terms, k, mask)
+        reach = sum(term.most * times for term, times in left)
+        positions = self._above(sums, touched, (floor - reach) * _ROUNDED)
+        scores = sums[positions]
+        self._clear(sums, touched)
+        if left:
+            steps = [(term.levels, np.float32(term.step * times)) for term, times in left]
+            bounds = scores + sum(levels[positions] * step for levels, step in steps)
+            floor = max(floor, _kth(bounds, k) - float(sum(step for _, step in steps)))
+            keep = bounds >= floor * _ROUNDED
+            positions = positions[keep]
+            scores = scores[keep] + looked_up(left, positions)
+        return _top(positions, scores, k)
+
+    def _add(
+        self, sums: Floats, terms: Sequence[Weighted], k: int, mask: Mask | None
+    ) -> tuple[list[Ints], Sequence[Weighted], float]:
+        """Add terms until the rest, if all are common, cannot bring in another position.
+
+        Returns the positions of each term that was added, the terms that were not, and a score that `k` positions have.
+        """
+        reach = [*accumulate((term.most * times for term, times in reversed(terms)), initial=0.0)][::-1]
+        common = next((at for at in range(len(terms), 0, -1) if not self._common(terms[at - 1][0])), 0)
+        touched: list[Ints] = []
+        floor = 0.0
+        for number, (term, times) in enumerate(terms):
+            if number >= common and reach[number] < floor * _ROUNDED:
+                return touched, terms[number:], floor
+            at = term.chunks.astype(np.int64)  # what numpy indexes with: converting first is twice as fast
+            shares = term.shares if times == 1 else times * term.shares.astype(np.float64)
+            if mask is not None:
+                keep = mask[at]
+                at, shares = at[keep], shares[keep]
+            now = sums[at]
+            now += shares
+            sums[at] = now
+            touched.append(at)
+            if number + 1 >= common:  # otherwise nothing depends on the floor yet
+                few = min((each for each in touched if len(each) >= k), key=len, default=at)
+                for values in (now, sums[few]):
+                    floor = max(floor, _kth(values[values > floor] if floor else values, k))
+        return touched, (), floor
+
+    def _common(self, term: Prepared) -> bool:
+        return len(term.chunks) * COMMON > self.size
+
+    def _above(self, sums: Floats, touched: Sequence[Ints], least: float) -> Ints:
+        """The touched positions whose sums are not below `least`, ascending."""
+        if sum(map(len, touched)) * 8 > self.size:
+            return np.flatnonzero(sums >= least if least > 0 else sums)
+        found = np.concatenate(touched)
+        found = found[sums[found] >= least]
+        found.sort()
+        first = np.ones(len(found), np.bool_)
+        np.not_equal(found[1:], found[:-1], out=first[1:])
+        return found[first]
+
+    def _clear(self, sums: Floats, touched: Sequence[Ints]) -> None:
+        if sum(map(len, touched)) * 4 > self.size:
+            sums.fill(0)
+        else:
+            for at in touched:
+                sums[at] = 0
+        self._free.append(sums)
+
+
+def looked_up(terms: Sequence[Weighted], positions: Ints) -> Floats:
+    """The scores of some positions, ascending."""
+    narrow = positions.astype(np.int32)
+    scores = np.zeros(len(positions))
+    for term, times in terms:
+        shares = term.at(narrow)
+        scores += shares if times == 1 else times * shares.astype(np.float64)
+    return scores
+
+
+def added(terms: Sequence[Weighted], size: int) -> Floats:
+    """The score of every position."""
+    if not terms:
+        return np.zeros(size)
+    chunks = np.concatenate([term.chunks for term, _ in terms])
+    shares = np.concatenate([t.shares if times == 1 else times * t.shares.astype(np.float64) for t, times in terms])
+    return np.asarray(np.bincount(chunks, shares, size), np.float64)
+
+
+def _positive(positions: Ints, scores: Floats) -> tuple[Ints, Floats]:
+    found = scores > 0
+    return positions[found], scores[found]
+
+
+def _top(positions: Ints, scores: Floats, k: int) -> tuple[Ints, Floats]:
+    if k < len(scores):
+        keep = scores >= _kth(scores, k)  # ties with the k-th stay, so that the order below decides
+        positions, scores = positions[keep], scores[keep]
+    order = np.argsort(-scores, kind="stable")[:k]
+    return positions[order], scores[order]
+
+
+def _kth(values: npt.NDArray[np.floating], k: int) -> float:
+    """The k-th largest, 0 where there are fewer."""
+    return float(np.partition(values, len(values) - k)[len(values) - k]) if len(values) >= k else 0.0
