@@ -1,7 +1,8 @@
 """The parts of a lexical index together: what was read from a file, and what was added since.
 
-This module imports numpy. A part never changes. Small ones are merged when the index is searched, each with its like, so that there are few and
-a posting is copied a few times in its life; the first, where it is mapped from a file, never is.
+This module imports numpy. A part never changes. Small ones are merged when the index is searched, each with its like,
+so that there are few and a posting is copied a few times in its life; the first, where it is mapped from a file, never
+is.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ def holding(
     positions: npt.NDArray[np.int64],
     scores: npt.NDArray[np.float64],
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
-    """The first `k` of a ranking in which each phrase stands in one field; texts are read best first, some at a time."""
+    """The first `k` of a ranking in which each phrase stands in one field; texts are read as needed, best first."""
     kept: list[int] = []
     start, some = 0, max(k, _FIRST_LOOK)
     while len(kept) < k and start < len(positions):

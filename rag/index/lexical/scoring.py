@@ -51,7 +51,7 @@ class Formula:
     def damping(self, lengths: npt.NDArray[np.int32], count: int) -> Floats:
         """For each chunk the frequency, in words, at which a term reaches half of its weight; `lengths` in units."""
         mean = int(lengths.sum(dtype=np.int64)) / max(count, 1)
-        return self.k1 * (1 - self.b + self.b * lengths / max(mean, 1e-9))
+        return np.asarray(self.k1 * (1 - self.b + self.b * lengths / max(mean, 1e-9)), np.float64)
 
     def shares(self, frequencies: npt.NDArray[np.uint16], damping: Floats, weight: float) -> npt.NDArray[np.floating]:
         """What postings of a term of this weight add to the score; `damping` is that of each posting's chunk."""
