@@ -14,6 +14,10 @@
         ├── EncryptedFileError     a password is needed
         └── DamagedFileError       truncated, or not what its name says
 
+    StateError                     something stored cannot be read or written (`plumbline.errors`)
+    └── StoreError                 the server of a store refuses, or answers what it should not
+        └── StoreUnavailableError  it does not answer, or has too much to do; another try may help
+
 The loader raises a `LoadError` for one file; ingestion reports it and goes on with the others.
 """
 
@@ -21,7 +25,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from plumbline.errors import PlumblineError
+from plumbline.errors import PlumblineError, StateError
 
 
 class RagError(PlumblineError):
@@ -95,3 +99,19 @@ class EncryptedFileError(LoadError):
 
 class DamagedFileError(LoadError):
     """Raised for a file that is cut short or is not what its name says."""
+
+
+class StoreError(StateError):
+    """Raised when the server of a store refuses a call, or answers what it should not."""
+
+
+class StoreUnavailableError(StoreError):
+    """Raised when the server of a store does not answer, or has too much to do, also at the last try.
+
+    `retry_after` is in seconds, where the server said it. What was being written may be there in part: the same call
+    made again completes it.
+    """
+
+    def __init__(self, message: str, *, hint: str | None = None, retry_after: float | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after = retry_after
