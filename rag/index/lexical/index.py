@@ -125,6 +125,10 @@ class LexicalIndex:
         """For each position its terms and their frequencies. Costs time in the size of the index: ask for many."""
         return self._parts.of(positions, self._alive)
 
+    def positions(self) -> Ints:
+        """The positions of the chunks that can be found, ascending."""
+        return np.flatnonzero(self._alive)
+
     def _asked(self, query: LexicalQuery) -> list[Weighted]:
         words = [(self._prepared.word(term), times) for term, times in Counter(query.words).items()]
         return words + [(self._prepared.prefix(prefix), 1) for prefix in query.prefixes]

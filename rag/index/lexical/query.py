@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-_QUOTED = re.compile(r"(?<!\w)[\"“„«]([^\"“”„«»]*)[\"”“»](?!\w)")
-_PREFIX = re.compile(r"(?<![\w*])(\w[\w'’-]*)\*(?![\w*])")
+_QUOTED = re.compile(r"(?<!\w)[\"“„«](?=[^\"“”„«»]*\w)([^\"“”„«»]*)[\"”“»](?!\w)")
+_PREFIX = re.compile(r"(?<![\w*])(\w+)\*(?![\w*])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +57,22 @@ class Typed:
 
 
 def parse(typed: str) -> Typed:
-    """Read `"refund window" polic*`: what stands in quotes is a phrase, a word with a star behind it a prefix.
+    """Read `"refund window" polic*`: what stands in quotes is a phrase, letters with a star behind them are a prefix.
 
     Both stay in the text, without quotes and stars. A quote without its other half, a star that stands alone or in a
     word, and quotes around nothing are ordinary text.
     """
-    phrases = [match[1].strip() for match in _QUOTED.finditer(typed)]
-    bare = _QUOTED.sub(lambda match: " " * len(match[0]) if match[1].strip() else match[0], typed)
-    prefixes = [match[1] for match in _PREFIX.finditer(bare)]
-    text = _QUOTED.sub(lambda match: match[1] if match[1].strip() else match[0], typed)
-    return Typed(_PREFIX.sub(r"\1", text), tuple(filter(None, phrases)), tuple(prefixes))
+    text: list[str] = []
+    phrases: list[str] = []
+    prefixes: list[str] = []
+    for number, piece in enumerate(_QUOTED.split(typed)):
+        if number % 2:  # split() returns what the group matched at the odd places
+            phrases.append(piece.strip())
+            text.append(piece)
+        else:
+            prefixes.extend(_PREFIX.findall(piece))
+            text.append(_PREFIX.sub(r"\1", piece))
+    return Typed("".join(text), tuple(phrases), tuple(prefixes))
 
 
 def _follows(phrase: Sequence[str], field: Sequence[str]) -> bool:
