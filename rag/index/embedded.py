@@ -1,36 +1,43 @@
 """The embedded store: points in SQLite, searched through an index in memory that is derived from them.
 
-Several processes may read while one writes: before every search a reader looks at two counters and takes over what is
-new, so a write is visible to the next search. `compact` leaves the index as a file for the next process to start from.
+Several processes may read while one writes: before every search a reader asks whether the database has changed, and
+takes over what is new, so a write is visible to the next search. `compact` leaves the index as a file that processes
+map into memory and share. Few points are compared one by one; how more are, see `rag.index.segment.Tuning`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import threading
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from plumbline.database import copy_database, storage_errors
-from plumbline.errors import InputError, StorageError
-from plumbline.text.terms import terms
+from plumbline.errors import StorageError
+from rag.index.checks import check_points, check_search
 from rag.index.files import IndexFiles
 from rag.index.filters import Filter
-from rag.index.points import PointTable, counters, id_at, removed_after
+from rag.index.gate import Gate
+from rag.index.lexical.fields import FieldReader
+from rag.index.point_reader import PointReader
+from rag.index.points import PointTable
+from rag.index.settings import LexicalSettings
 from rag.index.store import Found, Point, Search
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Engine
+    from sqlalchemy import Engine
 
-    from rag.index.memory import MemoryIndex, Row
-    from rag.index.store import Vector
+    from rag.index.segment import Tuning
+    from rag.index.sync import Sync
 
-DEAD_SHARE_TO_REBUILD = 0.2
-MOST_FREQUENT = 2**16 - 1
 LEFT_TO_READERS = 500
 """So few new points are not worth a new file: whoever opens the index next takes them over in a moment."""
+
+LONG = 100_000
+"""A search of more points takes milliseconds: it leaves the event loop to others meanwhile."""
+
+Value = TypeVar("Value")
 
 
 class EmbeddedStore:
@@ -40,23 +47,37 @@ class EmbeddedStore:
     """
 
     name = "embedded"
-    lexical_scorer = "bm25 (Lucene idf)"
+    lexical_scorer = "bm25f (Lucene idf)"
 
-    def __init__(self, engine: Engine, path: Path, *, dim: int, generation: int = 1, language: str = "en") -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        path: Path,
+        *,
+        dim: int,
+        generation: int = 1,
+        lexical: LexicalSettings | None = None,
+        tuning: Tuning | None = None,
+    ) -> None:
         self._engine = engine
         self._path = path
-        self._points = PointTable(engine, path, generation)
-        self._files = IndexFiles(path.parent / "index", generation)
         self._dim = dim
-        self._language = language
-        self._lock = threading.RLock()
-        self._index: MemoryIndex | None = None
-        self.rebuilt = False
+        self._points = PointTable(engine, path, generation)
+        self._reader = PointReader(path, generation)
+        self._files = IndexFiles(path.parent / "index", generation)
+        self._reading = FieldReader(lexical or LexicalSettings())
+        self._tuning = tuning
+        self._gate = Gate()
+        self._sync: Sync | None = None
+
+    @property
+    def rebuilt(self) -> bool:
+        """Whether the index had to be made from the points because it did not fit them."""
+        return self._sync is not None and self._sync.rebuilt
 
     async def upsert(self, points: Sequence[Point]) -> None:
         """Add or replace points, in one transaction."""
-        for point in points:
-            _check(point.vector, self._dim, f"point {point.id}")
+        check_points(points, self._dim)
         if points:
             await asyncio.to_thread(self._points.put, points)
 
@@ -66,37 +87,30 @@ class EmbeddedStore:
             await asyncio.to_thread(self._points.delete, ids)
 
     async def search(self, search: Search) -> Found:
-        """Search as of now, exactly on both sides."""
-        if search.k < 1:
-            raise InputError(f"k must be at least 1, not {search.k}.")
-        if search.vector is not None:
-            _check(search.vector, self._dim, "the query")
-        with self._lock:
-            index = self._current()
-            dense = [] if search.vector is None else index.dense(search.vector, search.k, search.filter)
-            lexical = []
-            if search.text is not None:
-                lexical = index.lexical_search(self.terms(search.text), search.k, search.filter)
-        return Found(dense, lexical)
+        """Search as of now; exactly on the lexical side, and on the dense one when asked or when there are few."""
+        check_search(search, self._dim)
+        if self._is_short():
+            return self._search(search)
+        return await asyncio.to_thread(self._search, search)
 
     async def get(self, ids: Sequence[str]) -> list[Point]:
         """The points with these ids that exist, in the order of `ids`."""
-        return await asyncio.to_thread(self._points.get, ids)
+        return await self._read(lambda: self._reader.get(ids))
 
     async def ids(self) -> list[str]:
         """Every id, sorted."""
-        return await asyncio.to_thread(self._points.ids)
+        return await self._read(self._reader.ids)
 
     def terms(self, text: str, language: str | None = None) -> list[str]:
         """What the lexical side reads of a text, in order."""
-        return terms(text, language or self._language)
+        return self._reading.read(text, language)
 
     def lexical_terms(self, point: Point) -> dict[str, float]:
         """What the lexical side holds of a point."""
-        return {term: float(min(count, MOST_FREQUENT)) for term, count in Counter(self._read(point)).items()}
+        return self._reading.weighted(point)
 
     async def postings(self, ids: Sequence[str]) -> list[dict[str, float]]:
-        """For each of these points that exists, in their order: its terms and how often each occurs, as indexed."""
+        """For each of these points that exists, in their order: its terms and their frequencies, as indexed."""
         return await asyncio.to_thread(self._postings, ids)
 
     async def clear(self) -> None:
@@ -105,11 +119,10 @@ class EmbeddedStore:
 
     async def count(self, condition: Filter | None = None) -> int:
         """How many points there are, or match."""
-        with self._lock:
-            return int(self._current().mask(condition).sum())
+        return await asyncio.to_thread(self._count, condition)
 
     async def compact(self) -> None:
-        """Leave the index as a file for the next process to start from."""
+        """Leave the index as a file for the next process to start from, unless the last one is nearly as new."""
         await asyncio.to_thread(self._compact)
 
     async def snapshot(self, target: Path) -> None:
@@ -118,106 +131,97 @@ class EmbeddedStore:
 
     async def close(self) -> None:
         """Forget the index in memory; the database is its owner's."""
-        with self._lock:
-            self._index = None
+        with self._gate.alone():
+            self._sync = None
+            self._reader.close()
+
+    def _is_short(self) -> bool:
+        """Whether a search takes less time than it takes to hand it to a thread."""
+        sync = self._sync
+        return sync is not None and len(sync.index) <= LONG and sync.is_current()
+
+    def _search(self, search: Search) -> Found:
+        from rag.index.segment import DenseSearch
+
+        with self._current() as sync:
+            index, dense, lexical = sync.index, [], []
+            if search.vector is not None:
+                nearest = DenseSearch(search.vector, search.k, search.exact, sync.tuning, self._reader.vectors)
+                dense = index.dense(nearest, search.filter)
+            if search.text is not None or search.phrases or search.prefixes:
+                query = self._reading.query(search, index.lexical.languages)
+                lexical = index.lexical_search(query, search.k, search.filter, sync.fields)
+        return Found(dense, lexical)
+
+    def _count(self, condition: Filter | None) -> int:
+        with self._current() as sync:
+            return int(sync.index.mask(condition).sum())
+
+    def _postings(self, ids: Sequence[str]) -> list[dict[str, float]]:
+        with self._current() as sync:
+            seqs = self._reader.seqs(ids)
+            positions = sync.index.positions([seqs[each] for each in ids if each in seqs])
+            return sync.index.lexical.postings_of(positions.tolist())
 
     def _clear(self) -> None:
         self._points.clear()
-        with self._lock, storage_errors(self._path):
-            self._index = None
+        with self._gate.alone(), storage_errors(self._path):
+            self._sync = None
             self._files.remove()
 
-    def _postings(self, ids: Sequence[str]) -> list[dict[str, float]]:
-        with self._lock:
-            return self._current().postings(ids)
-
-    def _current(self) -> MemoryIndex:
-        """The index as of now; call it with the lock held."""
-        with storage_errors(self._path), self._engine.connect() as connection:
-            index = self._open(connection) if self._index is None else self._index
-            if not self._catch_up(connection, index):
-                self.rebuilt = True
-                index = _empty()
-                self._catch_up(connection, index)
-            self._index = index
-        return index
-
-    def _open(self, connection: Connection) -> MemoryIndex:
-        from rag.index.memory import load
-
-        file = self._files.newest()
-        index = None if file is None else load(file.path)
-        if index is None:
-            return _empty()
-        fits = len(index.vectors) == 0 or index.vectors.shape[1] == self._dim
-        if fits and self._catch_up(connection, index) and index.totals == self._points.totals(connection):
-            return index
-        self.rebuilt = True
-        return _empty()
-
-    def _catch_up(self, connection: Connection, index: MemoryIndex) -> bool:
-        """Take over what is new; false when the index knows what the database does not.
-
-        That is so after an older copy of the database was put back, under a file or under a reader that is running.
-        """
-        newest, removed = counters(connection)
-        if newest < index.last_seq or removed < index.last_removal:
-            return False
-        if newest > index.last_seq:
-            for some in self._points.after(connection, index.last_seq):
-                index.append([self._row(seq, point) for seq, point in some])
-        if removed > index.last_removal and (gone := removed_after(connection, index.last_removal)):
-            index.remove([seq for _, seq in gone], gone[-1][0])
-        return _same_newest(connection, index)
-
-    def _row(self, seq: int, point: Point) -> Row:
-        from rag.index.memory import Row
-
-        return Row(seq, point.id, point.vector, self._read(point), point.payload)
-
-    def _read(self, point: Point) -> list[str]:
-        return self.terms("\n".join(part for part in (point.title, point.heading, point.text) if part))
-
     def _compact(self) -> None:
-        from rag.index.memory import frozen, save
-
-        with self._lock:
-            file = self._files.newest()
-            with storage_errors(self._path), self._engine.connect() as connection:
-                newest, removed = counters(connection)
-                count, _ = self._points.totals(connection)
-            if file is not None and file.covers(newest, removed, leaving=max(LEFT_TO_READERS, count // 20)):
+        with storage_errors(self._path):
+            if self._is_compact():
                 return
-            index = self._current()
-            dead = len(index.alive) - int(index.alive.sum())
-            if dead > DEAD_SHARE_TO_REBUILD * max(1, len(index.alive)):
-                self._index = _empty()
-                index = self._current()
-            knows = (max(newest, index.last_seq), index.last_removal)
-            content = frozen(index)
-        with storage_errors(self._path):  # without the lock: nobody waits to search until the disk has it
-            save(content, self._files.path(*knows))
-            self._files.remove(but=knows)
+            with self._current() as sync:
+                worn = sync.is_worn()
+            fresh = sync.build() if worn else None  # outside: nobody waits to search for it, nor for the disk
+            with self._gate.alone():
+                if fresh is not None:
+                    sync.replace(fresh)
+                sync.catch_up()
+                draft = sync.draft()
+            draft.write()
+            with self._gate.alone():
+                sync.adopt(draft)
 
+    def _is_compact(self) -> bool:
+        """Whether a file holds nearly everything; one that did not fit does not count."""
+        self._reader.state()
+        file, (count, _) = self._files.newest(), self._reader.totals()
+        leaving = max(LEFT_TO_READERS, count // 20)
+        return file is not None and not self.rebuilt and file.covers(*self._reader.counters(), leaving=leaving)
 
-def _same_newest(connection: Connection, index: MemoryIndex) -> bool:
-    """Whether the newest point that is alive is the database's too: after another history it is not."""
-    if not index.alive.any():
-        return True
-    at = len(index.alive) - 1 - int(index.alive[::-1].argmax())
-    return id_at(connection, int(index.seqs[at])) == index.ids[at]
+    @contextmanager
+    def _current(self) -> Iterator[Sync]:
+        """The index as of now, for others to search in at the same time."""
+        with storage_errors(self._path):
+            while True:
+                sync = self._sync
+                if sync is None or not sync.is_current():
+                    with self._gate.alone():
+                        self._synchronised()
+                with self._gate.shared():
+                    if self._sync is not None:  # another thread may have closed it in between
+                        yield self._sync
+                        return
 
+    def _synchronised(self) -> Sync:
+        """The index brought up to date, with the gate held alone."""
+        from rag.index.sync import Sync
 
-def _check(vector: Vector, dim: int, what: str) -> None:
-    import numpy as np
+        if self._sync is None:
+            self._sync = Sync(self._reader, self._files, self._reading, self._dim, self._tuning)
+        self._sync.catch_up()
+        return self._sync
 
-    if vector.shape != (dim,):
-        raise InputError(
-            f"The vector of {what} has shape {vector.shape}; this index holds vectors of {dim}.",
-            hint="Query and passages must come from the same embedding model.",
-        )
-    if not np.isfinite(vector).all():
-        raise InputError(f"The vector of {what} holds values that are not finite.")
+    async def _read(self, read: Callable[[], Value]) -> Value:
+        def safely() -> Value:
+            with storage_errors(self._path):
+                self._reader.state()  # opens another file when another was put in place
+                return read()
+
+        return await asyncio.to_thread(safely)
 
 
 def _snapshot(engine: Engine, target: Path) -> None:
@@ -226,10 +230,3 @@ def _snapshot(engine: Engine, target: Path) -> None:
     with storage_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         copy_database(engine, target)
-
-
-def _empty() -> MemoryIndex:
-    from rag.index.lexical import LexicalIndex
-    from rag.index.memory import MemoryIndex
-
-    return MemoryIndex(LexicalIndex())

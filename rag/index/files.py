@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 DRAFT_SUFFIX = ".tmp"
 """Ends the name of a file that is still being written."""
 
-_NAME = re.compile(r"(\d+)-(\d+)-(\d+)\.npz")
+_NAME = re.compile(r"(\d+)-(\d+)-(\d+)\.index")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ class IndexFile:
 
 
 class IndexFiles:
-    """The files of one generation in `folder`; names tell what they know: GENERATION-SEQ-REMOVAL.npz."""
+    """The files of one generation in `folder`; names tell what they know: GENERATION-SEQ-REMOVAL.index."""
 
     def __init__(self, folder: Path, generation: int) -> None:
         self._folder = folder
@@ -36,7 +37,7 @@ class IndexFiles:
 
     def path(self, seq: int, removal: int) -> Path:
         """Where a file that knows so much belongs."""
-        return self._folder / f"{self._generation}-{seq}-{removal}.npz"
+        return self._folder / f"{self._generation}-{seq}-{removal}.index"
 
     def newest(self) -> IndexFile | None:
         """The file that knows most, if there is one."""
@@ -44,13 +45,14 @@ class IndexFiles:
 
     def remove(self, *, but: tuple[int, int] | None = None) -> None:
         """Delete the files, but for the one that knows so much; for whoever alone writes them."""
-        for file in list(self._all()):
-            if (file.seq, file.removal) != but:
-                file.path.unlink(missing_ok=True)
-        for draft in self._folder.glob(f"{self._generation}-*{DRAFT_SUFFIX}"):  # of a process that was killed
-            draft.unlink(missing_ok=True)
+        kept = None if but is None else self.path(*but)
+        for path in self._folder.glob(f"{self._generation}-*"):  # also what a killed process or an older version left
+            if path != kept:
+                # Where a file that a process has mapped cannot be removed, the next compaction does.
+                with suppress(PermissionError):
+                    path.unlink(missing_ok=True)
 
     def _all(self) -> Iterator[IndexFile]:
-        for path in self._folder.glob(f"{self._generation}-*.npz") if self._folder.is_dir() else ():
+        for path in self._folder.glob(f"{self._generation}-*.index") if self._folder.is_dir() else ():
             if found := _NAME.fullmatch(path.name):
                 yield IndexFile(path, int(found[2]), int(found[3]))

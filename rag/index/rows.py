@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from rag.types import MetadataValue
 
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 IDS_PER_QUERY = 500
+
+Key = TypeVar("Key", str, int)
 
 
 def insert(connection: Connection, table: Any, rows: list[dict[str, Any]]) -> None:
@@ -25,7 +27,7 @@ def metadata_from_json(text: str) -> dict[str, MetadataValue]:
     return {name: tuple(value) if isinstance(value, list) else value for name, value in json.loads(text).items()}
 
 
-def portions(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+def portions(ids: Sequence[Key]) -> Iterator[Sequence[Key]]:
     """So many ids at once as one statement takes."""
     for start in range(0, len(ids), IDS_PER_QUERY):
         yield ids[start : start + IDS_PER_QUERY]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -15,14 +16,15 @@ import pytest
 
 from plumbline.database import open_database
 from plumbline.errors import CorruptStateError, StorageError
-from rag.index import components, memory
+from rag.index import components, mapped
 from rag.index.embedded import EmbeddedStore
+from rag.index.mapped import Content
 from rag.index.store import Search, Store
 from rag.testing.store import DIM, check_store, sample_points
 
 
 def index_file(folder: Path) -> Path:
-    (found,) = (folder / "index").glob("*.npz")
+    (found,) = (folder / "index").glob("*.index")
     return found
 
 
@@ -217,9 +219,9 @@ async def test_what_a_killed_process_left_half_written_is_cleared_away(tmp_path:
     store = open_store(tmp_path)
     await store.upsert(sample_points())
     (tmp_path / "index").mkdir()
-    (tmp_path / "index" / "1-9-0.npz.4711.tmp").write_bytes(b"half")
+    (tmp_path / "index" / "1-9-0.index.4711.tmp").write_bytes(b"half")
     await store.compact()
-    assert [path.suffix for path in (tmp_path / "index").iterdir()] == [".npz"]
+    assert [path.suffix for path in (tmp_path / "index").iterdir()] == [".index"]
 
 
 async def test_searching_does_not_wait_for_the_file_to_be_written(
@@ -232,9 +234,10 @@ async def test_searching_does_not_wait_for_the_file_to_be_written(
     await store.count()
     search = Search(30, points[3].vector, "harbour lantern")
     before = await store.search(search)
-    save = memory.save
+    await store.snapshot(tmp_path / "before.db")
+    write = mapped.write_arrays
 
-    def meanwhile(content: memory.Frozen, path: Path) -> None:
+    def meanwhile(content: Content, path: Path) -> None:
         with ThreadPoolExecutor(1) as pool:
 
             async def change() -> int:
@@ -243,12 +246,12 @@ async def test_searching_does_not_wait_for_the_file_to_be_written(
                 return await store.count()
 
             assert pool.submit(lambda: asyncio.run(change())).result() == 29
-        save(content, path)
+        write(content, path)
 
-    monkeypatch.setattr(memory, "save", meanwhile)
+    monkeypatch.setattr("rag.index.sync.write_arrays", meanwhile)
     await store.compact()
-    kept = memory.load(index_file(tmp_path))
-    assert kept is not None
-    assert kept.dense(points[3].vector, 30, None) == before.dense
-    assert kept.lexical_search(store.terms("harbour lantern"), 30, None) == before.lexical
+    put_aside = tmp_path / "aside"
+    shutil.copytree(tmp_path / "index", put_aside / "index")
+    shutil.copy(tmp_path / "before.db", put_aside / "knowledge.db")
+    assert await open_store(put_aside).search(search) == before
     assert await open_store(tmp_path).search(search) == await store.search(search)

@@ -1,0 +1,66 @@
+"""Makes an index of many points that come some at a time, without holding more than the index. This module imports
+numpy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from rag.index.codes import encode, words_of
+from rag.index.columns import ColumnsBuilder
+from rag.index.lexical import LexicalIndex
+from rag.index.memory import MemoryIndex
+from rag.index.segment import Segment
+from rag.index.tail import Row
+from rag.index.texts import Texts
+from rag.index.vectors import Floats, FullVectors, RoundedVectors, Vectors, rounded
+
+
+class IndexBuilder:
+    """Takes rows in the order of their `seq`, at most `count`; `sample` is some of their vectors."""
+
+    def __init__(self, count: int, sample: Floats, lexical: LexicalIndex, full_bytes: int) -> None:
+        dim = sample.shape[1]
+        self._lexical = lexical
+        self._centre = sample.mean(axis=0) if len(sample) else np.zeros(dim, np.float32)
+        self._seqs: list[int] = []
+        self._ids: list[Texts] = []
+        self._columns = ColumnsBuilder()
+        self._codes = np.empty((words_of(dim), count), np.uint64)
+        full = count * dim * 4 <= full_bytes
+        self._full: Floats | None = np.empty((count, dim), np.float32) if full else None
+        self._rounded: npt.NDArray[np.int8] = np.empty((0 if full else count, dim), np.int8)
+        self._scales: Floats = np.empty(0 if full else count, np.float32)
+        self._worst = 0.0
+
+    def add(self, rows: Sequence[Row]) -> None:
+        """Add rows behind the last."""
+        here = slice(len(self._seqs), len(self._seqs) + len(rows))
+        vectors = np.stack([row.vector for row in rows])
+        self._codes[:, here] = encode(vectors, self._centre)
+        if self._full is not None:
+            self._full[here] = vectors
+        else:
+            part = rounded(vectors)
+            self._rounded[here], self._scales[here] = part.values, part.scales
+            self._worst = max(self._worst, part.worst)
+        self._seqs.extend(row.seq for row in rows)
+        self._ids.append(Texts.of(row.id for row in rows))
+        self._columns.add(row.payload for row in rows)
+        self._lexical.append([row.terms for row in rows], [row.language for row in rows])
+
+    def finish(self) -> MemoryIndex:
+        """The index of the rows that came."""
+        count = len(self._seqs)
+        seqs, ids = np.array(self._seqs, np.int64), Texts.joined(self._ids)
+        columns = self._columns.columns()
+        segment = Segment(seqs, ids, columns, self._vectors(count), self._codes[:, :count], self._centre)
+        return MemoryIndex(segment, self._lexical, np.ones(count, np.bool_))
+
+    def _vectors(self, count: int) -> Vectors:
+        if self._full is not None:
+            return FullVectors(self._full[:count])
+        return RoundedVectors(self._rounded[:count], self._scales[:count], self._worst)

@@ -1,0 +1,148 @@
+"""A run of points as arrays, and the search for the nearest among them. This module imports numpy.
+
+Few points are compared one by one. Many are scanned by their codes first, and the best compared: how many, `Tuning`
+says. Where a filter leaves few rows only those are looked at, so that a filter makes a search faster and not worse.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from rag.index.codes import Codes, distances, encode, nearest, words_of
+from rag.index.columns import Columns
+from rag.index.texts import Texts
+from rag.index.vectors import Floats, FullVectors, Places, Vectors, products
+
+Flags = npt.NDArray[np.bool_]
+Seqs = npt.NDArray[np.int64]
+Fetch = Callable[[list[int]], Mapping[int, Floats]]
+"""The vectors of the points with these `seq`, as the database has them; those that are gone are left out."""
+
+FARTHEST = np.iinfo(np.uint16).max
+SCATTERED = 4
+"""A scan of one row in so many, each picked out, costs what a scan of them all does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """When and how the dense side approximates.
+
+    Up to `exact_rows` rows that match are compared one by one. Of more, by their codes, the `least`, `per_hit` * k or
+    `per_root` * sqrt(rows) nearest are, whichever is most; and more where a code has fewer bits than `bits`. Vectors of
+    up to `full_bytes` are held as they are, more are rounded.
+    """
+
+    exact_rows: int = 2048
+    least: int = 400
+    per_hit: int = 8
+    per_root: float = 3.0
+    bits: int = 384
+    full_bytes: int = 1 << 29
+
+    def candidates(self, k: int, rows: int, dim: int) -> int:
+        """How many of `rows` are compared."""
+        most = max(self.least, self.per_hit * k, self.per_root * math.sqrt(rows))
+        return math.ceil(most * max(1, self.bits / dim))
+
+
+class Matching:
+    """The rows that may be found."""
+
+    def __init__(self, flags: Flags) -> None:
+        self.flags = flags
+        self.count = int(np.count_nonzero(flags))
+
+    @cached_property
+    def rows(self) -> Places:
+        """Them, ascending."""
+        return np.flatnonzero(self.flags)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Segment:
+    """Points in the order of `seqs` (ascending): row i of each part is one point."""
+
+    seqs: Seqs
+    ids: Texts
+    columns: Columns
+    vectors: Vectors
+    codes: Codes
+    centre: Floats
+
+    def __len__(self) -> int:
+        return len(self.seqs)
+
+    def rows_of(self, seqs: npt.NDArray[np.int64]) -> Places:
+        """The rows of those that are here."""
+        places = np.searchsorted(self.seqs, seqs)
+        inside = places < len(self.seqs)
+        places, seqs = places[inside], seqs[inside]
+        rows: Places = places[self.seqs[places] == seqs]
+        return rows
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DenseSearch:
+    """For the `k` nearest to `query`, float32[dim]; `fetch` reads what a segment holds only rounded."""
+
+    query: Floats
+    k: int
+    exact: bool
+    tuning: Tuning
+    fetch: Fetch
+
+    def nearest(self, segment: Segment, matching: Matching | None) -> list[tuple[float, int]]:
+        """The score and the row of each, best first, equal ones by row; `None`: every row matches."""
+        available = len(segment) if matching is None else matching.count
+        if available == 0:
+            return []
+        places = self._candidates(segment, matching, available)
+        scores = segment.vectors.scores(self.query, places)
+        kept = self._shortlist(scores, segment.vectors.error)
+        rows = kept if places is None else places[kept]
+        found = self._compared(segment, rows)
+        return sorted(found, key=lambda hit: (-hit[0], hit[1]))[: self.k]
+
+    def _candidates(self, segment: Segment, matching: Matching | None, available: int) -> Places | None:
+        """The rows to compare; `None`: every one."""
+        count = self.tuning.candidates(self.k, available, len(self.query))
+        if self.exact or available <= max(self.tuning.exact_rows, 2 * count):
+            return None if matching is None else matching.rows
+        code = encode(self.query[None], segment.centre)
+        if matching is not None and matching.count * SCATTERED < len(segment):
+            rows = matching.rows
+            return rows[nearest(distances(segment.codes.take(rows, axis=1), code), count)]
+        found = distances(segment.codes, code)
+        if matching is not None:
+            np.copyto(found, FARTHEST, where=~matching.flags)
+        return nearest(found, count)
+
+    def _shortlist(self, scores: Floats, error: float) -> Places:
+        """The places of all that may be among the best, given by how much a score may be off."""
+        if len(scores) <= self.k:
+            return np.arange(len(scores))
+        least = np.partition(scores, len(scores) - self.k)[len(scores) - self.k]
+        return np.flatnonzero(scores >= least - 2 * error)
+
+    def _compared(self, segment: Segment, rows: Places) -> list[tuple[float, int]]:
+        if isinstance(segment.vectors, FullVectors):
+            return list(zip(products(segment.vectors.values[rows], self.query), rows.tolist(), strict=True))
+        wanted = segment.seqs[rows].tolist()
+        vectors = self.fetch(wanted)
+        there = [(row, vectors[seq]) for row, seq in zip(rows.tolist(), wanted, strict=True) if seq in vectors]
+        if not there:
+            return []
+        scores = products(np.stack([vector for _, vector in there]), self.query)
+        return [(score, row) for score, (row, _) in zip(scores, there, strict=True)]
+
+
+def empty_segment(dim: int) -> Segment:
+    """A segment without points."""
+    centre, codes = np.zeros(dim, np.float32), np.empty((words_of(dim), 0), np.uint64)
+    return Segment(np.empty(0, np.int64), Texts(), Columns(), FullVectors(centre[None][:0]), codes, centre)
