@@ -77,7 +77,14 @@ def unknown(model: ModelName, message: str, known: Iterable[str] = (), *, hint: 
 def builtin_providers() -> tuple[Provider, ...]:
     """The providers that come with Plumbline, those that need no key first."""
     return (
-        Provider("extractive", chat=_extractive, check_chat=_only("default"), example="extractive/default"),
+        Provider(
+            "extractive",
+            chat=_extractive,
+            reranker=_extractive_reranker,
+            check_chat=_only("default"),
+            check_reranker=_only("default"),
+            example="extractive/default",
+        ),
         Provider("embedded", embedder=_embedded, check_embedder=_only("wordllama"), example="embedded/wordllama"),
         Provider("st", embedder=_sentence_transformers, reranker=_cross_encoder, example="st/NAME-OR-FOLDER"),
         Provider(
@@ -131,6 +138,13 @@ def _extractive(_model: ModelName, _options: ModelOptions) -> ChatModel:
     from routing.models.extractive import ExtractiveModel
 
     return ExtractiveModel(embedder=EmbeddedEmbedder())
+
+
+def _extractive_reranker(_model: ModelName, _options: ModelOptions) -> Reranker:
+    from routing.models.embedded import EmbeddedEmbedder
+    from routing.models.extractive_rerank import ExtractiveReranker
+
+    return ExtractiveReranker(embedder=EmbeddedEmbedder())
 
 
 def _embedded(model: ModelName, options: ModelOptions) -> Embedder:

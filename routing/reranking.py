@@ -1,0 +1,59 @@
+"""The one path of a call to a reranker: retries, price, ledger."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from routing.chat import Tags, Usage
+from routing.meter import Meter
+from routing.resilience.retry import with_retries
+from routing.settings import RetrySettings
+from routing.vectors import Reranker
+
+if TYPE_CHECKING:
+    from routing.vectors import Vectors
+
+LONGEST_SECONDS = 30.0
+
+
+class MeteredReranker:
+    """Asks `reranker`, tries again where that can help, and prices and records every try.
+
+    A call is given up `longest_seconds` after it began: a question waits for it. Raises `ModelError`.
+    """
+
+    def __init__(
+        self, reranker: Reranker, *, meter: Meter, retry: RetrySettings, longest_seconds: float = LONGEST_SECONDS
+    ) -> None:
+        self.reranker = reranker
+        self._meter = meter
+        self._retry = retry
+        self._longest = longest_seconds
+
+    @property
+    def name(self) -> str:
+        """The reranker's name, "provider/name"."""
+        return self.reranker.name
+
+    async def score(self, query: str, passages: Sequence[str], tags: Tags) -> Vectors:
+        """One score per passage, float32[n]; higher is more relevant."""
+
+        async def attempt() -> Vectors:
+            async with self._meter.call("rerank", self.name, tags) as reading:
+                scores = await self.reranker.score(query, passages)
+                reading.usage = scores.usage
+                reading.attributes["plumbline.rerank.passages"] = len(passages)
+            return scores.values
+
+        return await with_retries(attempt, self._retry, deadline=time.monotonic() + self._longest)
+
+    def price(self, usage: Usage) -> Decimal | None:
+        """What so much would cost in dollars; `None`: price unknown."""
+        return self._meter.prices.cost(self.name, usage)
+
+    async def close(self) -> None:
+        """Close the reranker."""
+        await self.reranker.close()
