@@ -29,7 +29,8 @@ class QueryPlan:
     """What is searched for `question`, which stands alone: one or more `searches`, whose rankings are joined.
 
     `condition` always holds: it is the caller's. `narrow` was drawn from the question: it holds too, unless nothing is
-    found so. `notes` say in words what was done and what could not be done.
+    found so. `notes` say in words what was done and what could not be done. `figures` is how much more passages full
+    of figures count (`rag.retrieve.question_figures.prefer_figures`); 0: no more than others.
     """
 
     question: str
@@ -37,6 +38,7 @@ class QueryPlan:
     condition: Filter | None = None
     narrow: Filter | None = None
     notes: tuple[str, ...] = ()
+    figures: float = 0.0
 
     def conditions(self, asked: Asked) -> tuple[Filter | None, ...]:
         """The filters to search `asked` with, in turn, until something is found."""

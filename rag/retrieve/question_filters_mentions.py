@@ -66,10 +66,8 @@ def _at(question: str, words: list[re.Match[str]], at: int, names: Names) -> Ite
         key = "".join(word[0] for word in run).lower()
         if key in names.keys and is_telling(key):
             yield Mention(key, start, end, names.keys[key], _written_as_name(question, run, key), _is_kind(key))
-    shortened = words[at][0]
-    if shortened.isupper() and shortened.isalpha() and len(shortened) >= _SHORTEST_START:
-        if (longer := _only_start(shortened.lower(), names)) is not None:
-            yield Mention(longer, *words[at].span(), names.keys[longer], as_name=False)
+    if (longer := _written_out(words[at][0], names)) is not None:
+        yield Mention(longer, *words[at].span(), names.keys[longer], as_name=False)
 
 
 def _is_possessive(question: str, word: re.Match[str]) -> bool:
@@ -93,8 +91,11 @@ def _written_as_name(question: str, run: list[re.Match[str]], key: str) -> bool:
     return any(word[0][0].isupper() for word in run)
 
 
-def _only_start(letters: str, names: Names) -> str | None:
-    """The one name that begins with these letters; `None` when there is none or several."""
+def _written_out(capitals: str, names: Names) -> str | None:
+    """The one name that begins with these letters ("JPM"); `None` when there is none, or several."""
+    if not (capitals.isupper() and capitals.isalpha() and len(capitals) >= _SHORTEST_START):
+        return None
+    letters = capitals.lower()
     at = bisect_left(names.sorted_keys, letters)
     if at == len(names.sorted_keys) or not names.sorted_keys[at].startswith(letters):
         return None

@@ -93,6 +93,15 @@ class DocumentNames:
         """The names as of now."""
         return self._kept.get()
 
+    def sections(self, document_ids: Sequence[str]) -> list[str]:
+        """The heading paths (joined by " > ") of documents, each once, sorted."""
+        from sqlalchemy import select
+
+        s = tables.sections().c
+        query = select(s.path).where(s.document_id.in_(document_ids)).distinct()
+        with storage_errors(self._path), self._engine.connect() as connection:
+            return sorted(" > ".join(json.loads(path)) for path in connection.scalars(query))
+
     def _read(self) -> Names:
         from sqlalchemy import select
 

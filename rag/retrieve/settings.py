@@ -13,12 +13,14 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class QuestionSettings(Settings):
-    """What is done with a question before it is searched for; each switch is off, and each but `filters` asks a model.
+    """What is done with a question before it is searched for; each switch is off, and each but `filters` and
+    `figures` asks a model.
 
     `rewrite`: makes it stand alone, from the conversation before it. `hyde`: an answer is made up and searched for by
     meaning (Gao et al. 2022). `variants`: so many other wordings are searched for too. `decompose`: it is taken apart
     into at most so many questions. `filters`: what it says about its documents (names, years) limits what is searched,
-    as far as the knowledge base has documents of that kind.
+    as far as the knowledge base has documents of that kind. `figures`: where it asks for figures, passages full of them
+    (tables, statements) count for more.
     """
 
     rewrite: bool = False
@@ -26,6 +28,7 @@ class QuestionSettings(Settings):
     variants: Annotated[int, Field(ge=0, le=10)] = 0
     decompose: Annotated[int, Field(ge=0, le=10)] = 0
     filters: bool = False
+    figures: bool = False
 
 
 class RerankSettings(Settings):

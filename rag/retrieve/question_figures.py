@@ -1,0 +1,55 @@
+"""Questions that ask for figures, and passages that are full of them: tables, statements, lists of measurements.
+
+Words alone put the prose about a number before the table that holds it: a table repeats few of the question's words.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from plumbline.text.questions import answer_kind
+
+WEIGHT = 3.0
+"""A passage of figures alone counts 1 + this times as much as one without any. Chosen on 26 questions over filings."""
+
+_COUNTED = frozenset({"quantity", "share", "money"})
+_ASKED = re.compile(
+    r"\b(?:how (?:much|many)|percent(?:age)?|ratio|rate|average|mean|median|totals?|amounts?|sum|margin|value|number of"
+    r"|calculat\w+|comput\w+|decimals?|increas\w+|decreas\w+|gr[eo]w\w*|declin\w+|changed? (?:in|of)|compared (?:to|with)"
+    r"|(?:high|low|large|small|great|few)(?:er|est)|USD|dollars|euros?|millions?|billions?|revenues?|sales|income|profits?"
+    r"|earnings|expens\w+|costs?|prices?|debts?|assets|liabilit\w+|cash flows?|balance sheets?|statements? of|tables?"
+    r"|figures?|statistics)\b|%",
+    re.IGNORECASE,
+)
+_WORD = re.compile(r"\w[\w.,]*")
+_DIGIT = re.compile(r"\d")
+
+
+def asks_for_figures(question: str) -> bool:
+    """Whether the answer is likely to be a number, or to be worked out from numbers."""
+    return _ASKED.search(question) is not None or answer_kind(question) in _COUNTED
+
+
+def figures_share(text: str) -> float:
+    """The share of a text's words that hold a digit, in [0, 1]; 0 for a text without words."""
+    words = _WORD.findall(text)
+    return sum(_DIGIT.search(word) is not None for word in words) / len(words) if words else 0.0
+
+
+def prefer_figures(
+    ranking: Sequence[tuple[str, float]], texts: Mapping[str, str], weight: float = WEIGHT
+) -> list[tuple[str, float]]:
+    """The ranking anew, best first: scores in [0, 1], times 1 + `weight` × the share of figures in the text.
+
+    What has no text counts as without figures. Equal scores keep their order.
+    """
+    if not ranking:
+        return []
+    low, high = min(score for _, score in ranking), max(score for _, score in ranking)
+    reach = high - low
+    rescored = [
+        (id_, ((score - low) / reach if reach > 0 else 1.0) * (1 + weight * figures_share(texts.get(id_, ""))))
+        for id_, score in ranking
+    ]
+    return sorted(rescored, key=lambda item: -item[1])
