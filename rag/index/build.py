@@ -16,7 +16,7 @@ from rag.index.memory import MemoryIndex
 from rag.index.segment import Segment
 from rag.index.tail import Row
 from rag.index.texts import Texts
-from rag.index.vectors import Floats, FullVectors, RoundedVectors, Vectors, rounded
+from rag.index.vectors import Floats, Vectors, vectors_of
 
 
 class IndexBuilder:
@@ -30,23 +30,21 @@ class IndexBuilder:
         self._ids: list[Texts] = []
         self._columns = ColumnsBuilder()
         self._codes = np.empty((words_of(dim), count), np.uint64)
-        full = count * dim * 4 <= full_bytes
-        self._full: Floats | None = np.empty((count, dim), np.float32) if full else None
-        self._rounded: npt.NDArray[np.int8] = np.empty((0 if full else count, dim), np.int8)
-        self._scales: Floats = np.empty(0 if full else count, np.float32)
+        self._rounded: npt.NDArray[np.int8] = np.empty((count, dim), np.int8)
+        self._scales: Floats = np.empty(count, np.float32)
         self._worst = 0.0
+        self._full: Floats | None = np.empty((count, dim), np.float32) if count * dim * 4 <= full_bytes else None
 
     def add(self, rows: Sequence[Row]) -> None:
         """Add rows behind the last."""
         here = slice(len(self._seqs), len(self._seqs) + len(rows))
-        vectors = np.stack([row.vector for row in rows])
-        self._codes[:, here] = encode(vectors, self._centre)
+        values = np.stack([row.vector for row in rows])
+        vectors = vectors_of(values, 0)
+        self._rounded[here], self._scales[here] = vectors.rounded, vectors.scales
+        self._worst = max(self._worst, vectors.worst)
+        self._codes[:, here] = encode(values, self._centre)
         if self._full is not None:
-            self._full[here] = vectors
-        else:
-            part = rounded(vectors)
-            self._rounded[here], self._scales[here] = part.values, part.scales
-            self._worst = max(self._worst, part.worst)
+            self._full[here] = values
         self._seqs.extend(row.seq for row in rows)
         self._ids.append(Texts.of(row.id for row in rows))
         self._columns.add(row.payload for row in rows)
@@ -56,11 +54,7 @@ class IndexBuilder:
         """The index of the rows that came."""
         count = len(self._seqs)
         seqs, ids = np.array(self._seqs, np.int64), Texts.joined(self._ids)
-        columns = self._columns.columns()
-        segment = Segment(seqs, ids, columns, self._vectors(count), self._codes[:, :count], self._centre)
+        full = None if self._full is None else self._full[:count]
+        vectors = Vectors(self._rounded[:count], self._scales[:count], self._worst, full)
+        segment = Segment(seqs, ids, self._columns.columns(), vectors, self._codes[:, :count], self._centre)
         return MemoryIndex(segment, self._lexical, np.ones(count, np.bool_))
-
-    def _vectors(self, count: int) -> Vectors:
-        if self._full is not None:
-            return FullVectors(self._full[:count])
-        return RoundedVectors(self._rounded[:count], self._scales[:count], self._worst)

@@ -17,8 +17,8 @@ Distances = npt.NDArray[np.uint16]
 Places = npt.NDArray[np.intp]
 
 BITS = 64
-ROWS_AT_ONCE = 1 << 14
-"""A word of so many rows, what it is compared with and the counts stay in the second cache."""
+ROWS_AT_ONCE = 1 << 13
+"""The codes of so many rows, what they are compared with and the counts stay in the second cache."""
 
 
 def words_of(dim: int) -> int:
@@ -38,28 +38,26 @@ def encode(vectors: Floats, centre: Floats) -> Codes:
 
 def distances(codes: Codes, code: Codes) -> Distances:
     """In how many bits each row's code differs from `code`, uint64[words, 1]."""
-    count = codes.shape[1]
+    words, count = codes.shape
     found = np.empty(count, np.uint16)
-    differing = np.empty(min(count, ROWS_AT_ONCE), np.uint64)
-    counted = np.empty(len(differing), np.uint8)
+    differing = np.empty((words, min(count, ROWS_AT_ONCE)), np.uint64)
+    counted = np.empty(differing.shape, np.uint8)
     for start in range(0, count, ROWS_AT_ONCE):
-        total = found[start : start + ROWS_AT_ONCE]
-        bits, ones = differing[: len(total)], counted[: len(total)]
-        total[:] = 0
-        for row, word in zip(codes, code, strict=True):
-            np.bitwise_xor(row[start : start + len(total)], word, out=bits)
-            np.bitwise_count(bits, out=ones)
-            np.add(total, ones, out=total)
+        some = codes[:, start : start + ROWS_AT_ONCE]
+        bits, ones = differing[:, : some.shape[1]], counted[:, : some.shape[1]]
+        np.bitwise_xor(some, code, out=bits)
+        np.bitwise_count(bits, out=ones)
+        np.add.reduce(ones, axis=0, dtype=np.uint16, out=found[start : start + ROWS_AT_ONCE])
     return found
 
 
 def nearest(found: Distances, count: int) -> Places:
-    """The places of the `count` smallest distances, ascending by place; of equal ones at the limit the first."""
+    """The places of the `count` smallest distances, ascending by place, and of as many more that equal the largest."""
     if count >= len(found):
         return np.arange(len(found))
     limit = np.partition(found, count - 1)[count - 1]
     places = np.flatnonzero(found <= limit)
-    if len(places) > count:
+    if len(places) > 2 * count:  # the same vector many times
         below = found[places] < limit
         ties = np.flatnonzero(~below)[: count - int(below.sum())]
         below[ties] = True

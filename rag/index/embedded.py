@@ -89,9 +89,10 @@ class EmbeddedStore:
     async def search(self, search: Search) -> Found:
         """Search as of now; exactly on the lexical side, and on the dense one when asked or when there are few."""
         check_search(search, self._dim)
-        if self._is_short():
-            return self._search(search)
-        return await asyncio.to_thread(self._search, search)
+        sync = self._sync
+        if sync is None or len(sync.index) > LONG or not self._is_current(sync):
+            return await asyncio.to_thread(self._search, search)
+        return self._search(search, sync)
 
     async def get(self, ids: Sequence[str]) -> list[Point]:
         """The points with these ids that exist, in the order of `ids`."""
@@ -135,15 +136,10 @@ class EmbeddedStore:
             self._sync = None
             self._reader.close()
 
-    def _is_short(self) -> bool:
-        """Whether a search takes less time than it takes to hand it to a thread."""
-        sync = self._sync
-        return sync is not None and len(sync.index) <= LONG and sync.is_current()
-
-    def _search(self, search: Search) -> Found:
+    def _search(self, search: Search, checked: Sync | None = None) -> Found:
         from rag.index.segment import DenseSearch
 
-        with self._current() as sync:
+        with self._current(checked) as sync:
             index, dense, lexical = sync.index, [], []
             if search.vector is not None:
                 nearest = DenseSearch(search.vector, search.k, search.exact, sync.tuning, self._reader.vectors)
@@ -193,18 +189,22 @@ class EmbeddedStore:
         return file is not None and not self.rebuilt and file.covers(*self._reader.counters(), leaving=leaving)
 
     @contextmanager
-    def _current(self) -> Iterator[Sync]:
-        """The index as of now, for others to search in at the same time."""
+    def _current(self, checked: Sync | None = None) -> Iterator[Sync]:
+        """The index as of now, for others to search in at the same time; `checked` was found to be so just now."""
         with storage_errors(self._path):
             while True:
                 sync = self._sync
-                if sync is None or not sync.is_current():
+                if sync is None or (sync is not checked and not sync.is_current()):
                     with self._gate.alone():
                         self._synchronised()
                 with self._gate.shared():
                     if self._sync is not None:  # another thread may have closed it in between
                         yield self._sync
                         return
+
+    def _is_current(self, sync: Sync) -> bool:
+        with storage_errors(self._path):
+            return sync.is_current()
 
     def _synchronised(self) -> Sync:
         """The index brought up to date, with the gate held alone."""

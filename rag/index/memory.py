@@ -21,7 +21,7 @@ from rag.index.segment import DenseSearch, Flags, Matching, Segment, empty_segme
 from rag.index.store import Ranking
 from rag.index.tail import Row, Tail
 from rag.index.texts import Texts
-from rag.index.vectors import FullVectors, joined
+from rag.index.vectors import joined
 
 BYTES_OF_FILTERS = 1 << 26
 FILTERS_REMEMBERED = 64
@@ -165,9 +165,9 @@ class MemoryIndex:
         self.version += 1
         centre, codes = base.centre, np.concatenate([base.codes, tail.codes], axis=1)
         vectors = joined(base.vectors, tail.vectors, full_bytes)
-        if len(base) < len(tail) and isinstance(vectors, FullVectors):  # most rows had no say in where the centre is
-            centre = vectors.values.mean(axis=0)
-            codes = encode(vectors.values, centre)
+        if len(base) < len(tail) and vectors.full is not None:  # most rows had no say in where the centre is
+            centre = vectors.full.mean(axis=0)
+            codes = encode(vectors.full, centre)
         self.base = Segment(
             np.concatenate([base.seqs, tail.seqs]),
             Texts.joined([base.ids, tail.ids]),

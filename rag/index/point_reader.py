@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from rag.index.store import Vector
 
 ROWS_PER_READ = 2000
-SAMPLED = 4096
+SAMPLED = 1024
 COLUMNS = "seq, id, vector, payload, title, heading, text"
 
 

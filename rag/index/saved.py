@@ -16,7 +16,7 @@ from rag.index.mapped import Content, read_arrays
 from rag.index.memory import MemoryIndex
 from rag.index.segment import Segment
 from rag.index.texts import Texts
-from rag.index.vectors import FullVectors, RoundedVectors, Vectors
+from rag.index.vectors import Vectors
 
 FORMAT = 2
 
@@ -31,8 +31,7 @@ def frozen(index: MemoryIndex, reading: str) -> Content:
     base = index.base
     fields = list(base.columns.fields)
     facts = {"format": FORMAT, "reading": reading, "last_removal": index.last_removal, "fields": fields}
-    if isinstance(base.vectors, RoundedVectors):
-        facts["worst"] = base.vectors.worst
+    facts["worst"] = base.vectors.worst
     arrays = dict(_arrays(base))
     arrays["alive"] = index.alive.copy()
     arrays.update((f"lexical/{name}", array) for name, array in index.lexical.to_arrays().items())
@@ -58,18 +57,18 @@ def _arrays(base: Segment) -> Iterator[tuple[str, npt.NDArray[Any]]]:
     for number, column in enumerate(base.columns.fields.values()):
         yield f"field/{number}", column.numbers
         yield from _of_texts(f"field/{number}/values", column.values)
-    if isinstance(base.vectors, RoundedVectors):
-        yield "rounded", base.vectors.values
-        yield "scales", base.vectors.scales
-    elif isinstance(base.vectors, FullVectors):
-        yield "vectors", base.vectors.values
+    yield "rounded", base.vectors.rounded
+    yield "scales", base.vectors.scales
+    if base.vectors.full is not None:
+        yield "full", base.vectors.full
 
 
 def _thawed(content: Content, dim: int) -> MemoryIndex | None:
     arrays, facts = content.arrays, content.facts
     count = len(arrays["seqs"])
     columns = Columns(count, {name: _column(arrays, number) for number, name in enumerate(facts["fields"])})
-    parts = _texts(arrays, "ids"), columns, _vectors(arrays, facts), arrays["codes"], arrays["centre"]
+    vectors = Vectors(arrays["rounded"], arrays["scales"], float(facts["worst"]), arrays.get("full"))
+    parts = _texts(arrays, "ids"), columns, vectors, arrays["codes"], arrays["centre"]
     base = Segment(arrays["seqs"], *parts)
     lexical = {name.removeprefix("lexical/"): each for name, each in arrays.items() if name.startswith("lexical/")}
     alive = np.array(arrays["alive"], np.bool_)
@@ -87,20 +86,13 @@ def _is_whole(index: MemoryIndex, dim: int) -> bool:
         and bool(np.all(np.diff(base.seqs) > 0))
         and base.codes.shape == (words_of(dim), count)
         and base.centre.shape == (dim,)
-        and base.vectors.dim == dim
+        and base.vectors.rounded.shape == (count, dim)
+        and base.vectors.scales.shape == (count,)
+        and (base.vectors.full is None or base.vectors.full.shape == (count, dim))
         and base.ids.is_whole()
         and base.columns.is_whole()
         and index.lexical.count == index.count
     )
-
-
-def _vectors(arrays: Arrays, facts: Mapping[str, Any]) -> Vectors:
-    if "vectors" in arrays:
-        return FullVectors(arrays["vectors"])
-    values, scales = arrays["rounded"], arrays["scales"]
-    if scales.shape != values.shape[:1]:
-        raise ValueError("the scales do not fit the vectors")
-    return RoundedVectors(values, scales, float(facts["worst"]))
 
 
 def _column(arrays: Arrays, number: int) -> Column:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from rag.index.codes import Codes, distances, encode, nearest, words_of
 from rag.index.columns import Columns
 from rag.index.texts import Texts
-from rag.index.vectors import Floats, FullVectors, Places, Vectors, products
+from rag.index.vectors import FLOAT_ERROR, Floats, Places, Vectors, products, vectors_of
 
 Flags = npt.NDArray[np.bool_]
 Seqs = npt.NDArray[np.int64]
@@ -28,6 +28,9 @@ FARTHEST = np.iinfo(np.uint16).max
 SCATTERED = 4
 """A scan of one row in so many, each picked out, costs what a scan of them all does."""
 
+USUAL = 3.0
+"""Rounding errors of dimensions are as good as independent: their sum stays below so many standard deviations."""
+
 
 @dataclass(frozen=True, slots=True)
 class Tuning:
@@ -35,7 +38,7 @@ class Tuning:
 
     Up to `exact_rows` rows that match are compared one by one. Of more, by their codes, the `least`, `per_hit` * k or
     `per_root` * sqrt(rows) nearest are, whichever is most; and more where a code has fewer bits than `bits`. Vectors of
-    up to `full_bytes` are held as they are, more are rounded.
+    up to `full_bytes` are held as they are too, of more the few that are needed are read from the database.
     """
 
     exact_rows: int = 2048
@@ -102,18 +105,19 @@ class DenseSearch:
         available = len(segment) if matching is None else matching.count
         if available == 0:
             return []
-        places = self._candidates(segment, matching, available)
-        scores = segment.vectors.scores(self.query, places)
-        kept = self._shortlist(scores, segment.vectors.error)
+        count = self.tuning.candidates(self.k, available, len(self.query))
+        if self.exact or available <= max(self.tuning.exact_rows, 2 * count):
+            places = None if matching is None else matching.rows
+            kept = self._shortlist(segment.vectors, places, exact=True)
+        else:
+            places = self._candidates(segment, matching, count)
+            kept = self._shortlist(segment.vectors, places, exact=False)
         rows = kept if places is None else places[kept]
         found = self._compared(segment, rows)
         return sorted(found, key=lambda hit: (-hit[0], hit[1]))[: self.k]
 
-    def _candidates(self, segment: Segment, matching: Matching | None, available: int) -> Places | None:
-        """The rows to compare; `None`: every one."""
-        count = self.tuning.candidates(self.k, available, len(self.query))
-        if self.exact or available <= max(self.tuning.exact_rows, 2 * count):
-            return None if matching is None else matching.rows
+    def _candidates(self, segment: Segment, matching: Matching | None, count: int) -> Places:
+        """The rows to compare: those whose codes differ least from the query's."""
         code = encode(self.query[None], segment.centre)
         if matching is not None and matching.count * SCATTERED < len(segment):
             rows = matching.rows
@@ -123,16 +127,22 @@ class DenseSearch:
             np.copyto(found, FARTHEST, where=~matching.flags)
         return nearest(found, count)
 
-    def _shortlist(self, scores: Floats, error: float) -> Places:
-        """The places of all that may be among the best, given by how much a score may be off."""
+    def _shortlist(self, vectors: Vectors, places: Places | None, *, exact: bool) -> Places:
+        """Where among `places` those are that may be the best, given by how much a score may be off."""
+        scores, error = vectors.full_scores(self.query, places) if exact else None, FLOAT_ERROR
+        if scores is None:
+            scores = vectors.scores(self.query, places)
+            # An approximation allows for what rounding usually comes to, an exact search for what it ever does.
+            error += vectors.worst if exact else USUAL * vectors.worst / math.sqrt(vectors.dim)
         if len(scores) <= self.k:
             return np.arange(len(scores))
         least = np.partition(scores, len(scores) - self.k)[len(scores) - self.k]
         return np.flatnonzero(scores >= least - 2 * error)
 
     def _compared(self, segment: Segment, rows: Places) -> list[tuple[float, int]]:
-        if isinstance(segment.vectors, FullVectors):
-            return list(zip(products(segment.vectors.values[rows], self.query), rows.tolist(), strict=True))
+        full = segment.vectors.full
+        if full is not None:
+            return list(zip(products(full[rows], self.query), rows.tolist(), strict=True))
         wanted = segment.seqs[rows].tolist()
         vectors = self.fetch(wanted)
         there = [(row, vectors[seq]) for row, seq in zip(rows.tolist(), wanted, strict=True) if seq in vectors]
@@ -145,4 +155,4 @@ class DenseSearch:
 def empty_segment(dim: int) -> Segment:
     """A segment without points."""
     centre, codes = np.zeros(dim, np.float32), np.empty((words_of(dim), 0), np.uint64)
-    return Segment(np.empty(0, np.int64), Texts(), Columns(), FullVectors(centre[None][:0]), codes, centre)
+    return Segment(np.empty(0, np.int64), Texts(), Columns(), vectors_of(centre[None][:0], 0), codes, centre)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -13,9 +13,11 @@ from rag.index.codes import encode, words_of
 from rag.index.columns import ColumnsBuilder
 from rag.index.segment import Segment
 from rag.index.texts import Texts
-from rag.index.vectors import Floats, FullVectors
+from rag.index.vectors import Floats, Vectors, vectors_of
 
 FIRST_ROOM = 256
+
+Scalar = TypeVar("Scalar", bound=np.generic)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,6 +42,9 @@ class Tail:
         self._columns = ColumnsBuilder()
         self._seqs: npt.NDArray[np.int64] = np.empty(FIRST_ROOM, np.int64)
         self._vectors: Floats = np.empty((FIRST_ROOM, len(centre)), np.float32)
+        self._rounded: npt.NDArray[np.int8] = np.empty((FIRST_ROOM, len(centre)), np.int8)
+        self._scales: Floats = np.empty(FIRST_ROOM, np.float32)
+        self._worst = 0.0
         self._codes: npt.NDArray[np.uint64] = np.empty((words_of(len(centre)), FIRST_ROOM), np.uint64)
         self._segment: Segment | None = None
 
@@ -50,10 +55,13 @@ class Tail:
         """Add rows behind the last."""
         first, count = self._count, self._count + len(rows)
         self._make_room(count)
-        vectors = np.stack([row.vector for row in rows])
+        values = np.stack([row.vector for row in rows])
+        vectors = vectors_of(values, 0)
         self._seqs[first:count] = [row.seq for row in rows]
-        self._vectors[first:count] = vectors
-        self._codes[:, first:count] = encode(vectors, self._centre)
+        self._vectors[first:count] = values
+        self._rounded[first:count], self._scales[first:count] = vectors.rounded, vectors.scales
+        self._worst = max(self._worst, vectors.worst)
+        self._codes[:, first:count] = encode(values, self._centre)
         self._ids.extend(row.id for row in rows)
         self._columns.add(row.payload for row in rows)
         self._count, self._segment = count, None
@@ -62,15 +70,21 @@ class Tail:
         """All rows so far; rows added later leave it as it is."""
         if self._segment is None:
             count = self._count
-            vectors = FullVectors(self._vectors[:count])
+            vectors = Vectors(self._rounded[:count], self._scales[:count], self._worst, self._vectors[:count])
             parts = Texts.of(self._ids), self._columns.columns(), vectors, self._codes[:, :count], self._centre
             self._segment = Segment(self._seqs[:count], *parts)
         return self._segment
 
     def _make_room(self, count: int) -> None:
-        room = len(self._seqs)
-        if count > room:
-            more = max(count, 2 * room) - room
-            self._seqs = np.concatenate([self._seqs, np.empty(more, np.int64)])
-            self._vectors = np.concatenate([self._vectors, np.empty((more, self._vectors.shape[1]), np.float32)])
-            self._codes = np.concatenate([self._codes, np.empty((len(self._codes), more), np.uint64)], axis=1)
+        if count > len(self._seqs):
+            room = max(count, 2 * len(self._seqs))
+            self._seqs, self._scales = _longer(self._seqs, room), _longer(self._scales, room)
+            self._vectors, self._rounded = _longer(self._vectors, room), _longer(self._rounded, room)
+            self._codes = np.ascontiguousarray(_longer(self._codes.T, room).T)
+
+
+def _longer(array: npt.NDArray[Scalar], room: int) -> npt.NDArray[Scalar]:
+    """The array with so many rows."""
+    made = np.empty((room, *array.shape[1:]), array.dtype)
+    made[: len(array)] = array
+    return made

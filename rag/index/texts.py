@@ -30,8 +30,8 @@ class Texts:
         return len(self.ends)
 
     def __getitem__(self, place: int) -> str:
-        start = int(self.ends[place - 1]) if place else 0
-        return self.content[start : int(self.ends[place])].tobytes().decode(errors="surrogatepass")
+        start = self.ends.item(place - 1) if place else 0
+        return str(self.content.data[start : self.ends.item(place)], "utf-8", "surrogatepass")
 
     def __iter__(self) -> Iterator[str]:
         content, start = self.content.tobytes(), 0
