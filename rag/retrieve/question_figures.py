@@ -16,7 +16,8 @@ WEIGHT = 3.0
 _COUNTED = frozenset({"quantity", "share", "money"})
 _ASKED = re.compile(
     r"\b(?:how (?:much|many)|percent(?:age)?|ratio|rate|average|mean|median|totals?|amounts?|sum|margin|value|number of"
-    r"|calculat\w+|comput\w+|decimals?|increas\w+|decreas\w+|gr[eo]w\w*|declin\w+|changed? (?:in|of)|compared (?:to|with)"
+    r"|calculat\w+|comput\w+|decimals?|increas\w+|decreas\w+|gr[eo]w\w*|declin\w+|changed? (?:in|of)"
+    r"|compared (?:to|with)"
     r"|(?:high|low|large|small|great|few)(?:er|est)|USD|dollars|euros?|millions?|billions?|revenues?|sales|income|profits?"
     r"|earnings|expens\w+|costs?|prices?|debts?|assets|liabilit\w+|cash flows?|balance sheets?|statements? of|tables?"
     r"|figures?|statistics)\b|%",

@@ -16,6 +16,7 @@ from rag.retrieve.context import packed
 from rag.retrieve.fuse import rrf
 from rag.retrieve.fusion import Fusion
 from rag.retrieve.plan import Asked, PlainPlanner, Planner, QueryPlan, both
+from rag.retrieve.question_figures import prefer_figures
 from rag.retrieve.read import Reader
 from rag.retrieve.settings import RetrievalSettings
 from rag.types import Hit
@@ -108,7 +109,7 @@ class Retriever:
                 searched = now
                 fusion = self.make_fusion(now.store.lexical_scorer)
                 found = await self._found(searched, plan, query, vectors, max(self.settings.candidates, top_k))
-                ranked = self._joined(found, fusion, plan)
+                ranked = self._joined(found, fusion, plan, searched.generation)
                 sides = [each.found for each, _ in found]
                 hits = self.reader.hits(ranked, sides, top_k, searched.generation)
                 now = self.live.current()
@@ -184,9 +185,17 @@ class Retriever:
             done.append((Searched(asked, condition, found), search))
         return done
 
-    def _joined(self, found: Sequence[tuple[Searched, Search]], fusion: Fusion, plan: QueryPlan) -> Ranking:
+    def _joined(
+        self, found: Sequence[tuple[Searched, Search]], fusion: Fusion, plan: QueryPlan, generation: int
+    ) -> Ranking:
         """One ranking of all searches; several are joined by their ranks, as their scores do not compare."""
         rankings = [self._fused(searched.found, search, fusion) for searched, search in found]
+        if plan.figures:
+            chunks = self.catalogue.chunks(
+                list({id_: None for each in rankings for id_, _ in each}), generation=generation
+            )
+            texts = {id_: chunk.text for id_, (chunk, _) in chunks.items()}
+            rankings = [prefer_figures(each, texts, plan.figures) for each in rankings]
         if len(rankings) == 1:
             return rankings[0]
         return rrf(rankings, k=self.settings.rrf_k, weights=[asked.weight for asked in plan.searches])
