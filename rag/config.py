@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from plumbline.database import open_database
 from plumbline.prompts import Prompt, load_prompt
+from plumbline.reading import ReadConnection
 from plumbline.settings import read_settings
 from plumbline.text.tokens import tokenizer
 from plumbline.trace import Tracing
@@ -239,14 +240,14 @@ def _joined(
     # What a chunker has written is stored for good: no fallback writes it.
     writing = LazyRouter(lambda: router(chat_model()))
     chunker = build_chunker(settings.chunking, metered, model_name, writing.get, meter.prices)
+    reader = ReadConnection(file)
+    catalogue, changes = Catalogue(engine, file, reader), Changes(file, reader)
     live = LiveIndex(
-        Generations(engine, file),
+        Generations(engine, file, changes),
         lambda generation: EmbeddedStore(engine, file, dim=embedder.dim, generation=generation),
         {**embedding_facts(embedder), "chunking": chunker.name},
         folder,
     )
-    catalogue = Catalogue(engine, file)
-    changes = Changes(file)
     return Parts(
         path=folder,
         settings=settings,

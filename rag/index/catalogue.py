@@ -16,13 +16,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from plumbline.database import storage_errors, writing
+from plumbline.reading import ReadConnection, marks
 from rag.index import tables
 from rag.index.manifest import FileRecord, put_files
 from rag.index.rows import insert, metadata_from_json, portions
 from rag.types import Chunk, Document, Page, Section
 
 if TYPE_CHECKING:
-    from sqlalchemy import BindParameter, Connection, Engine, Label, RowMapping, Select
+    from sqlalchemy import Connection, Engine, RowMapping
 
 FileContent = tuple[FileRecord, Sequence[tuple[Document, Sequence[Chunk]]]]
 """A file and the documents it gave, each with its chunks."""
@@ -53,9 +54,10 @@ class Span:
 class Catalogue:
     """Reads and writes the truth in the database behind `engine`, which lies at `path`."""
 
-    def __init__(self, engine: Engine, path: Path) -> None:
+    def __init__(self, engine: Engine, path: Path, reader: ReadConnection | None = None) -> None:
         self._engine = engine
         self._path = path
+        self._reader = reader or ReadConnection(path)
 
     def put(self, contents: Iterable[FileContent], *, generation: int) -> None:
         """Store what files gave, in place of what they gave before, at once; it then waits for indexing."""
@@ -137,18 +139,13 @@ class Catalogue:
 
     def span(self, document_id: str, start: int, end: int) -> Span | None:
         """document.text[start:end] as it is stored, or `None` when there is no such document."""
-        values = {"document_id": document_id, "offset": start, "from": start + 1, "length": end - start}
-        with storage_errors(self._path), self._engine.connect() as connection:
-            found = connection.execute(_span(), values).one_or_none()
-        return None if found is None else Span(found.text, found.page, _shown(found.section))
+        rows = self._reader.rows(_SPAN, {"id": document_id, "start": start, "length": end - start})
+        return Span(rows[0][0], rows[0][1], _shown(rows[0][2])) if rows else None
 
     def locate(self, document_id: str, offset: int) -> tuple[int | None, str | None]:
         """Page number and heading path (joined by " > ") at an offset of a document, as far as it has them."""
-        from sqlalchemy import select
-
-        with storage_errors(self._path), self._engine.connect() as connection:
-            found = connection.execute(select(*_place()), {"document_id": document_id, "offset": offset}).one()
-            return found.page, _shown(found.section)
+        ((page, section),) = self._reader.rows(f"SELECT {_PLACE}", {"id": document_id, "start": offset})
+        return page, _shown(section)
 
     def documents(self, document_id: str | None = None) -> list[dict[str, Any]]:
         """Id, name, source, media type, size and pages (`None`: no such thing) of every document, by name.
@@ -172,16 +169,14 @@ class Catalogue:
 
     def chunks(self, chunk_ids: Sequence[str], *, generation: int) -> dict[str, tuple[Chunk, str]]:
         """The chunks of the generation with these ids that exist, each with its document's name."""
-        from sqlalchemy import select
-
-        c, d = tables.chunks(), tables.documents()
         found: dict[str, tuple[Chunk, str]] = {}
-        with storage_errors(self._path), self._engine.connect() as connection:
-            for some in portions(chunk_ids):
-                query = select(c, d.c.name.label("document")).join(d, d.c.id == c.c.document_id)
-                query = query.where(c.c.generation == generation, c.c.id.in_(some))
-                for row in connection.execute(query).mappings():
-                    found[row["id"]] = (_to_chunk(row), row["document"])
+        for some in portions(chunk_ids):
+            for row in self._reader.rows(_chunks_named(len(some)), (generation, *some)):
+                *_, parent_start, parent_end, name = row
+                id_, document_id, index, start, end, text, tokens, page, section, context = row[:10]
+                parent = None if parent_start is None else (parent_start, parent_end)
+                chunk = Chunk(id_, document_id, index, start, end, text, tokens, page, section, context, parent)
+                found[chunk.id] = (chunk, name)
         return found
 
     def chunks_of(self, document_id: str, *, generation: int) -> list[Chunk]:
@@ -246,29 +241,24 @@ class Catalogue:
             )
 
 
-@cache
-def _place() -> tuple[Label[int | None], Label[str | None]]:
-    """Number of the page and path of the section at :offset of the document :document_id."""
-    from sqlalchemy import bindparam, select
+_CHUNK = ("id", "document_id", "position", "start", "end", "text", "tokens", "page", "section", "context")
+"""The columns of a chunk in the order of the fields of `Chunk`, but for its parent's two."""
+# The statements that a search runs are text: to build and to compile them costs several times what they do.
+_PLACE = """
+    (SELECT number FROM pages WHERE document_id = :id AND start <= :start ORDER BY start DESC LIMIT 1),
+    (SELECT path FROM sections WHERE document_id = :id AND start <= :start AND "end" > :start
+        ORDER BY start DESC, position DESC LIMIT 1)
+"""
+_SPAN = f"SELECT substr(text, :start + 1, :length), {_PLACE} FROM documents WHERE id = :id"
 
-    p, s = tables.pages().c, tables.sections().c
-    offset: BindParameter[int] = bindparam("offset")
-    page = select(p.number).where(p.document_id == bindparam("document_id"), p.start <= offset)
-    inside = (s.document_id == bindparam("document_id"), s.start <= offset, s.end > offset)
-    section = select(s.path).where(*inside).order_by(s.start.desc(), s.position.desc())
+
+@cache
+def _chunks_named(count: int) -> str:
+    columns = ", ".join(f'c."{name}"' for name in (*_CHUNK, "parent_start", "parent_end"))
     return (
-        page.order_by(p.start.desc()).limit(1).scalar_subquery().label("page"),
-        section.limit(1).scalar_subquery().label("section"),
+        f"SELECT {columns}, d.name FROM chunks c JOIN documents d ON d.id = c.document_id"
+        f" WHERE c.generation = ? AND c.id IN ({marks(count)})"
     )
-
-
-@cache
-def _span() -> Select[Any]:
-    from sqlalchemy import bindparam, func, select
-
-    d = tables.documents().c
-    text = func.substr(d.text, bindparam("from"), bindparam("length")).label("text")
-    return select(text, *_place()).where(d.id == bindparam("document_id"))
 
 
 def _shown(section: str | None) -> str | None:

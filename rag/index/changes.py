@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import sqlite3
-import threading
-import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from plumbline.database import storage_errors
+from plumbline.reading import ReadConnection
 
 Value = TypeVar("Value")
 
@@ -17,30 +14,20 @@ Value = TypeVar("Value")
 class Changes:
     """Counts what others have committed to the SQLite database at `path`, in this process or another.
 
-    It asks a connection of its own (`PRAGMA data_version`), which is opened when it is first needed and never writes:
-    a few microseconds. Raises `StateError` when the database cannot be read.
+    It asks a connection of its own (`PRAGMA data_version`), or `reader`'s: a few microseconds. Raises `StateError` when
+    the database cannot be read.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._lock = threading.Lock()
-        self._connection: sqlite3.Connection | None = None
+    def __init__(self, path: Path, reader: ReadConnection | None = None) -> None:
+        self._reader = reader or ReadConnection(path)
 
     def count(self) -> int:
         """A number that differs from the last one exactly when something was committed in between."""
-        with self._lock, storage_errors(self._path):
-            if self._connection is None:
-                address = f"{self._path.absolute().as_uri()}?mode=ro"
-                self._connection = sqlite3.connect(address, uri=True, check_same_thread=False)
-                weakref.finalize(self, self._connection.close)
-            (found,) = self._connection.execute("PRAGMA data_version").fetchone()
-            return int(found)
+        return self._reader.changes()
 
     def close(self) -> None:
-        """Give the connection back; nothing is counted afterwards."""
-        with self._lock:
-            if self._connection is not None:
-                self._connection.close()
+        """Give the connection back."""
+        self._reader.close()
 
 
 class UntilChanged(Generic[Value]):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from plumbline.database import storage_errors, writing
 from rag.index import tables
+from rag.index.changes import Changes, UntilChanged
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -31,9 +32,10 @@ class Generation:
 class Generations:
     """Reads and writes which generations there are in the database behind `engine`, at `path`."""
 
-    def __init__(self, engine: Engine, path: Path) -> None:
+    def __init__(self, engine: Engine, path: Path, changes: Changes | None = None) -> None:
         self._engine = engine
         self._path = path
+        self._active = UntilChanged(changes or Changes(path), self._read_active)
 
     def all(self) -> list[Generation]:
         """Every generation, oldest first."""
@@ -43,8 +45,10 @@ class Generations:
 
     def active(self) -> Generation | None:
         """The one that is searched; `None` while nothing was stored."""
+        return self._active.get()
+
+    def _read_active(self) -> Generation | None:
         with storage_errors(self._path), self._engine.connect() as connection:
-            # Asked at every search: as text, the statement costs a third of what it costs built from the table.
             row = connection.exec_driver_sql("SELECT number, facts FROM generations WHERE active").first()
             return None if row is None else Generation(row.number, json.loads(row.facts), active=True)
 

@@ -16,7 +16,6 @@ from rag.retrieve.settings import RetrievalSettings
 from rag.types import Chunk, Hit
 
 _NOT: tuple[int | None, float | None] = (None, None)
-_CHUNKS_PER_READ = 32
 
 Standing = tuple[int | None, float | None, int | None, float | None, int | None, float | None]
 Standings = Callable[[str], Standing]
@@ -80,7 +79,7 @@ class Reader:
         """Chunks; of those that are read as part of a larger span, each span once, at its best chunk's rank."""
         hits: list[Hit] = []
         read: set[tuple[str, tuple[int, int]]] = set()
-        for chunk, document, score in self._stored(ranked, generation):
+        for chunk, document, score in self._stored(ranked, generation, top_k):
             shown = chunk
             if chunk.parent is not None:
                 if (chunk.document_id, chunk.parent) in read:
@@ -93,7 +92,7 @@ class Reader:
         return hits
 
     def _passages(self, ranked: Ranking, standings: Standings, top_k: int, generation: int) -> list[Hit]:
-        by_id = {chunk.id: (chunk, document) for chunk, document, _ in self._stored(ranked, generation)}
+        by_id = {chunk.id: (chunk, document) for chunk, document, _ in self._stored(ranked, generation, len(ranked))}
         least = ranked[-1][1] if ranked else 0.0  # cosines and RRF's scores lie close together far above 0
         scores = {point_id: score - least for point_id, score in ranked}
         candidates = [
@@ -115,13 +114,13 @@ class Reader:
             hits.append(Hit(shown, document, passage.score, *standings(chunk.id)))
         return hits
 
-    def _stored(self, ranked: Ranking, generation: int) -> Iterator[tuple[Chunk, str, float]]:
-        """The chunks of a ranking with their documents' names and scores, read as they are asked for.
+    def _stored(self, ranked: Ranking, generation: int, at_once: int) -> Iterator[tuple[Chunk, str, float]]:
+        """The chunks of a ranking with their documents' names and scores, `at_once` read when they are asked for.
 
         The store may still hold a chunk that the catalogue has just replaced; it is on its way out, and left out.
         """
-        for start in range(0, len(ranked), _CHUNKS_PER_READ):
-            some = ranked[start : start + _CHUNKS_PER_READ]
+        for start in range(0, len(ranked), max(at_once, 1)):
+            some = ranked[start : start + at_once]
             chunks = self.catalogue.chunks([point_id for point_id, _ in some], generation=generation)
             for point_id, score in some:
                 if point_id in chunks:

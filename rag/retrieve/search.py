@@ -173,13 +173,15 @@ class Retriever:
                 search = Search(
                     k,
                     vector,
-                    None if self.settings.mode == "dense" else asked.text,
+                    None if self.settings.mode == "dense" and not query.phrases else asked.text,
                     condition,
                     query.phrases,
                     query.prefixes,
                     self.settings.exact,
                 )
                 found = await live.store.search(search)
+                if query.phrases:
+                    found = _holding(found)
                 if found.dense or found.lexical:
                     break
             done.append((Searched(asked, condition, found), search))
@@ -206,6 +208,12 @@ class Retriever:
         if self.settings.mode == "lexical":
             return found.lexical
         return fusion.fuse(found, search)
+
+
+def _holding(found: Found) -> Found:
+    """Only the lexical side knows which points hold a phrase; what does not is no hit by meaning either."""
+    holding = {point_id for point_id, _ in found.lexical}
+    return Found([each for each in found.dense if each[0] in holding], found.lexical)
 
 
 def _attributes(live: Live, found: Sequence[tuple[Searched, Search]], hits: Sequence[Hit]) -> dict[str, AttributeValue]:

@@ -58,3 +58,12 @@ def test_an_index_that_is_being_removed_is_searched_no_more(
         assert len(hits) == 20
         assert [hit.chunk.id for hit in hits] == [hit.chunk.id for hit in reader.search("parcel Iceland", top_k=20)]
         assert list(reader.parts.live._stores) == [2], "the index that was replaced is held in memory no more"
+
+
+def test_words_in_quotes_must_stand_so_in_what_is_found(kb: RAG, docs: Path) -> None:
+    kb.ingest(docs)
+    assert len(kb.search("refund paid shipping")) > 1
+    for mode in ("hybrid", "dense", "lexical"):
+        with RAG.open(kb.parts.path, home=kb.parts.home.path, environ={}, settings={"retrieval.mode": mode}) as other:
+            assert [hit.document for hit in other.search('"Refunds are paid within"')] == ["returns.md"]
+            assert other.search('"paid are refunds"') == []
