@@ -44,6 +44,7 @@ class Bill:
 
     usage: Usage = Usage()
     costs: list[Decimal | None] = field(default_factory=list)
+    rows: list[tuple[Ledger, Future[None]]] | None = None
 
     @property
     def cost(self) -> Decimal | None:
@@ -67,6 +68,22 @@ def billed() -> Iterator[Bill]:
         if outer is not None:
             outer.usage += bill.usage
             outer.costs.extend(bill.costs)
+
+
+@asynccontextmanager
+async def settled() -> AsyncIterator[Bill]:
+    """As `billed`, with all rows of the block's calls in the ledger when it is left.
+
+    Calls in it go on as soon as they are answered, whose cost is known to be nothing are stored with the next one's
+    row. Raises `StorageError` when the ledger cannot be written, unless the block raises.
+    """
+    with billed() as bill:
+        rows = bill.rows = []
+        try:
+            yield bill
+        finally:
+            for ledger in {ledger for ledger, _ in rows}:
+                await ledger.stored([row for of, row in rows if of is ledger])
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,23 +116,26 @@ class Meter:
                 reading.seconds = time.perf_counter() - started
                 reading.cost = self._cost(reading, error)
                 _annotate(span, reading)
-                if (bill := _bill.get()) is not None:
+                bill = _bill.get()
+                if bill is not None:
                     bill.usage += reading.usage
                     bill.costs.append(reading.cost)
                 trace_id, span_id = current_ids()
-                await self.ledger.arecord(
-                    LedgerEntry(
-                        kind,
-                        reading.model,
-                        reading.usage,
-                        reading.cost,
-                        reading.seconds,
-                        trace_id,
-                        span_id,
-                        tags,
-                        None if error is None else type(error).__name__,
-                    )
+                entry = LedgerEntry(
+                    kind,
+                    reading.model,
+                    reading.usage,
+                    reading.cost,
+                    reading.seconds,
+                    trace_id,
+                    span_id,
+                    tags,
+                    None if error is None else type(error).__name__,
                 )
+                if bill is None or bill.rows is None:
+                    await self.ledger.arecord(entry)
+                else:
+                    bill.rows.append((self.ledger, self.ledger.enqueue(entry, soon=reading.cost != 0)))
 
     def _cost(self, reading: Reading, error: BaseException | None) -> Decimal | None:
         nothing_known = error is not None and reading.usage == Usage()

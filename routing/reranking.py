@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from routing.chat import Tags, Usage
+from routing.errors import DeadlineError
 from routing.meter import Meter
 from routing.resilience.retry import with_retries
 from routing.settings import RetrySettings
@@ -41,14 +43,22 @@ class MeteredReranker:
     async def score(self, query: str, passages: Sequence[str], tags: Tags) -> Vectors:
         """One score per passage, float32[n]; higher is more relevant."""
 
+        deadline = time.monotonic() + self._longest
+
         async def attempt() -> Vectors:
             async with self._meter.call("rerank", self.name, tags) as reading:
-                scores = await self.reranker.score(query, passages)
-                reading.usage = scores.usage
                 reading.attributes["plumbline.rerank.passages"] = len(passages)
+                try:
+                    async with asyncio.timeout(deadline - time.monotonic()):
+                        scores = await self.reranker.score(query, passages)
+                except TimeoutError as error:
+                    raise DeadlineError(
+                        f"{self.name} had not answered after {self._longest:g} s.", model=self.name
+                    ) from error
+                reading.usage = scores.usage
             return scores.values
 
-        return await with_retries(attempt, self._retry, deadline=time.monotonic() + self._longest)
+        return await with_retries(attempt, self._retry, deadline=deadline)
 
     def price(self, usage: Usage) -> Decimal | None:
         """What so much would cost in dollars; `None`: price unknown."""

@@ -16,9 +16,9 @@ from routing.errors import AuthenticationError, ModelError, ModelNotFoundError
 if TYPE_CHECKING:
     from routing.vectors import Vectors
 
-FEW = "no more hits than are read"
-EQUAL = "all hits read the same"
-AHEAD = "the hits that are read lead by the margin"
+FEW = "no more hits than are read."
+EQUAL = "all hits read the same."
+AHEAD = "the hits that are read lead by the margin."
 _MISCONFIGURED = (AuthenticationError, ModelNotFoundError)
 
 
@@ -43,12 +43,12 @@ class PassageScorer(Protocol):
 class RerankReport:
     """What became of one question's hits.
 
-    `model` is who scores, `None` when only diversity was asked for. `skipped` says why it was not asked, `degraded` why
-    its order is not used. `passages` counts what was scored, `lead` is how far the hits that are read lead the next
+    `reranker` is who scores, `None` when only diversity was asked for. `skipped` says why it was not asked, `degraded`
+    why its order is not used. `passages` counts what was scored, `lead` is how far the hits that are read lead the next
     before reranking, and `changed` says whether other hits are read than the search would have had.
     """
 
-    model: str | None
+    reranker: str | None
     passages: int = 0
     skipped: str | None = None
     degraded: str | None = None
@@ -56,10 +56,16 @@ class RerankReport:
     changed: bool = False
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """In words why the hits were not reranked, if they were to be."""
+        reason = self.degraded or self.skipped
+        return () if reason is None else (f"Not reranked: {reason}",)
+
+    @property
     def attributes(self) -> dict[str, AttributeValue]:
         """For the span of the stage."""
         found: Mapping[str, AttributeValue | None] = {
-            "plumbline.rerank.model": self.model,
+            "plumbline.rerank.model": self.reranker,
             "plumbline.rerank.passages": self.passages,
             "plumbline.rerank.skipped": self.skipped,
             "plumbline.rerank.degraded": self.degraded,
@@ -116,7 +122,7 @@ class RerankStage:
         except _MISCONFIGURED:
             raise
         except ModelError as error:
-            return hits, replace(report, degraded=f"Not reranked: {error}")
+            return hits, replace(report, degraded=str(error))
         order = blended([hit.score for hit in hits], scores, self.blend)
         rescored = [
             replace(hit, score=value, rerank_score=score) for hit, value, score in zip(hits, order, scores, strict=True)

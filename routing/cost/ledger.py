@@ -99,16 +99,36 @@ class Ledger:
     async def arecord(self, entry: LedgerEntry) -> None:
         """As `record`, beside the event loop: while another process holds the database only the caller waits.
 
-        What comes in while one transaction is written is written together in the next. A caller that is cancelled no
-        longer waits; the entry is stored all the same.
+        A caller that is cancelled no longer waits; the entry is stored all the same.
         """
-        stored: Future[None] = Future()
+        await self.stored([self.enqueue(entry)])
+
+    def enqueue(self, entry: LedgerEntry, *, soon: bool = True) -> Future[None]:
+        """Have an entry stored beside the running event loop; the future is done, or holds the error, when it is.
+
+        What comes in while one transaction is written is written together in the next. An entry that need not be stored
+        `soon` waits for another one's transaction, or until `stored` is awaited.
+        """
+        done: Future[None] = Future()
         with self._lock:
-            self._waiting.append((entry, stored))
+            self._waiting.append((entry, done))
+        if soon:
+            self._start()
+        return done
+
+    async def stored(self, entries: Sequence[Future[None]]) -> None:
+        """Wait until what was enqueued is stored; raises `StorageError` when it cannot be."""
+        if any(not entry.done() for entry in entries):
+            self._start()
+            await asyncio.shield(asyncio.gather(*map(asyncio.wrap_future, entries), return_exceptions=True))
+        for entry in entries:
+            entry.result()
+
+    def _start(self) -> None:
+        with self._lock:
             start, self._busy = not self._busy, True
         if start:
             asyncio.get_running_loop().run_in_executor(None, self._store_waiting)
-        await asyncio.shield(asyncio.wrap_future(stored))
 
     def _store_waiting(self) -> None:
         while True:

@@ -18,7 +18,7 @@ from routing.chat import Usage
 
 PER_MILLION = Decimal(1_000_000)
 PER_THOUSAND = Decimal(1_000)
-LOCAL_PROVIDERS = frozenset({"embedded", "extractive", "st", "scripted", "none"})
+LOCAL_PROVIDERS = frozenset({"embedded", "extractive", "maxsim", "none", "scripted", "st"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -248,7 +248,7 @@ def test_every_price_belongs_to_a_model() -> None:
         ("cohre/rerank-v3.5", "Did you mean 'cohere/rerank-v3.5'?"),
         ("rerank-v4.0-pro", "Did you mean 'cohere/rerank-v4.0-pro'?"),
         ("cohere/rerank-v3.5@http://h:1", "set CO_API_URL"),
-        ("openai/gpt-5", "'openai' has no rerankers. Those that have: extractive, st, cohere, vllm, openai-compatible."),
+        ("openai/gpt-5", "'openai' has no rerankers. Those that have: extractive, st, cohere, vllm"),
         ("vllm/m", "does not say where"),
         ("", "Examples: "),
     ],

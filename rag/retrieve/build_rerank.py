@@ -1,0 +1,101 @@
+"""The reranking stage that a configuration names."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Callable, Mapping
+from typing import cast
+
+from plumbline.errors import ConfigError
+from rag.retrieve.rerank import PassageScorer, RerankStage
+from rag.retrieve.settings import NO_RERANKER, RetrievalSettings
+from routing.embedding import MeteredEmbedder
+from routing.errors import UnknownModelError
+from routing.meter import Meter
+from routing.models.catalog import Catalog
+from routing.reranking import MeteredReranker
+from routing.router import Router
+from routing.settings import RetrySettings
+from routing.vectors import Reranker, TokenEmbedder
+
+KEY = "retrieval.rerank.model"
+MAXSIM = "maxsim"
+LLM = "llm"
+_OWN = (NO_RERANKER, MAXSIM, LLM)
+_NO_ORDER = "extractive/"  # answers from sentences, whatever it is told
+_SHARES = {MAXSIM: 0.2, "extractive/default": 0.4}
+"""The share of the reranker in the score, for those that are no match for the search alone: measured by
+`benchmarks/rerank.py`, a default and no guarantee. All others decide alone."""
+
+
+def check_rerank_model(name: str, catalog: Catalog) -> None:
+    """Raise `UnknownModelError` when `name` cannot be a reranker's; needs no key and imports nothing heavy."""
+    if name in _OWN:
+        return
+    try:
+        catalog.check_reranker(name)
+    except UnknownModelError as error:
+        near = [] if "/" in name else difflib.get_close_matches(name, _OWN, n=1, cutoff=0.5)
+        if not near:
+            raise
+        raise UnknownModelError(error.message, model=name, hint=f"Did you mean '{near[0]}'?") from error
+
+
+def build_rerank_stage(
+    settings: RetrievalSettings,
+    catalog: Catalog,
+    embedder: MeteredEmbedder,
+    router: Callable[[], Router],
+    meter: Meter,
+    *,
+    retry: RetrySettings,
+    model: str,
+    environ: Mapping[str, str] | None = None,
+    reranker: Reranker | None = None,
+) -> RerankStage | None:
+    """The stage for `retrieval.rerank`, `None` when it would do nothing.
+
+    `router` gives what "llm" asks, `model` is the name of its chat model; `reranker` takes the place of the one that is
+    named. Raises `UnknownModelError`, `MissingKeyError`, `MissingExtraError`, and `ConfigError` for what the other
+    models cannot do.
+    """
+    wanted = settings.rerank
+    if reranker is None and wanted.model == NO_RERANKER and wanted.diversity == 0:
+        return None
+    scorer: PassageScorer | None = None
+    if reranker is None and wanted.model == LLM:
+        scorer = _listwise(router, model)
+    elif reranker is not None or wanted.model != NO_RERANKER:
+        made = reranker or _made(wanted.model, catalog, embedder, os.environ if environ is None else environ)
+        scorer = MeteredReranker(made, meter=meter, retry=retry)
+    share = 1.0 if reranker is not None else _SHARES.get(wanted.model, 1.0)
+    return RerankStage(scorer, blend=share, skip_margin=wanted.skip_margin, diversity=wanted.diversity)
+
+
+def _made(name: str, catalog: Catalog, embedder: MeteredEmbedder, environ: Mapping[str, str]) -> Reranker:
+    if name != MAXSIM:
+        return catalog.reranker(name, environ=environ)
+    if not embedder.reads_tokens:
+        raise ConfigError(
+            f"The embedder {embedder.embedder.name} gives no vectors of tokens, which 'maxsim' compares.",
+            key=KEY,
+            value=name,
+            hint='Take "embedded/wordllama" or an "st/…" model to embed, or another reranker.',
+        )
+    from rag.retrieve.maxsim import MaxSimReranker
+
+    return MaxSimReranker(cast("TokenEmbedder", embedder.embedder))
+
+
+def _listwise(router: Callable[[], Router], model: str) -> PassageScorer:
+    if model.startswith(_NO_ORDER):
+        raise ConfigError(
+            f"{model} cannot order passages.",
+            key=KEY,
+            value=LLM,
+            hint="Name a chat model with generation.model, or another reranker.",
+        )
+    from rag.retrieve.listwise import ListwiseReranker
+
+    return ListwiseReranker(router, model)

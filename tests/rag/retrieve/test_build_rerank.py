@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from plumbline.errors import ConfigError
+from rag.retrieve.build_rerank import build_rerank_stage, check_rerank_model
+from rag.retrieve.rerank import RerankStage
+from rag.retrieve.settings import RerankSettings, RetrievalSettings
+from routing.chat import Tags
+from routing.embedding import MeteredEmbedder
+from routing.errors import MissingKeyError, UnknownModelError
+from routing.meter import Meter
+from routing.models.catalog import DEFAULT_CATALOG
+from routing.models.embedded import EmbeddedEmbedder
+from routing.router import Router
+from routing.settings import RetrySettings
+from routing.testing.fakes import FakeEmbedder, FakeReranker, ScriptedChatModel
+from routing.vectors import Embedder, Reranker
+from tests.rag.retrieve._meter import opened_meter
+
+RETRY = RetrySettings(attempts=1)
+
+
+@pytest.fixture
+def meter(tmp_path: Path) -> Iterator[Meter]:
+    with opened_meter(tmp_path) as made:
+        yield made
+
+
+def build(
+    meter: Meter,
+    model: str = "none",
+    *,
+    chat: str = "scripted/chat",
+    embedder: Embedder | None = None,
+    reranker: Reranker | None = None,
+    diversity: float = 0.0,
+    skip_margin: float | None = None,
+) -> RerankStage | None:
+    settings = RetrievalSettings(rerank=RerankSettings(model=model, diversity=diversity, skip_margin=skip_margin))
+    return build_rerank_stage(
+        settings,
+        DEFAULT_CATALOG,
+        MeteredEmbedder(embedder or EmbeddedEmbedder(), meter=meter, retry=RETRY),
+        lambda: Router([ScriptedChatModel('{"order": [2, 1]}', name=chat)], meter=meter, retry=RETRY),
+        meter,
+        retry=RETRY,
+        model=chat,
+        environ={},
+        reranker=reranker,
+    )
+
+
+def test_nothing_to_do_is_no_stage(meter: Meter) -> None:
+    assert build(meter) is None
+
+
+def test_diversity_needs_no_reranker(meter: Meter) -> None:
+    assert build(meter, diversity=0.3) == RerankStage(diversity=0.3)
+
+
+@pytest.mark.parametrize(
+    ("model", "name", "blend"),
+    [
+        ("maxsim", "maxsim/embedded/wordllama", 0.2),
+        ("extractive/default", "extractive/default", 0.4),
+        ("llm", "llm/scripted/chat", 1.0),
+    ],
+)
+async def test_each_is_made_by_its_name(meter: Meter, model: str, name: str, blend: float) -> None:
+    stage = build(meter, model, skip_margin=0.25)
+    assert stage is not None
+    assert stage.scorer is not None
+    assert (stage.scorer.name, stage.blend, stage.skip_margin) == (name, blend, 0.25)
+    values = await stage.scorer.score("refund window", ["a crane", "the refund window"], Tags("search"))
+    assert values[1] > values[0]
+    assert meter.ledger.totals().cost == 0
+    assert meter.ledger.totals().calls == 1
+
+
+async def test_a_reranker_handed_in_takes_the_place_of_the_named_one(meter: Meter) -> None:
+    stage = build(meter, "maxsim", reranker=FakeReranker())
+    assert stage is not None
+    assert stage.scorer is not None
+    assert (stage.scorer.name, stage.blend) == ("scripted/overlap", 1.0)
+
+
+def test_what_cannot_work_is_said_at_once(meter: Meter) -> None:
+    with pytest.raises(ConfigError, match=r"scripted/hashing gives no vectors of tokens"):
+        build(meter, "maxsim", embedder=FakeEmbedder())
+    with pytest.raises(ConfigError, match=r"extractive/default cannot order passages\. .*generation\.model"):
+        build(meter, "llm", chat="extractive/default")
+    pytest.importorskip("cohere")
+    with pytest.raises(MissingKeyError, match="CO_API_KEY"):
+        build(meter, "cohere/rerank-v3.5")
+
+
+@pytest.mark.parametrize("name", ["none", "maxsim", "llm", "extractive/default", "cohere/rerank-v3.5", "st/some/model"])
+def test_names_that_can_be_right(name: str) -> None:
+    check_rerank_model(name, DEFAULT_CATALOG)
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("maxim", "Did you mean 'maxsim'?"),
+        ("lm", "Did you mean 'llm'?"),
+        ("no", "Did you mean 'none'?"),
+        ("rerank-v3.5", "Did you mean 'cohere/rerank-v3.5'?"),
+        ("openai/gpt-5", "'openai' has no rerankers."),
+    ],
+)
+def test_names_that_cannot(name: str, says: str) -> None:
+    with pytest.raises(UnknownModelError) as caught:
+        check_rerank_model(name, DEFAULT_CATALOG)
+    assert says in str(caught.value)
