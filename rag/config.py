@@ -32,9 +32,11 @@ from rag.index.manifest import Manifest
 from rag.index.store import Store
 from rag.ingest.chunk import Chunker
 from rag.ingest.chunk.build import build_chunker, build_splitter
+from rag.retrieve.build_rerank import build_rerank_stage, check_rerank_model
 from rag.retrieve.fusion import build_fusion
 from rag.retrieve.plan import PlainPlanner
 from rag.retrieve.read import Reader
+from rag.retrieve.rerank import RerankStage
 from rag.retrieve.search import Retriever
 from rag.settings import RagSettings
 from routing.chat import ChatModel
@@ -118,6 +120,8 @@ class Parts:
         """Close everything, in the reverse order of opening."""
         await self.answering.close()
         await self.writing.close()
+        if self.retriever.reranker is not None:
+            await self.retriever.reranker.close()
         await self.embedder.embedder.close()
         await self.live.close()
         self.changes.close()
@@ -147,6 +151,7 @@ def read_rag_settings(
         checks={
             "generation.model": catalog.check_chat_model,
             "embedding.model": catalog.check_embedder,
+            "retrieval.rerank.model": lambda name: check_rerank_model(name, catalog),
             "routing.fallback": lambda name: None if name == NO_FALLBACK else catalog.check_chat_model(name),
             "serve.models": check_all,
         },
@@ -197,13 +202,19 @@ def build(
         wanted = settings.routing.fallback
         return None if wanted == NO_FALLBACK else catalog.chat_model(wanted, environ=environ)
 
+    def reranking(embedder: MeteredEmbedder, router: Callable[[], Router], meter: Meter) -> RerankStage | None:
+        retry = settings.routing.retry
+        return build_rerank_stage(
+            settings.retrieval, catalog, embedder, router, meter, retry=retry, model=name, environ=environ
+        )
+
     opened_home = open_home(home, environ=environ)
     try:
         engine = open_database(
             folder / KNOWLEDGE_FILE, [components.catalogue_component(), components.embedded_store_component()]
         )
         try:
-            return _joined(folder, settings, opened_home, engine, embedder, name, chat_model, fallback)
+            return _joined(folder, settings, opened_home, engine, embedder, name, chat_model, fallback, reranking)
         except BaseException:
             engine.dispose()
             raise
@@ -221,6 +232,7 @@ def _joined(
     model_name: str,
     chat_model: Callable[[], ChatModel],
     fallback: Callable[[], ChatModel | None],
+    reranking: Callable[[MeteredEmbedder, Callable[[], Router], Meter], RerankStage | None],
 ) -> Parts:
     """The parts over what is open already."""
     file = folder / KNOWLEDGE_FILE
@@ -269,6 +281,7 @@ def _joined(
             Reader(catalogue, settings.retrieval, count),
             cache(lambda scorer: build_fusion(settings.retrieval, embedder.name, scorer, folder)),
             PlainPlanner(),
+            reranking(metered, writing.get, meter),
         ),
         model_name=model_name,
         answering=LazyRouter(answering),
