@@ -21,7 +21,7 @@ from rag.events import Answered, AnswerEvent, Emit, Retrieved, Started
 from rag.retrieve.search import Query
 from rag.types import Answer, Hit
 from routing.chat import ChatOptions, ChatResponse, Tags, TextDelta
-from routing.meter import Bill, billed
+from routing.meter import Bill, settled
 
 REFUSAL = "I don't have enough information."
 
@@ -32,29 +32,34 @@ async def answer_question(parts: Parts, query: Query, tenant: str | None, emit: 
     `emit` is told what happens on the way, pieces of the text included; the answer is the same with and without.
     """
     started = time.perf_counter()
-    question, tags = query.text, Tags("answer", tenant)
-    with parts.home.tracing.span("ask") as root, billed() as bill:
-        trace_id = current_ids()[0] or ""
-        if emit:
-            emit(Started(question, trace_id))
-        stages = Stages(parts.home.tracing)
-        retrieval = await parts.retriever.search(query, tags=tags, stages=stages)
-        hits, question = retrieval.hits, retrieval.plan.question
-        if not hits:
-            await require_documents(parts)
-        evidence = parts.retriever.evidence(hits)
-        if emit:
-            emit(Retrieved(tuple(evidence)))
-        response = await _generate(parts, question, evidence, tags, stages, emit)
-        with stages.stage("ground"):
-            grounding = ground(response, evidence, parts.catalogue)
-        timings = {**stages.seconds, "total": time.perf_counter() - started}
-        answer = _compose(question, response, grounding, hits, bill, timings)
-        answer = replace(answer, trace_id=trace_id, degraded=_degraded(response, parts.model_name))
+    tags = Tags("answer", tenant)
+    with parts.home.tracing.span("ask") as root:
+        async with settled() as bill:
+            answer = await _answered(parts, query, tags, bill, started, emit)
         root.set_attributes(_attributes(answer, record_text=parts.settings.trace.record_text))
     if emit:
         emit(Answered(answer))
     return answer
+
+
+async def _answered(parts: Parts, query: Query, tags: Tags, bill: Bill, started: float, emit: Emit | None) -> Answer:
+    trace_id = current_ids()[0] or ""
+    if emit:
+        emit(Started(query.text, trace_id))
+    stages = Stages(parts.home.tracing)
+    retrieval = await parts.retriever.search(query, tags=tags, stages=stages)
+    hits, question = retrieval.hits, retrieval.plan.question
+    if not hits:
+        await require_documents(parts)
+    evidence = parts.retriever.evidence(hits)
+    if emit:
+        emit(Retrieved(tuple(evidence)))
+    response = await _generate(parts, question, evidence, tags, stages, emit)
+    with stages.stage("ground"):
+        grounding = ground(response, evidence, parts.catalogue)
+    timings = {**stages.seconds, "total": time.perf_counter() - started}
+    answer = _compose(query.text, response, grounding, hits, bill, timings)
+    return replace(answer, trace_id=trace_id, degraded=_degraded(response, parts.model_name))
 
 
 def answer_events(parts: Parts, query: Query, tenant: str | None) -> AsyncGenerator[AnswerEvent, None]:

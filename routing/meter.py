@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import asynccontextmanager, contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from plumbline.errors import PlumblineError
+from plumbline.errors import PlumblineError, StorageError
 from plumbline.trace import AttributeValue, Tracing, current_ids
 from routing.chat import Tags, Usage
 from routing.cost.ledger import Kind, Ledger, LedgerEntry
@@ -81,9 +82,16 @@ async def settled() -> AsyncIterator[Bill]:
         rows = bill.rows = []
         try:
             yield bill
-        finally:
-            for ledger in {ledger for ledger, _ in rows}:
-                await ledger.stored([row for of, row in rows if of is ledger])
+        except BaseException:
+            with suppress(StorageError):  # what the block raises says more
+                await _stored(rows)
+            raise
+        await _stored(rows)
+
+
+async def _stored(rows: Sequence[tuple[Ledger, Future[None]]]) -> None:
+    for ledger in {ledger for ledger, _ in rows}:
+        await ledger.stored([row for of, row in rows if of is ledger])
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,12 @@ import asyncio
 from decimal import Decimal
 
 import pytest
+from sqlalchemy import event, text
 
+from plumbline.errors import StorageError
 from plumbline.trace import read_trace, recent_traces
 from routing.chat import Tags, Usage
-from routing.meter import Meter, billed
+from routing.meter import Meter, billed, settled
 
 
 async def test_a_call_is_measured_and_traced(meter: Meter) -> None:
@@ -65,3 +67,46 @@ async def test_tasks_bill_the_block_that_started_them(meter: Meter) -> None:
     with billed() as bill:
         await asyncio.gather(*(one() for _ in range(5)))
     assert bill.cost == 5
+
+
+async def call(meter: Meter, model: str, tokens: int = 1_000_000) -> None:
+    async with meter.call("chat", model, Tags()) as reading:
+        reading.usage = Usage(tokens)
+
+
+async def test_a_settled_block_leaves_every_row_in_the_ledger_and_writes_them_together(meter: Meter) -> None:
+    commits = 0
+
+    @event.listens_for(meter.ledger._engine, "commit")
+    def count(_: object) -> None:
+        nonlocal commits
+        commits += 1
+
+    async with settled() as bill:
+        await call(meter, "openai/priced", 0)
+        assert meter.ledger.totals().calls == 0, "what cost nothing waits for company"
+        await call(meter, "openai/priced")
+        await call(meter, "vllm/unknown")
+    assert meter.ledger.totals().calls == 3
+    assert commits < 3
+    assert bill.cost is None
+
+
+async def test_a_settled_block_that_fails_leaves_its_rows_too(meter: Meter) -> None:
+    with pytest.raises(ValueError, match="no"):
+        async with settled():
+            await call(meter, "openai/priced", 0)
+            raise ValueError("no")
+    assert meter.ledger.totals().calls == 1
+
+
+async def test_a_settled_block_says_that_its_rows_could_not_be_written(meter: Meter) -> None:
+    with meter.ledger._engine.begin() as connection:
+        connection.execute(text("ALTER TABLE ledger RENAME TO hidden"))
+    with pytest.raises(StorageError):
+        async with settled():
+            await call(meter, "openai/priced")
+    with pytest.raises(ValueError, match="no"):
+        async with settled():
+            await call(meter, "openai/priced")
+            raise ValueError("no")
