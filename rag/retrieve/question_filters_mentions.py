@@ -12,6 +12,7 @@ from rag.retrieve.question_filters_names import LONGEST_KEY, Names, is_telling
 
 LARGEST_SHARE = 0.5
 """A word in the names of more than this share of the documents names none of them."""
+_INITIALS = re.compile(r"[A-Z](?:n?[A-Z])+")
 _SHORTEST_START = 3  # letters of "JPM" for "jpmorgan"
 _WORD = re.compile(r"[^\W_]+")
 _POSSESSIVE = re.compile(r"['\u2019]s\b")
@@ -65,7 +66,8 @@ def _at(question: str, words: list[re.Match[str]], at: int, names: Names) -> Ite
         start, end = run[0].start(), run[-1].end()
         key = "".join(word[0] for word in run).lower()
         if key in names.keys and is_telling(key):
-            yield Mention(key, start, end, names.keys[key], _written_as_name(question, run, key), _is_kind(key))
+            kind = key in names.kinds
+            yield Mention(key, start, end, names.keys[key], kind or _written_as_name(question, run, key), kind)
     if (longer := _written_out(words[at][0], names)) is not None:
         yield Mention(longer, *words[at].span(), names.keys[longer], as_name=False)
 
@@ -74,15 +76,10 @@ def _is_possessive(question: str, word: re.Match[str]) -> bool:
     return _POSSESSIVE.match(question, word.start() - 1) is not None
 
 
-def _is_kind(key: str) -> bool:
-    """ "10k", "8k", "v2": letters and digits."""
-    return not key.isalpha()
-
-
 def _written_as_name(question: str, run: list[re.Match[str]], key: str) -> bool:
     """With the ending of a file, with a digit, or with a capital that does not only begin a sentence."""
     start, end = run[0].start(), run[-1].end()
-    if _ENDING.match(question, end) or _is_kind(key):
+    if _ENDING.match(question, end) or not key.isalpha():
         return True
     before = question[:start].rstrip()
     begins = not before or before[-1] in ".!?:"
@@ -92,7 +89,14 @@ def _written_as_name(question: str, run: list[re.Match[str]], key: str) -> bool:
 
 
 def _written_out(capitals: str, names: Names) -> str | None:
-    """The one name that begins with these letters ("JPM"); `None` when there is none, or several."""
+    """The one name of these initials ("JnJ" for johnson, johnson), or else that begins with these letters ("JPM").
+
+    `None` when there is none, or several.
+    """
+    if _INITIALS.fullmatch(capitals):
+        keys = names.initials.get(capitals.replace("n", "").lower(), frozenset())
+        if len(keys) == 1:
+            return next(iter(keys))
     if not (capitals.isupper() and capitals.isalpha() and len(capitals) >= _SHORTEST_START):
         return None
     letters = capitals.lower()
@@ -113,7 +117,7 @@ def coverage(mention: Mention, number: int, names: Names) -> float:
 
 
 def _covered(key: str, name: tuple[str, ...], names: Names) -> float:
-    weights = {word: _weight(word, names) for word in name if word.isalpha()}
+    weights = {word: _weight(word, names) for word in name if word not in names.kinds}
     total = sum(weights.values())
     inside = "".join(name)
     return sum(weight for word, weight in weights.items() if word in key and key in inside) / total if total else 0.0

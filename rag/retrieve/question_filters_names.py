@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
 Key = TypeVar("Key", str, int)
+Member = TypeVar("Member", str, int)
 
 LONGEST_NAME = 8
 """Words of what counts as a name; more are a sentence."""
@@ -27,6 +28,8 @@ LONGEST_KEY = 4
 """Words of a name that are looked up together."""
 _FOLDERS = 2  # the nearest, below the folder that was ingested
 _SHORTEST = 3
+_KIND = re.compile(r"\d+[a-z]{1,2}|[a-z]{1,2}\d+")
+_MOSTLY = 0.6
 _UNTELLING = frozenset(
     [
         "application",
@@ -68,13 +71,17 @@ class Identity:
 class Names:
     """All identities, and their positions by what they are called and by the years they speak of.
 
-    A key of `keys` is a word, or a run of words joined (as "footlocker"); `sorted_keys` has them in order.
+    A key of `keys` is a word, or a run of words joined (as "footlocker"); `sorted_keys` has them in order. `kinds` are
+    the keys that say what kind of document it is ("10k"); `initials` has, by the first letters of two to four words,
+    the keys that the words make.
     """
 
     identities: tuple[Identity, ...]
     keys: Mapping[str, frozenset[int]]
     sorted_keys: tuple[str, ...]
     years: Mapping[int, frozenset[int]]
+    kinds: frozenset[str]
+    initials: Mapping[str, frozenset[str]]
 
 
 class DocumentNames:
@@ -124,26 +131,39 @@ def index_of(identities: Iterable[Identity]) -> Names:
     found = tuple(identities)
     keys: defaultdict[str, set[int]] = defaultdict(set)
     years: defaultdict[int, set[int]] = defaultdict(set)
+    initials: defaultdict[str, set[str]] = defaultdict(set)
     for number, each in enumerate(found):
         for period in each.periods:
             years[period.year].add(number)
-        for key in (key for name in each.names for key in keys_of(name)):
+        for words in (words for name in each.names for words in runs_of(name)):
+            key = "".join(words)
             keys[key].add(number)
-    return Names(found, _frozen(keys), tuple(sorted(keys)), _frozen(years))
+            if len(words) > 1 and key.isalpha():
+                initials["".join(word[0] for word in words)].add(key)
+    kinds = frozenset(key for key, numbers in keys.items() if _is_kind(key, [found[n].names for n in numbers]))
+    return Names(found, _frozen(keys), tuple(sorted(keys)), _frozen(years), kinds, _frozen(initials))
 
 
-def _frozen(sets: Mapping[Key, set[int]]) -> dict[Key, frozenset[int]]:
-    return {key: frozenset(numbers) for key, numbers in sets.items()}
+def _is_kind(key: str, named: Sequence[tuple[tuple[str, ...], ...]]) -> bool:
+    """ "10k", "8k", "v2": a number and a letter or two, mostly beside a word that names the document ("3m" is not)."""
+    if not _KIND.fullmatch(key):
+        return False
+    beside = sum(any(word.isalpha() and is_telling(word) for name in names for word in name) for names in named)
+    return beside >= _MOSTLY * len(named)
 
 
-def keys_of(words: Sequence[str]) -> Iterator[str]:
-    """The words that can tell, and runs of them, joined; none begins or ends with a function word."""
+def _frozen(sets: Mapping[Key, set[Member]]) -> dict[Key, frozenset[Member]]:
+    return {key: frozenset(members) for key, members in sets.items()}
+
+
+def runs_of(words: Sequence[str]) -> Iterator[Sequence[str]]:
+    """The words that can tell, and runs of them; none begins or ends with a function word."""
     edges = [place for place, word in enumerate(words) if word not in _FUNCTION_WORDS]
     for start in edges:
         for last in edges:
-            key = "".join(words[start : last + 1])
-            if start <= last < start + LONGEST_KEY and is_telling(key):
-                yield key
+            run = words[start : last + 1]
+            if start <= last < start + LONGEST_KEY and is_telling("".join(run)):
+                yield run
 
 
 def is_telling(key: str) -> bool:
