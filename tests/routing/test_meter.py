@@ -74,6 +74,12 @@ async def call(meter: Meter, model: str, tokens: int = 1_000_000) -> None:
         reading.usage = Usage(tokens)
 
 
+async def failing(meter: Meter) -> None:
+    async with settled():
+        await call(meter, "openai/priced", 0)
+        raise ValueError("no")
+
+
 async def test_a_settled_block_leaves_every_row_in_the_ledger_and_writes_them_together(meter: Meter) -> None:
     commits = 0
 
@@ -94,9 +100,7 @@ async def test_a_settled_block_leaves_every_row_in_the_ledger_and_writes_them_to
 
 async def test_a_settled_block_that_fails_leaves_its_rows_too(meter: Meter) -> None:
     with pytest.raises(ValueError, match="no"):
-        async with settled():
-            await call(meter, "openai/priced", 0)
-            raise ValueError("no")
+        await failing(meter)
     assert meter.ledger.totals().calls == 1
 
 
@@ -107,6 +111,4 @@ async def test_a_settled_block_says_that_its_rows_could_not_be_written(meter: Me
         async with settled():
             await call(meter, "openai/priced")
     with pytest.raises(ValueError, match="no"):
-        async with settled():
-            await call(meter, "openai/priced")
-            raise ValueError("no")
+        await failing(meter)
