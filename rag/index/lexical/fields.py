@@ -20,6 +20,7 @@ from rag.index.store import Point, Search
 UNIT = 16
 """Weighted frequencies are whole numbers of sixteenths, so that they add up exactly in any order."""
 _MOST = 2**16 - 1
+_FEWEST_WORDS = 3  # of a question whose language shows: "die hard" need not be German
 
 
 @dataclass(frozen=True)
@@ -56,9 +57,9 @@ class FieldReader:
     def query(self, search: Search, present: Collection[str] = ()) -> LexicalQuery:
         """What a search asks of an index that holds texts in the languages `present`.
 
-        A question is read in its own language when that shows and is present, otherwise in each that is; a word of
-        which two languages make one term counts once. Phrases and prefixes, which name what is written, are read in
-        each language.
+        A question is read in its own language when that shows, which takes three words, and is present; otherwise in
+        each that is. A word of which two languages make one term counts once. Phrases and prefixes, which name what is
+        written, are read in each language.
         """
         languages = sorted(present) or [self._default]
         own = self._own(search, languages)
@@ -76,7 +77,8 @@ class FieldReader:
 
     def _own(self, search: Search, languages: Sequence[str]) -> Sequence[str]:
         """The languages in which the text of a search is read."""
-        own = detect_language(search.text or "") if len(languages) > 1 else None
+        text = search.text or ""
+        own = detect_language(text) if len(languages) > 1 and len(text.split()) >= _FEWEST_WORDS else None
         return [own] if own is not None and own in languages else languages
 
     def _forms(self, prefix: str, languages: Sequence[str]) -> tuple[str, ...]:

@@ -18,9 +18,9 @@ class Phrase:
 
     @classmethod
     def of(cls, readings: Iterable[Sequence[str]]) -> Phrase | None:
-        """A phrase, each reading once; `None` when none holds a term."""
-        found = tuple(dict.fromkeys(tuple(reading) for reading in readings if reading))
-        return cls(found) if found else None
+        """A phrase, each reading once; `None` when one holds no term, for then every text may hold it."""
+        found = tuple(dict.fromkeys(map(tuple, readings)))
+        return cls(found) if all(found) and found else None
 
     def within(self, fields: Iterable[Sequence[str]]) -> bool:
         """Whether one of the fields, terms in order, holds it in one of its readings."""

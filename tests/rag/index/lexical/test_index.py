@@ -50,11 +50,35 @@ def test_okapi_agrees_with_rank_bm25(k1: float, b: float) -> None:
         np.testing.assert_allclose(index.scores(query), reference.get_scores(query), rtol=1e-6)
 
 
+def test_okapi_agrees_where_every_word_is_common() -> None:
+    chunks = [["a", "b"], ["a", "b", "c"], ["a", "b", "c"], ["a"]]  # the mean idf is below zero, and so its quarter
+    reference, index = BM25Okapi(chunks), LexicalIndex(chunks, k1=1.5, idf="okapi")
+    assert reference.average_idf < 0
+    for query in (["a"], ["b", "c"], ["a", "b", "c", "c"]):
+        np.testing.assert_allclose(index.scores(query), reference.get_scores(query), rtol=1e-6)
+
+
+@pytest.mark.parametrize("chunks", [30, 3000])
+def test_okapi_agrees_on_words_of_every_rarity(chunks: int) -> None:
+    rng = np.random.default_rng(1)
+    texts = [[f"w{word}" for word in row] for row in np.minimum(rng.zipf(1.2, (chunks, 40)), 4000).tolist()]
+    reference, index = BM25Okapi(texts), LexicalIndex(texts, k1=1.5, idf="okapi")
+    for query in (["w1", "w2"], ["w3", "w50", "w700"], ["w4000"], texts[7]):
+        np.testing.assert_allclose(index.scores(query), reference.get_scores(query), rtol=1e-6, atol=0)
+
+
 def test_lucene_scores_are_the_formula() -> None:
     index = LexicalIndex([["a", "b", "a"], ["b"], ["c"]], k1=1.2, b=0.75)
     idf = np.log(1 + (3 - 1 + 0.5) / (1 + 0.5))
     length = 1 - 0.75 + 0.75 * 3 / (5 / 3)
     np.testing.assert_allclose(index.scores(["a"]), [idf * 2 * 2.2 / (2 + 1.2 * length), 0, 0], rtol=1e-6)
+
+
+def test_weighted_frequencies_count_as_they_are() -> None:
+    index = LexicalIndex([{"a": 2.5, "b": 1.0}, {"b": 1.0}])
+    idf, length = np.log(1 + 1.5 / 1.5), 1 - 0.75 + 0.75 * 3.5 / 2.25
+    np.testing.assert_allclose(index.scores(["a"]), [idf * 2.5 * 2.2 / (2.5 + 1.2 * length), 0], rtol=1e-6)
+    assert index.postings_of([0]) == [{"a": 2.5, "b": 1.0}]
 
 
 def test_the_best_come_first_and_ties_by_position() -> None:

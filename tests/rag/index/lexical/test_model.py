@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 from unittest.mock import patch
 
 import numpy as np
@@ -25,6 +26,8 @@ CHANGES = st.lists(
     ),
     max_size=12,
 )
+
+Changes = Sequence[tuple[str, list[Any]]]
 
 
 class Model:
@@ -49,7 +52,7 @@ class Model:
         return score
 
 
-def changed(index: LexicalIndex, model: Model, changes: Sequence[tuple[str, list]]) -> LexicalIndex:
+def changed(index: LexicalIndex, model: Model, changes: Changes) -> LexicalIndex:
     for what, values in changes:
         if what == "append":
             index.append(values)
@@ -77,7 +80,7 @@ def changed(index: LexicalIndex, model: Model, changes: Sequence[tuple[str, list
 )
 @settings(max_examples=60, deadline=None)
 def test_any_changes_leave_what_the_model_says(
-    whole: int, selective: int, changes: list, query: list[str], k: int, kept: list[bool], masked: bool
+    whole: int, selective: int, changes: Changes, query: list[str], k: int, kept: list[bool], masked: bool
 ) -> None:
     model = Model()
     with patch.object(topk, "WHOLE", whole), patch.object(topk, "SELECTIVE", selective):
@@ -96,7 +99,7 @@ def test_any_changes_leave_what_the_model_says(
 
 @given(changes=CHANGES)
 @settings(max_examples=60, deadline=None)
-def test_scores_are_those_of_a_fresh_index(changes: list) -> None:
+def test_scores_are_those_of_a_fresh_index(changes: Changes) -> None:
     model = Model()
     index = changed(LexicalIndex(), model, changes)
     fresh = LexicalIndex(chunk or {} for chunk in model.chunks)

@@ -50,4 +50,5 @@ def test_a_phrase_stands_in_one_field_in_order() -> None:
 
 
 def test_a_phrase_of_no_terms_is_none() -> None:
-    assert Phrase.of([[], []]) is None
+    assert Phrase.of([[], ["the"]]) is None
+    assert Phrase.of([]) is None

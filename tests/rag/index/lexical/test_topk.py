@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from rag.index.lexical import LexicalIndex, topk
@@ -33,7 +36,7 @@ QUERIES = [
 ]
 
 
-def best(index: LexicalIndex, query: list[str], k: int, mask: np.ndarray | None = None) -> list[int]:
+def best(index: LexicalIndex, query: list[str], k: int, mask: npt.NDArray[np.bool_] | None = None) -> Any:
     scores = index.scores(query) if mask is None else index.scores(query) * mask
     found = np.flatnonzero(scores > 0)
     return found[np.argsort(-scores[found], kind="stable")[:k]].tolist()
@@ -58,7 +61,12 @@ def test_nor_where_a_mask_hides_chunks(index: LexicalIndex, query: list[str], sh
 def test_common_terms_are_looked_up_and_not_added(index: LexicalIndex, monkeypatch: pytest.MonkeyPatch) -> None:
     looked_up: list[int] = []
     plain = topk.looked_up
-    monkeypatch.setattr(topk, "looked_up", lambda terms, at: looked_up.append(len(terms)) or plain(terms, at))
+
+    def watched(terms: Sequence[topk.Weighted], positions: topk.Ints) -> topk.Floats:
+        looked_up.append(len(terms))
+        return plain(terms, positions)
+
+    monkeypatch.setattr(topk, "looked_up", watched)
     query = ["w1", "w300", "w301", "w302", "w303"]
     assert index.search(query, 10)[0].tolist() == best(index, query, 10)
     assert looked_up == [1]
