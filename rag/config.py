@@ -34,10 +34,11 @@ from rag.ingest.chunk import Chunker
 from rag.ingest.chunk.build import build_chunker, build_splitter
 from rag.retrieve.build_rerank import build_rerank_stage, check_rerank_model
 from rag.retrieve.fusion import build_fusion
-from rag.retrieve.plan import PlainPlanner
+from rag.retrieve.question_filters_names import DocumentNames
 from rag.retrieve.read import Reader
 from rag.retrieve.rerank import RerankStage
 from rag.retrieve.search import Retriever
+from rag.retrieve.transform import build_planner
 from rag.settings import RagSettings
 from routing.chat import ChatModel
 from routing.cost.ledger import Ledger
@@ -249,11 +250,18 @@ def _joined(
     def count(text: str) -> int:
         return tokenizer(settings.chunking.tokenizer).count(text)
 
-    # What a chunker has written is stored for good: no fallback writes it.
+    # What a chunker has written is stored for good, and a quotation is no wording of a question: no fallback writes.
     writing = LazyRouter(lambda: router(chat_model()))
     chunker = build_chunker(settings.chunking, metered, model_name, writing.get, meter.prices)
     reader = ReadConnection(file)
     catalogue, changes = Catalogue(engine, file, reader), Changes(file, reader)
+    planner = build_planner(
+        settings.retrieval.question,
+        model=model_name,
+        make_router=writing.get,
+        names=DocumentNames(engine, file, changes),
+        seconds=settings.generation.timeout_seconds,
+    )
     live = LiveIndex(
         Generations(engine, file, changes),
         lambda generation: EmbeddedStore(engine, file, dim=embedder.dim, generation=generation),
@@ -280,7 +288,7 @@ def _joined(
             meter.tracing,
             Reader(catalogue, settings.retrieval, count),
             cache(lambda scorer: build_fusion(settings.retrieval, embedder.name, scorer, folder)),
-            PlainPlanner(),
+            planner,
             reranking(metered, writing.get, meter),
         ),
         model_name=model_name,
