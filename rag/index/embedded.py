@@ -2,7 +2,7 @@
 
 Several processes may read while one writes: before every search a reader asks whether the database has changed, and
 takes over what is new, so a write is visible to the next search. `compact` leaves the index as a file that processes
-map into memory and share. Few points are compared one by one; how more are, see `rag.index.segment.Tuning`.
+map into memory and share. Few points are compared one by one; how more are, see `rag.index.tuning.Tuning`.
 """
 
 from __future__ import annotations
@@ -24,15 +24,12 @@ from rag.index.point_reader import PointReader
 from rag.index.points import PointTable
 from rag.index.settings import LexicalSettings
 from rag.index.store import Found, Point, Search
+from rag.index.tuning import Tuning
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-    from rag.index.segment import Tuning
     from rag.index.sync import Sync
-
-LEFT_TO_READERS = 500
-"""So few new points are not worth a new file: whoever opens the index next takes them over in a moment."""
 
 LONG = 100_000
 """A search of more points takes milliseconds: it leaves the event loop to others meanwhile."""
@@ -66,7 +63,7 @@ class EmbeddedStore:
         self._reader = PointReader(path, generation)
         self._files = IndexFiles(path.parent / "index", generation)
         self._reading = FieldReader(lexical or LexicalSettings())
-        self._tuning = tuning
+        self._tuning = tuning or Tuning()
         self._gate = Gate()
         self._sync: Sync | None = None
 
@@ -185,7 +182,7 @@ class EmbeddedStore:
         """Whether a file holds nearly everything; one that did not fit does not count."""
         self._reader.state()
         file, (count, _) = self._files.newest(), self._reader.totals()
-        leaving = max(LEFT_TO_READERS, count // 20)
+        leaving = self._tuning.leaves(count)
         return file is not None and not self.rebuilt and file.covers(*self._reader.counters(), leaving=leaving)
 
     @contextmanager

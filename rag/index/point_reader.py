@@ -1,23 +1,19 @@
 """Reads the points of one generation as a search needs them: on a connection of its own, without the layers between.
 
-A query through SQLAlchemy costs more than a whole search of 10,000 points; asking here whether anything has changed
-costs some microseconds. The connection never writes.
+A query through SQLAlchemy costs more than a whole search of 10,000 points.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import sqlite3
-import threading
-import weakref
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from rag.index.changes import Changes
+from plumbline.reading import ReadConnection, marks
 from rag.index.rows import portions
 from rag.index.store import Point
 
@@ -30,17 +26,15 @@ COLUMNS = "seq, id, vector, payload, title, heading, text"
 
 
 class PointReader:
-    """The points of `generation` in the SQLite database at `path`, as they are now; for one thread at a time or more.
+    """The points of `generation` in the SQLite database at `path`, as they are now, for one thread after the other.
 
-    Raises `sqlite3.Error`, and `OSError` when the file is gone.
+    Raises `StateError` when they cannot be read, and `OSError` when the file is gone.
     """
 
     def __init__(self, path: Path, generation: int) -> None:
         self._path = path
         self._generation = generation
-        self._lock = threading.Lock()
-        self._changes = Changes(path)
-        self._connection: sqlite3.Connection | None = None
+        self._connection = ReadConnection(path)
         self._opened: tuple[int, ...] = ()
 
     def state(self) -> tuple[int, ...]:
@@ -48,11 +42,9 @@ class PointReader:
         found = self._path.stat()
         opened = (found.st_dev, found.st_ino, os.getpid())
         if opened != self._opened:
-            with self._lock:
-                self._close()
-                self._changes = Changes(self._path)
-                self._opened = opened
-        return (*opened, self._changes.count())
+            self._connection.close()
+            self._opened = opened
+        return (*opened, self._connection.changes())
 
     @contextmanager
     def moment(self) -> Iterator[None]:
@@ -94,7 +86,7 @@ class PointReader:
         """The points with these `seq` that are there."""
         found: dict[int, Point] = {}
         for some in portions(seqs):
-            query = f"SELECT {COLUMNS} FROM points WHERE seq IN ({_marks(some)})"
+            query = f"SELECT {COLUMNS} FROM points WHERE seq IN ({marks(len(some))})"
             found.update((row[0], to_point(*row[1:])) for row in self._all(query, *some))
         return found
 
@@ -104,7 +96,7 @@ class PointReader:
 
         found: dict[int, Vector] = {}
         for some in portions(seqs):
-            query = f"SELECT seq, vector FROM points WHERE seq IN ({_marks(some)})"
+            query = f"SELECT seq, vector FROM points WHERE seq IN ({marks(len(some))})"
             found.update((seq, np.frombuffer(vector, np.float32)) for seq, vector in self._all(query, *some))
         return found
 
@@ -112,7 +104,7 @@ class PointReader:
         """The points with these ids that exist, in the order of `ids`."""
         found: dict[str, Point] = {}
         for some in portions(ids):
-            query = f"SELECT {COLUMNS} FROM points WHERE generation = ? AND id IN ({_marks(some)})"
+            query = f"SELECT {COLUMNS} FROM points WHERE generation = ? AND id IN ({marks(len(some))})"
             found.update((row[1], to_point(*row[1:])) for row in self._all(query, self._generation, *some))
         return [found[point_id] for point_id in ids if point_id in found]
 
@@ -125,7 +117,7 @@ class PointReader:
         """By id, the `seq` of those that are there."""
         found: dict[str, int] = {}
         for some in portions(ids):
-            query = f"SELECT id, seq FROM points WHERE generation = ? AND id IN ({_marks(some)})"
+            query = f"SELECT id, seq FROM points WHERE generation = ? AND id IN ({marks(len(some))})"
             found.update(self._all(query, self._generation, *some))
         return found
 
@@ -144,25 +136,11 @@ class PointReader:
         return found
 
     def close(self) -> None:
-        """Give the connections back; they are opened again when they are needed."""
-        with self._lock:
-            self._close()
-            self._changes.close()
-            self._opened = ()
+        """Give the connection back; it is opened again when it is needed."""
+        self._connection.close()
 
-    def _all(self, query: str, *parameters: int | str) -> list[tuple]:  # type: ignore[type-arg]  # rows as the query says
-        with self._lock:
-            if self._connection is None:
-                address = f"{self._path.absolute().as_uri()}?mode=ro"
-                self._connection = sqlite3.connect(address, uri=True, check_same_thread=False, isolation_level=None)
-                weakref.finalize(self, self._connection.close)
-            return self._connection.execute(query, parameters).fetchall()
-
-    def _close(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-        self._changes.close()
+    def _all(self, query: str, *values: int | str) -> list[Any]:
+        return self._connection.rows(query, values)
 
 
 def to_point(point_id: str, vector: bytes, payload: str, title: str, heading: str, text: bytes) -> Point:
@@ -171,7 +149,3 @@ def to_point(point_id: str, vector: bytes, payload: str, title: str, heading: st
 
     found = np.frombuffer(vector, np.float32)
     return Point(point_id, found, zlib.decompress(text).decode(), json.loads(payload), heading, title)
-
-
-def _marks(values: Sequence[object]) -> str:
-    return ",".join("?" * len(values))

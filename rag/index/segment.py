@@ -17,6 +17,7 @@ import numpy.typing as npt
 from rag.index.codes import Codes, distances, encode, nearest, words_of
 from rag.index.columns import Columns
 from rag.index.texts import Texts
+from rag.index.tuning import Tuning
 from rag.index.vectors import FLOAT_ERROR, Floats, Places, Vectors, products, vectors_of
 
 Flags = npt.NDArray[np.bool_]
@@ -30,28 +31,6 @@ SCATTERED = 4
 
 USUAL = 3.0
 """Rounding errors of dimensions are as good as independent: their sum stays below so many standard deviations."""
-
-
-@dataclass(frozen=True, slots=True)
-class Tuning:
-    """When and how the dense side approximates.
-
-    Up to `exact_rows` rows that match are compared one by one. Of more, by their codes, the `least`, `per_hit` * k or
-    `per_root` * sqrt(rows) nearest are, whichever is most; and more where a code has fewer bits than `bits`. Vectors of
-    up to `full_bytes` are held as they are too, of more the few that are needed are read from the database.
-    """
-
-    exact_rows: int = 2048
-    least: int = 400
-    per_hit: int = 8
-    per_root: float = 3.0
-    bits: int = 384
-    full_bytes: int = 1 << 29
-
-    def candidates(self, k: int, rows: int, dim: int) -> int:
-        """How many of `rows` are compared."""
-        most = max(self.least, self.per_hit * k, self.per_root * math.sqrt(rows))
-        return math.ceil(most * max(1, self.bits / dim))
 
 
 class Matching:

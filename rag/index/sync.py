@@ -16,23 +16,19 @@ from rag.index.mapped import Content, write_arrays
 from rag.index.memory import MemoryIndex
 from rag.index.point_reader import PointReader
 from rag.index.saved import frozen, load
-from rag.index.segment import Tuning
 from rag.index.store import Point
 from rag.index.tail import Row
+from rag.index.tuning import Tuning
 
 DEAD_SHARE_TO_REBUILD = 0.2
-SMALLEST_MERGE, LARGEST_MERGE = 20_000, 100_000
-"""A tail becomes part of the base when it is half as long, but not before so many rows and not after so many."""
 
 
 class Sync:
     """The index over what `reader` reads. Searches may share `index`; every method but `is_current` wants it alone."""
 
-    def __init__(
-        self, reader: PointReader, files: IndexFiles, reading: FieldReader, dim: int, tuning: Tuning | None = None
-    ) -> None:
+    def __init__(self, reader: PointReader, files: IndexFiles, reading: FieldReader, dim: int, tuning: Tuning) -> None:
         self.index = MemoryIndex.empty(dim)
-        self.tuning = tuning or Tuning()
+        self.tuning = tuning
         self.rebuilt = False
         self._reader = reader
         self._files = files
@@ -135,14 +131,11 @@ class Sync:
             if newest > max(index.last_seq, self._newest):
                 for some in self._reader.after(index.last_seq, newest):
                     index.append([self._row(seq, point) for seq, point in some])
-                    self._merge_when_long(index)
+                    if self.tuning.merges(len(index.tail), len(index.base)):
+                        index.merge(self.tuning.full_bytes)
             self._newest = newest
             known = index.newest
             return known is None or self._reader.id_at(known[0]) == known[1]
-
-    def _merge_when_long(self, index: MemoryIndex) -> None:
-        if len(index.tail) >= min(LARGEST_MERGE, max(SMALLEST_MERGE, len(index.base) // 2)):
-            index.merge(self.tuning.full_bytes)
 
     def _row(self, seq: int, point: Point) -> Row:
         terms, language = self._reading.weighted(point), self._reading.language(point)
