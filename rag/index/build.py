@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from rag.index.codes import encode, words_of
 from rag.index.columns import ColumnsBuilder
-from rag.index.lexical import LexicalIndex
+from rag.index.lexical.make import Lexical
 from rag.index.memory import MemoryIndex
 from rag.index.segment import Segment
 from rag.index.tail import Row
@@ -22,7 +22,7 @@ from rag.index.vectors import Floats, Vectors, vectors_of
 class IndexBuilder:
     """Takes rows in the order of their `seq`, at most `count`; `sample` is some of their vectors."""
 
-    def __init__(self, count: int, sample: Floats, lexical: LexicalIndex, full_bytes: int) -> None:
+    def __init__(self, count: int, sample: Floats, lexical: Lexical, full_bytes: int) -> None:
         dim = sample.shape[1]
         self._lexical = lexical
         self._centre = sample.mean(axis=0) if len(sample) else np.zeros(dim, np.float32)

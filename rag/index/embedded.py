@@ -44,7 +44,6 @@ class EmbeddedStore:
     """
 
     name = "embedded"
-    lexical_scorer = "bm25f (Lucene idf)"
 
     def __init__(
         self,
@@ -66,6 +65,11 @@ class EmbeddedStore:
         self._tuning = tuning or Tuning()
         self._gate = Gate()
         self._sync: Sync | None = None
+
+    @property
+    def lexical_scorer(self) -> str:
+        """How its lexical side scores."""
+        return "rank-bm25 (Okapi)" if self._reading.settings.scorer == "rank-bm25" else "bm25f (Lucene idf)"
 
     @property
     def rebuilt(self) -> bool:

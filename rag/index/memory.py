@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from rag.index.codes import encode
 from rag.index.filters import Filter
-from rag.index.lexical import LexicalIndex
+from rag.index.lexical.make import Lexical
 from rag.index.lexical.phrases import Fields
 from rag.index.lexical.query import LexicalQuery
 from rag.index.segment import DenseSearch, Flags, Matching, Segment, empty_segment
@@ -35,7 +35,7 @@ class MemoryIndex:
     A row that was removed stays, no longer alive. For many searches at a time or one change.
     """
 
-    def __init__(self, base: Segment, lexical: LexicalIndex, alive: Flags, last_removal: int = 0) -> None:
+    def __init__(self, base: Segment, lexical: Lexical, alive: Flags, last_removal: int = 0) -> None:
         self.base = base
         self.tail = Tail(base.centre)
         self.lexical = lexical
@@ -47,9 +47,9 @@ class MemoryIndex:
         self._masks: dict[str, Flags] = {}
 
     @classmethod
-    def empty(cls, dim: int) -> MemoryIndex:
-        """An index without points."""
-        return cls(empty_segment(dim), LexicalIndex(), np.empty(0, np.bool_))
+    def empty(cls, dim: int, lexical: Lexical) -> MemoryIndex:
+        """An index without points; so is `lexical`."""
+        return cls(empty_segment(dim), lexical, np.empty(0, np.bool_))
 
     def __len__(self) -> int:
         return len(self.alive)

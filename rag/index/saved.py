@@ -11,10 +11,11 @@ import numpy.typing as npt
 
 from rag.index.codes import words_of
 from rag.index.columns import Column, Columns
-from rag.index.lexical import LexicalIndex
+from rag.index.lexical.make import lexical_index
 from rag.index.mapped import Content, read_arrays
 from rag.index.memory import MemoryIndex
 from rag.index.segment import Segment
+from rag.index.settings import LexicalSettings
 from rag.index.texts import Texts
 from rag.index.vectors import Vectors
 
@@ -23,14 +24,14 @@ FORMAT = 2
 Arrays = Mapping[str, npt.NDArray[Any]]
 
 
-def frozen(index: MemoryIndex, reading: str) -> Content:
-    """An index whose tail is empty, as it is now; `reading` says how its lexical side was made.
+def frozen(index: MemoryIndex, lexical: LexicalSettings) -> Content:
+    """An index whose tail is empty, as it is now; `lexical` says how its lexical side was made.
 
     Cheap: copied is what changes in place, all else is replaced when it changes.
     """
     base = index.base
     fields = list(base.columns.fields)
-    facts = {"format": FORMAT, "reading": reading, "last_removal": index.last_removal, "fields": fields}
+    facts = {"format": FORMAT, "reading": repr(lexical), "last_removal": index.last_removal, "fields": fields}
     facts["worst"] = base.vectors.worst
     arrays = dict(_arrays(base))
     arrays["alive"] = index.alive.copy()
@@ -38,13 +39,13 @@ def frozen(index: MemoryIndex, reading: str) -> Content:
     return Content(facts, arrays)
 
 
-def load(path: Path, dim: int, reading: str) -> MemoryIndex | None:
+def load(path: Path, dim: int, lexical: LexicalSettings) -> MemoryIndex | None:
     """The index in the file; `None` when it is missing, damaged in any way, or made otherwise than asked."""
     try:
         content = read_arrays(path)
-        if content.facts["format"] != FORMAT or content.facts["reading"] != reading:
+        if content.facts["format"] != FORMAT or content.facts["reading"] != repr(lexical):
             return None
-        return _thawed(content, dim)
+        return _thawed(content, dim, lexical)
     except Exception:  # noqa: BLE001 (what is damaged raises a dozen kinds, and there is one answer: make it anew)
         return None
 
@@ -63,16 +64,17 @@ def _arrays(base: Segment) -> Iterator[tuple[str, npt.NDArray[Any]]]:
         yield "full", base.vectors.full
 
 
-def _thawed(content: Content, dim: int) -> MemoryIndex | None:
+def _thawed(content: Content, dim: int, settings: LexicalSettings) -> MemoryIndex | None:
     arrays, facts = content.arrays, content.facts
     count = len(arrays["seqs"])
     columns = Columns(count, {name: _column(arrays, number) for number, name in enumerate(facts["fields"])})
     vectors = Vectors(arrays["rounded"], arrays["scales"], float(facts["worst"]), arrays.get("full"))
     parts = _texts(arrays, "ids"), columns, vectors, arrays["codes"], arrays["centre"]
     base = Segment(arrays["seqs"], *parts)
-    lexical = {name.removeprefix("lexical/"): each for name, each in arrays.items() if name.startswith("lexical/")}
+    saved = {name.removeprefix("lexical/"): each for name, each in arrays.items() if name.startswith("lexical/")}
+    lexical = lexical_index(settings, saved, check_postings=False)  # their sums were checked
     alive = np.array(arrays["alive"], np.bool_)
-    index = MemoryIndex(base, LexicalIndex.from_arrays(lexical), alive, int(facts["last_removal"]))
+    index = MemoryIndex(base, lexical, alive, int(facts["last_removal"]))
     return index if _is_whole(index, dim) else None
 
 

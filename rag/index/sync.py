@@ -10,12 +10,13 @@ import numpy as np
 
 from rag.index.build import IndexBuilder
 from rag.index.files import IndexFiles
-from rag.index.lexical import LexicalIndex
 from rag.index.lexical.fields import FieldReader
+from rag.index.lexical.make import lexical_index
 from rag.index.mapped import Content, write_arrays
 from rag.index.memory import MemoryIndex
 from rag.index.point_reader import PointReader
 from rag.index.saved import frozen, load
+from rag.index.settings import LexicalSettings
 from rag.index.store import Point
 from rag.index.tail import Row
 from rag.index.tuning import Tuning
@@ -27,7 +28,7 @@ class Sync:
     """The index over what `reader` reads. Searches may share `index`; every method but `is_current` wants it alone."""
 
     def __init__(self, reader: PointReader, files: IndexFiles, reading: FieldReader, dim: int, tuning: Tuning) -> None:
-        self.index = MemoryIndex.empty(dim)
+        self.index = MemoryIndex.empty(dim, lexical_index(reading.settings))
         self.tuning = tuning
         self.rebuilt = False
         self._reader = reader
@@ -73,7 +74,7 @@ class Sync:
         builder = IndexBuilder(
             count,
             np.stack(sample) if sample else np.empty((0, self._dim), np.float32),
-            LexicalIndex(k1=self._reading.settings.k1, b=self._reading.settings.b),
+            lexical_index(self._reading.settings),
             self.tuning.full_bytes,
         )
         for some in self._reader.after(0, newest):
@@ -96,19 +97,14 @@ class Sync:
         """The index as it is now, to be written; the tail becomes part of the base."""
         self.index.merge(self.tuning.full_bytes)
         knows = (max(self._newest, self.index.last_seq), self.index.last_removal)
-        content = frozen(self.index, self._facts)
-        return Draft(self.index, self.index.version, content, self._files, knows, self._dim, self._facts)
+        content = frozen(self.index, self._reading.settings)
+        return Draft(self.index, self.index.version, content, self._files, knows, self._dim, self._reading.settings)
 
     def adopt(self, draft: Draft) -> None:
         """Search in the file from now on, unless the index has changed since."""
         self.rebuilt = False
         if draft.mapped is not None and draft.index is self.index and draft.version == self.index.version:
             self.index = draft.mapped
-
-    @property
-    def _facts(self) -> str:
-        """What the postings depend on."""
-        return repr(self._reading.settings)
 
     def _open(self) -> None:
         file = self._files.newest()
@@ -117,7 +113,7 @@ class Sync:
         self.index = self.build() if index is None else index
 
     def _load(self, path: Path) -> MemoryIndex | None:
-        return load(path, self._dim, self._facts)
+        return load(path, self._dim, self._reading.settings)
 
     def _take_over(self) -> bool:
         """Take over what is new; false when the index knows what the database does not."""
@@ -152,7 +148,7 @@ class Draft:
     files: IndexFiles
     knows: tuple[int, int]
     dim: int
-    reading: str
+    lexical: LexicalSettings
     mapped: MemoryIndex | None = field(default=None)
 
     def write(self) -> None:
@@ -160,4 +156,4 @@ class Draft:
         path = self.files.path(*self.knows)
         write_arrays(self.content, path)
         self.files.remove(but=self.knows)
-        self.mapped = load(path, self.dim, self.reading)
+        self.mapped = load(path, self.dim, self.lexical)

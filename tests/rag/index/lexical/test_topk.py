@@ -62,7 +62,7 @@ def test_common_terms_are_looked_up_and_not_added(index: LexicalIndex, monkeypat
     looked_up: list[int] = []
     plain = topk.looked_up
 
-    def watched(terms: Sequence[topk.Weighted], positions: topk.Ints) -> topk.Floats:
+    def watched(terms: Sequence[topk.Weighted], positions: topk.Ints) -> npt.NDArray[np.float64]:
         looked_up.append(len(terms))
         return plain(terms, positions)
 
