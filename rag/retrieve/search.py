@@ -16,7 +16,7 @@ from rag.retrieve.context import packed
 from rag.retrieve.fuse import rrf
 from rag.retrieve.fusion import Fusion
 from rag.retrieve.plan import Asked, PlainPlanner, Planner, QueryPlan, both
-from rag.retrieve.question_figures import prefer_figures
+from rag.retrieve.question_figures import CONSIDERED, prefer_figures
 from rag.retrieve.read import Reader
 from rag.retrieve.settings import RetrievalSettings
 from rag.types import Hit
@@ -193,9 +193,8 @@ class Retriever:
         """One ranking of all searches; several are joined by their ranks, as their scores do not compare."""
         rankings = [self._fused(searched.found, search, fusion) for searched, search in found]
         if plan.figures:
-            chunks = self.catalogue.chunks(
-                list({id_: None for each in rankings for id_, _ in each}), generation=generation
-            )
+            ids = list({id_: None for each in rankings for id_, _ in each[:CONSIDERED]})
+            chunks = self.catalogue.chunks(ids, generation=generation)
             texts = {id_: chunk.text for id_, (chunk, _) in chunks.items()}
             rankings = [prefer_figures(each, texts, plan.figures) for each in rankings]
         if len(rankings) == 1:
