@@ -2,14 +2,15 @@
 
 `rrf` is reciprocal rank fusion (Cormack, Clarke & Büttcher, SIGIR 2009), which needs no scores; `weighted` is the
 convex combination of normalised scores (Bruch, Gai & Ingber, "An Analysis of Fusion Functions for Hybrid Retrieval",
-2022), which keeps how *much* better one hit is than the next. With a weak embedder RRF can end up below BM25 alone;
-`benchmarks/embedders.py` measures both.
+2022), which keeps how *much* better one hit is than the next; `dbsf` is Qdrant's way to put scores on one scale. With
+a weak embedder RRF can end up below BM25 alone; `benchmarks/fusion.py` measures all of them.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import Literal
 
 from plumbline.errors import InputError
@@ -17,7 +18,7 @@ from plumbline.errors import InputError
 Ranking = Sequence[tuple[str, float]]
 """(id, score) pairs, best first, each id once."""
 
-Normalise = Literal["minmax", "max"]
+Normalise = Literal["deviations", "minmax", "max"]
 DENSE_FLOOR = -1.0  # the least a cosine can be; BM25's least is 0
 
 
@@ -38,22 +39,41 @@ def rrf(rankings: Sequence[Ranking], k: float = 60, weights: Sequence[float] | N
 
 
 def weighted(
-    dense: Ranking, lexical: Ranking, dense_weight: float, normalise: Normalise = "minmax"
+    dense: Ranking, lexical: Ranking, dense_weight: float, normalise: Normalise = "deviations"
 ) -> list[tuple[str, float]]:
-    """Score each id by dense_weight * dense + (1 - dense_weight) * lexical, both brought to [0, 1]; missing counts 0.
+    """Score each id by dense_weight * dense + (1 - dense_weight) * lexical, both on one scale.
 
-    "minmax" maps the list's lowest score to 0 and its highest to 1; "max" maps the lowest score there could be (-1 for
-    a cosine, 0 for BM25) to 0 instead, so that a list of near-equal scores is not blown up. A list whose scores are
-    all equal maps to 1. Equal scores keep the order of first appearance, lexical hits first. Raises `InputError` when
-    `dense_weight` is not in [0, 1].
+    "deviations" counts a list's scores in standard deviations from their mean, and what the list lacks as its lowest.
+    "minmax" maps its lowest to 0 and its highest to 1; "max" maps the lowest there could be (-1 for a cosine, 0 for
+    BM25) to 0 instead, so that a list of near-equal scores is not blown up; for both, what the list lacks counts 0.
+    A list whose scores are all equal maps to 1, and what it lacks to 0. Equal scores keep the order of first
+    appearance, lexical hits first. Raises `InputError` when `dense_weight` is not in [0, 1].
     """
     if not 0 <= dense_weight <= 1:
         raise InputError(f"dense_weight must be in [0, 1]; {dense_weight} was given.")
-    fused: dict[str, float] = {}
+    fused: dict[str, float] = dict.fromkeys((id_ for ranking in (lexical, dense) for id_, _ in ranking), 0.0)
     for ranking, weight, floor in ((lexical, 1 - dense_weight, 0.0), (dense, dense_weight, DENSE_FLOOR)):
-        for (id_, _), score in zip(ranking, _normalised(ranking, floor if normalise == "max" else None), strict=True):
-            fused[id_] = fused.get(id_, 0.0) + weight * score
+        scores = [score for _, score in ranking]
+        if normalise == "deviations":
+            scores, missing = standardised(scores)
+        else:
+            scores, missing = _normalised(scores, floor if normalise == "max" else None), 0.0
+        found = {id_: score for (id_, _), score in zip(ranking, scores, strict=True)}
+        for id_ in fused:
+            fused[id_] += weight * found.get(id_, missing)
     return _sorted(fused)
+
+
+def standardised(scores: Sequence[float]) -> tuple[list[float], float]:
+    """Scores in standard deviations from their mean, and what an id without a score counts: the lowest of them.
+
+    Scores that are all equal count 1, and what is missing then counts 0.
+    """
+    mean, deviation = _spread(scores, len(scores)) if scores else (0.0, 0.0)
+    if not deviation > 0:
+        return [1.0] * len(scores), 0.0
+    standard = [(score - mean) / deviation for score in scores]
+    return standard, min(standard)
 
 
 def dbsf(rankings: Sequence[Ranking], weights: Sequence[float] | None = None) -> list[tuple[str, float]]:
@@ -74,9 +94,17 @@ def dbsf(rankings: Sequence[Ranking], weights: Sequence[float] | None = None) ->
 def _three_deviations(scores: Sequence[float]) -> list[float]:
     if len(scores) < 2:
         return [0.5] * len(scores)
-    mean = fmean(scores)
-    reach = 3 * stdev(scores, mean)
+    mean, deviation = _spread(scores, len(scores) - 1)
+    reach = 3 * deviation
     return [(score - mean + reach) / (2 * reach) if reach > 0 else 0.5 for score in scores]
+
+
+def _spread(scores: Sequence[float], freedom: int) -> tuple[float, float]:
+    """Mean and standard deviation; that of equal scores is 0, whatever their mean is rounded to."""
+    if min(scores) == max(scores):
+        return scores[0], 0.0
+    mean = fmean(scores)  # `statistics.stdev` is exact, and 20 times as slow
+    return mean, math.sqrt(sum([(score - mean) ** 2 for score in scores]) / freedom)
 
 
 def _checked_weights(what: str, rankings: Sequence[Ranking], weights: Sequence[float] | None) -> Sequence[float]:
@@ -86,19 +114,28 @@ def _checked_weights(what: str, rankings: Sequence[Ranking], weights: Sequence[f
     return weights
 
 
-def default_dense_weight(embedder: str) -> float:
-    """The measured `dense_weight` for `weighted` with "minmax" and 100 candidates a side; a default, not a guarantee.
+def one_after_the_other(first: Ranking, second: Ranking) -> list[tuple[str, float]]:
+    """The first list as it is, then what only the second has, with scores that go on below the first's."""
+    seen = {id_ for id_, _ in first}
+    rest = [(id_, score) for id_, score in second if id_ not in seen]
+    if not first or not rest:
+        return [*first, *rest]
+    lift = first[-1][1] - rest[0][1]
+    return [*first, *((id_, score + lift) for id_, score in rest)]
 
-    `embedder` is its name. Static vectors are a weak second opinion on BM25 (0.15; best at 0.10 to 0.25 on four sets),
-    a small transformer is nearly an equal (0.45; best at 0.40 to 0.60). `benchmarks/embedders.py` prints the curves.
+
+def default_dense_weight(embedder: str) -> float:
+    """The measured `dense_weight` for `weighted` with 100 candidates a side; a default, not a guarantee.
+
+    `embedder` is its name. Static vectors are a weak second opinion on BM25 (0.15; best at 0.10 to 0.30 on four sets),
+    a small transformer is nearly an equal (0.45; best at 0.35 to 0.55). `benchmarks/fusion.py` prints the curves.
     """
     return 0.15 if embedder.startswith("embedded/") else 0.45
 
 
-def _normalised(ranking: Ranking, floor: float | None) -> list[float]:
-    if not ranking:
+def _normalised(scores: Sequence[float], floor: float | None) -> list[float]:
+    if not scores:
         return []
-    scores = [score for _, score in ranking]
     low = min(scores) if floor is None else floor
     reach = max(scores) - low
     return [(score - low) / reach for score in scores] if reach > 0 else [1.0] * len(scores)

@@ -11,16 +11,23 @@ from typing import Protocol
 
 from plumbline.errors import ConfigError
 from rag.index.store import Found, Ranking, Search
+from rag.retrieve.feedback import Feedback
 from rag.retrieve.fuse import dbsf, default_dense_weight, rrf, weighted
+from rag.retrieve.learned import FEATURES_VERSION, FILE, FusionArtifact, LearnedFusion, load_artifact
 from rag.retrieve.settings import RetrievalSettings
 
 
 class Fusion(Protocol):
-    """Makes one ranking of two. Pure: equal input gives equal output, and nothing is read or asked."""
+    """Makes one ranking of two. `fuse` is pure: equal input gives equal output, and nothing is read or asked."""
 
     @property
     def name(self) -> str:
         """How `retrieval.fusion` names it."""
+        ...
+
+    @property
+    def feedback(self) -> Feedback | None:
+        """What is to be done to its rankings afterwards, where that was fitted."""
         ...
 
     def fuse(self, found: Found, search: Search) -> Ranking:
@@ -34,6 +41,7 @@ class Weighted:
 
     dense_weight: float
     name: str = "weighted"
+    feedback: Feedback | None = None
 
     def fuse(self, found: Found, search: Search) -> Ranking:
         """See `Fusion`."""
@@ -46,6 +54,7 @@ class ReciprocalRanks:
 
     k: int
     name: str = "rrf"
+    feedback: Feedback | None = None
 
     def fuse(self, found: Found, search: Search) -> Ranking:
         """See `Fusion`."""
@@ -57,6 +66,7 @@ class DistributionBased:
     """Distribution-based score fusion, both sides alike."""
 
     name: str = "dbsf"
+    feedback: Feedback | None = None
 
     def fuse(self, found: Found, search: Search) -> Ranking:
         """See `Fusion`."""
@@ -67,16 +77,34 @@ def build_fusion(settings: RetrievalSettings, embedder: str, scorer: str, folder
     """The fusion that `settings.fusion` names.
 
     `embedder` is the embedder's name, `scorer` the store's `lexical_scorer`, `folder` the knowledge base's. Raises
-    `ConfigError` for "learned" where nothing was fitted, or was fitted for another embedder or scorer.
+    `ConfigError` for "learned" where nothing was fitted, or was fitted for another embedder, scorer or number of
+    candidates, and `CorruptStateError` for a damaged file.
     """
     if settings.fusion == "rrf":
         return ReciprocalRanks(settings.rrf_k)
     if settings.fusion == "dbsf":
         return DistributionBased()
     if settings.fusion == "learned":
-        raise ConfigError(
-            f"retrieval.fusion is learned, and nothing was fitted for the knowledge base in {folder}.",
-            hint="Fit it on labelled questions with: rag fit fusion, or choose weighted.",
-        )
+        return LearnedFusion(_fitting(load_artifact(folder), settings, embedder, scorer, folder))
     chosen = settings.dense_weight
     return Weighted(default_dense_weight(embedder) if chosen is None else chosen)
+
+
+def _fitting(
+    artifact: FusionArtifact, settings: RetrievalSettings, embedder: str, scorer: str, folder: Path
+) -> FusionArtifact:
+    """The artifact, if it was fitted for what is used now."""
+    for what, fitted, now in (
+        ("the embedder", artifact.embedder, embedder),
+        ("the lexical scorer", artifact.scorer, scorer),
+        ("retrieval.candidates", artifact.candidates, settings.candidates),
+        ("features of version", artifact.features, FEATURES_VERSION),
+    ):
+        if fitted != now:
+            raise ConfigError(
+                f"{folder / FILE} was fitted for {what} {fitted}, and {now} is used.",
+                key="retrieval.fusion",
+                value="learned",
+                hint="Fit it again: rag fit fusion, or choose weighted.",
+            )
+    return artifact

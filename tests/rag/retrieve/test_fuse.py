@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plumbline.errors import InputError
-from rag.retrieve.fuse import default_dense_weight, rrf, weighted
+from rag.retrieve.fuse import dbsf, default_dense_weight, one_after_the_other, rrf, standardised, weighted
 
 DENSE = [("a", 0.9), ("b", 0.8), ("c", 0.5)]
 LEXICAL = [("c", 12.0), ("a", 9.0), ("d", 2.0)]
@@ -34,7 +34,7 @@ def test_rrf_ties_keep_the_order_of_appearance() -> None:
 
 
 def test_weighted_with_min_and_max() -> None:
-    fused = weighted(DENSE, LEXICAL, 0.5)
+    fused = weighted(DENSE, LEXICAL, 0.5, "minmax")
     assert [id_ for id_, _ in fused] == ["a", "c", "b", "d"]
     assert [score for _, score in fused] == pytest.approx([0.5 * 1 + 0.5 * 0.7, 0.5, 0.5 * 0.75, 0])
 
@@ -52,7 +52,7 @@ def test_the_ends_of_the_weight_are_the_lists_themselves(weight: float, order: l
 
 def test_a_missing_list_leaves_the_other() -> None:
     assert [id_ for id_, _ in weighted(DENSE, [], 0.2)] == ["a", "b", "c"]
-    assert weighted([], LEXICAL, 0.25)[0] == ("c", 0.75)
+    assert weighted([], LEXICAL, 0.25, "minmax")[0] == ("c", 0.75)
     assert weighted([], [], 0.5) == []
     assert rrf([]) == []
 
@@ -76,6 +76,37 @@ def test_wrong_rrf_settings_are_refused() -> None:
         rrf([DENSE], k=-1)
 
 
+def test_weighted_by_deviations() -> None:
+    fused = dict(weighted([("a", 0.3), ("b", 0.1)], [("c", 9.0), ("a", 7.0), ("d", 5.0)], 0.4))
+    third = (3 / 2) ** 0.5  # of 9, 7, 5: mean 7, deviation (8 / 3) ** .5
+    assert fused == pytest.approx({"c": 0.6 * third - 0.4, "a": 0.4, "d": -0.6 * third - 0.4, "b": -0.6 * third - 0.4})
+
+
+def test_scores_in_deviations() -> None:
+    assert standardised([]) == ([], 0.0)
+    assert standardised([0.1] * 10) == ([1.0] * 10, 0.0)
+    scores, missing = standardised([3.0, 1.0])
+    assert (scores, missing) == ([1.0, -1.0], -1.0)
+
+
+def test_distribution_based_fusion_is_qdrants() -> None:
+    fused = dict(dbsf([[("a", 3.0), ("b", 1.0)], [("b", 5.0)]]))
+    reach = 3 * 2**0.5  # three deviations of the sample 3, 1
+    assert fused == pytest.approx({"a": (1 + reach) / (2 * reach), "b": (-1 + reach) / (2 * reach) + 0.5})
+    assert dbsf([[("a", 2.0), ("b", 2.0)], []]) == [("a", 0.5), ("b", 0.5)]
+    assert dbsf([DENSE, LEXICAL], weights=[1, 0])[0][0] == "a"
+    with pytest.raises(InputError, match="DBSF needs one weight"):
+        dbsf([DENSE], weights=[1, 1])
+
+
+def test_one_after_the_other_goes_on_below() -> None:
+    assert one_after_the_other(LEXICAL, DENSE) == [*LEXICAL, ("b", 2.0)]
+    assert one_after_the_other([], DENSE) == DENSE
+    fused = one_after_the_other(DENSE, [("x", 9.0), ("y", 7.0)])
+    assert [id_ for id_, _ in fused] == ["a", "b", "c", "x", "y"]
+    assert [score for _, score in fused] == sorted((score for _, score in fused), reverse=True)
+
+
 SCORES = st.dictionaries(st.sampled_from("abcdefgh"), st.floats(0, 1))
 RANKINGS = SCORES.map(lambda scores: sorted(scores.items(), key=lambda item: -item[1]))
 
@@ -84,11 +115,12 @@ RANKINGS = SCORES.map(lambda scores: sorted(scores.items(), key=lambda item: -it
 def test_fusion_keeps_every_id_once_and_sorts(
     dense: list[tuple[str, float]], lexical: list[tuple[str, float]], w: float
 ) -> None:
-    for fused in (weighted(dense, lexical, w), rrf([dense, lexical])):
+    ways = [weighted(dense, lexical, w, "minmax"), rrf([dense, lexical])]
+    for fused in (*ways, weighted(dense, lexical, w), dbsf([dense, lexical]), one_after_the_other(dense, lexical)):
         assert {id_ for id_, _ in fused} == {id_ for id_, _ in dense} | {id_ for id_, _ in lexical}
         scores = [score for _, score in fused]
         assert scores == sorted(scores, reverse=True)
-        assert all(0 <= score <= 1 for score in scores)
+        assert all(0 <= score <= 1 for score in scores) or fused not in ways
 
 
 def test_static_vectors_weigh_less_by_default_than_a_transformer() -> None:
