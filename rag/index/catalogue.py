@@ -20,10 +20,11 @@ from plumbline.reading import ReadConnection, marks
 from rag.index import tables
 from rag.index.manifest import FileRecord, put_files
 from rag.index.rows import insert, metadata_from_json, portions
+from rag.ingest.labels import ACCESS
 from rag.types import Chunk, Document, Page, Section
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Engine, RowMapping
+    from sqlalchemy import ColumnElement, Connection, Engine, RowMapping
 
 FileContent = tuple[FileRecord, Sequence[tuple[Document, Sequence[Chunk]]]]
 """A file and the documents it gave, each with its chunks."""
@@ -109,11 +110,11 @@ class Catalogue:
             return sum(found) == len(wanted)
 
     def same_text(self, document: Document) -> str | None:
-        """The source of another file's document with the same text, the first by source, or `None`."""
+        """The source of another file's document with the same text for the same readers, the first, or `None`."""
         from sqlalchemy import select
 
         d = tables.documents().c
-        query = select(d.source).where(d.fingerprint == text_digest(document.text), d.id != document.id)
+        query = select(d.source).where(d.fingerprint == fingerprint(document), d.id != document.id)
         with storage_errors(self._path), self._engine.connect() as connection:
             found: str | None = connection.scalar(query.order_by(d.source).limit(1))
             return found
@@ -150,7 +151,8 @@ class Catalogue:
     def documents(self, document_id: str | None = None) -> list[dict[str, Any]]:
         """Id, name, source, media type, size and pages (`None`: no such thing) of every document, by name.
 
-        With `document_id` of that one alone; empty when there is none.
+        `tenant` and `groups` say whom it is for, as a filter compares them; `None`: everybody. With `document_id` of
+        that one alone; empty when there is none.
         """
         from sqlalchemy import func, select
 
@@ -160,12 +162,22 @@ class Catalogue:
         indexed = select(func.count() > 0).where(i.document_id == d.c.id, i.generation == active).scalar_subquery()
         query = select(
             d.c.id, d.c.name, d.c.source, d.c.file, d.c.media_type, d.c.characters,
-            indexed.label("indexed"), pages.label("pages"),
+            indexed.label("indexed"), pages.label("pages"), _audience(d.c.metadata).label("audience"),
         ).order_by(d.c.name, d.c.id)  # fmt: skip
         if document_id is not None:
             query = query.where(d.c.id == document_id)
         with storage_errors(self._path), self._engine.connect() as connection:
-            return [dict(row) for row in connection.execute(query).mappings()]
+            rows = [dict(row) for row in connection.execute(query).mappings()]
+        return [{**row, **json.loads(row.pop("audience"))} for row in rows]
+
+    def audiences(self) -> list[dict[str, Any]]:
+        """How many `documents` there are for each `tenant` and `groups`, of whom they are said to be for."""
+        from sqlalchemy import func, select
+
+        audience = _audience(tables.documents().c.metadata).label("audience")
+        query = select(audience, func.count().label("documents")).group_by(audience)
+        with storage_errors(self._path), self._engine.connect() as connection:
+            return [{**json.loads(row.audience), "documents": row.documents} for row in connection.execute(query)]
 
     def chunks(self, chunk_ids: Sequence[str], *, generation: int) -> dict[str, tuple[Chunk, str]]:
         """The chunks of the generation with these ids that exist, each with its document's name."""
@@ -265,6 +277,20 @@ def _shown(section: str | None) -> str | None:
     return " > ".join(json.loads(section)) if section else None
 
 
+def _audience(metadata: ColumnElement[str]) -> ColumnElement[str]:
+    """Whom a document is for, as JSON; lists stay lists."""
+    from sqlalchemy import func
+
+    parts = ((name, func.json_extract(metadata, f"$.{name}")) for name in ACCESS)
+    return func.json_object(*(each for part in parts for each in part))
+
+
+def fingerprint(document: Document) -> str:
+    """Equal for equal texts that are for the same readers: a copy that others read stands in for nobody's own."""
+    readers = {name: document.metadata[name] for name in ACCESS if document.metadata.get(name) is not None}
+    return text_digest(f"{json.dumps(readers, sort_keys=True)}\0{document.text}" if readers else document.text)
+
+
 def text_digest(text: str) -> str:
     """32 hexadecimal digits, equal for equal texts."""
     return blake2b(text.encode("utf-8", "replace"), digest_size=16).hexdigest()
@@ -327,7 +353,7 @@ def _document_row(document: Document) -> dict[str, Any]:
         "source": document.source,
         "name": document.name,
         "hash": document.hash,
-        "fingerprint": text_digest(document.text),
+        "fingerprint": fingerprint(document),
         "media_type": document.media_type,
         "language": document.language,
         "created": document.created,

@@ -1,4 +1,4 @@
-"""Leaves out documents whose text is there already under another name, where the settings ask for that."""
+"""Leaves out documents whose text is there already, for the same readers, where the settings ask for that."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from rag.index.catalogue import Catalogue, text_digest
+from rag.index.catalogue import Catalogue, fingerprint
 from rag.ingest.prepare import Cut
 
 
@@ -27,13 +27,13 @@ class Copies:
             if first is None:
                 kept.append(cut)
             else:
-                copies[text_digest(cut.document.text)] = first
+                copies[fingerprint(cut.document)] = first
         return kept, copies
 
     async def _first(self, cut: Cut) -> str | None:
-        fingerprint = text_digest(cut.document.text)
-        if fingerprint in self._seen:
-            return self._seen[fingerprint]
+        text = fingerprint(cut.document)
+        if text in self._seen:
+            return self._seen[text]
         other = await asyncio.to_thread(self.catalogue.same_text, cut.document)
-        self._seen[fingerprint] = other or cut.document.source
+        self._seen[text] = other or cut.document.source
         return other

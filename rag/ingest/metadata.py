@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import PurePath
 
+from rag.ingest.labels import ACCESS
 from rag.types import Chunk, Document
 
 LONGEST = 200
@@ -33,7 +34,8 @@ def chunk_metadata(document: Document, chunk: Chunk) -> dict[str, object]:
         "media_type": document.media_type,
         "language": document.language,
     }
-    own = {name: value for name, value in document.metadata.items() if name not in facts and _is_short(value)}
+    said = document.metadata.items()
+    own = {name: value for name, value in said if name not in facts and (name in ACCESS or _is_short(value))}
     return {name: value for name, value in {**own, **facts}.items() if value is not None}
 
 

@@ -109,3 +109,30 @@ def exported(kb: RAG) -> str:
     text = io.StringIO()
     kb.export(text)
     return text.getvalue()
+
+
+def test_a_copy_that_others_read_stands_in_for_nobodys_own(tmp_path: Path, home: Path) -> None:
+    text = "# Refunds\n\nThe refund window is 45 days.\n"
+    with RAG.open(tmp_path / "kb", home=home, environ={}, settings={"loading.duplicates": "skip"}) as kb:
+        for folder, labels in (("a", {"tenant": "acme"}), ("b", {"tenant": "globex"}), ("c", {"tenant": "acme"})):
+            (tmp_path / folder).mkdir()
+            (tmp_path / folder / "refunds.md").write_text(text, encoding="utf-8")
+            (file,) = kb.ingest(tmp_path / folder, labels=labels).files
+            assert "globex" not in f"{file.reason}"
+            assert file.outcome == ("skipped" if folder == "c" else "added")
+        assert found(kb, access=Access("globex")) == {"refunds.md"}
+        assert kb.parts.catalogue.audiences() == [
+            {"tenant": "acme", "groups": None, "documents": 1},
+            {"tenant": "globex", "groups": None, "documents": 1},
+        ]
+
+
+def test_a_name_however_long_keeps_others_out(tmp_path: Path, home: Path) -> None:
+    (tmp_path / "refunds.md").write_text("# Refunds\n\nThe refund window is 45 days.\n", encoding="utf-8")
+    name = "a" * 300
+    with RAG.open(tmp_path / "kb", home=home, environ={}) as kb:
+        kb.ingest(tmp_path / "refunds.md", labels={"tenant": name, "groups": ["b", "c" * 300]})
+        assert found(kb) == found(kb, access=Access(name)) == found(kb, access=Access(name, ("c",))) == set()
+        assert found(kb, access=Access(name, ("c" * 300,))) == {"refunds.md"}
+        (row,) = kb.parts.catalogue.documents()
+        assert (row["tenant"], row["groups"]) == (name, ["b", "c" * 300])
