@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from rag.index.settings import LexicalSettings
+from rag.index.sparse_words import AVERAGE_LENGTH
 
 Quantization = Literal["none", "int8", "binary"]
 
@@ -28,6 +29,6 @@ class QdrantOptions:
     oversampling: float = 3.0
     effort: int | None = None
     lexical: LexicalSettings = LexicalSettings()  # noqa: RUF009 (frozen, as every settings class)
-    average_length: float = 120.0
+    average_length: float = AVERAGE_LENGTH
     prefixes: bool = True
     shard_field: str | None = None

@@ -13,7 +13,7 @@ from qdrant_client import models
 from rag.index.checks import plain
 from rag.index.qdrant import fields
 from rag.index.qdrant.collection import DENSE, WORDS
-from rag.index.qdrant.words import Sparse
+from rag.index.sparse_words import Sparse
 from rag.index.store import Point
 
 _NAMESPACE = UUID("6f1c1d5e-5f0a-4c52-9d0b-4f3a3c0d7c11")

@@ -9,18 +9,17 @@ from typing import Any, Literal
 from qdrant_client import models
 
 from plumbline.errors import InputError
+from rag.index.phrases import holding
 from rag.index.qdrant.calls import Calls
 from rag.index.qdrant.collection import DENSE, WORDS, Collection
 from rag.index.qdrant.options import QdrantOptions
 from rag.index.qdrant.rows import to_point, to_sparse
 from rag.index.qdrant.shards import Shards
-from rag.index.qdrant.words import SparseWords
-from rag.index.store import Found, Ranking, Search
+from rag.index.sparse_words import SparseWords
+from rag.index.store import Found, Point, Ranking, Search
 
 MANY = 1000
 """A `k` above this is first cut to the number of points: a server sets memory aside for as many as are asked for."""
-FIRST_LOOK = 4
-"""So many times `k` are looked at first for phrases, and then four times as many again."""
 
 Fusion = Literal["rrf", "dbsf"]
 Condition = models.Filter | None
@@ -87,7 +86,10 @@ class Searcher:
     def _asked(self, search: Search) -> dict[int, float] | None:
         if search.text is None:
             return None
-        return self.words.of_search(search) or None
+        beginnings = self.words.asked_beginnings(search)
+        if beginnings and not self.options.prefixes:
+            raise InputError(f"This index keeps no prefixes, and {search.prefixes[0]!r} was asked for.")
+        return {**beginnings, **self.words.asked(search)} or None
 
     def _params(self, search: Search) -> models.SearchParams | None:
         if self.collection.local:  # which is exact
@@ -129,15 +131,13 @@ class Searcher:
         return await self.calls.make(lambda client: client.query_batch_points(self.collection.name, requests))
 
     async def _with_phrases(self, asked: dict[int, float], search: Search, condition: Condition, keys: Any) -> Ranking:
-        """The hits whose texts hold every phrase, looked for among ever more of the ranking."""
-        phrases = self.words.reading.phrases(search)
-        limit = FIRST_LOOK * search.k
-        while True:
+        """The hits whose texts hold every phrase."""
+
+        async def fetch(limit: int) -> list[tuple[Point, float]]:
             request = self._lexical(asked, limit, condition, keys)
             request.with_payload = True
             (answer,) = await self._answers([request])
-            points = ((to_point(hit), hit.score) for hit in answer.points)
-            held = [(point.id, score) for point, score in points if self.words.reading.holds(point, phrases)]
-            if len(held) >= search.k or len(answer.points) < limit:
-                return held[: search.k]
-            limit *= 4
+            return [(to_point(hit), hit.score) for hit in answer.points]
+
+        reading = self.words.reading
+        return await holding(fetch, reading, reading.phrases(search), search.k)

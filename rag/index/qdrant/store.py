@@ -6,7 +6,7 @@ A knowledge base's generation is a collection, `NAME-gN`; the alias NAME points 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rag.index.checks import check_points, check_search
@@ -20,8 +20,8 @@ from rag.index.qdrant.conditions import to_filter
 from rag.index.qdrant.options import QdrantOptions
 from rag.index.qdrant.searching import Fusion, Searcher
 from rag.index.qdrant.shards import Shards
-from rag.index.qdrant.words import SparseWords
 from rag.index.retries import RETRIES
+from rag.index.sparse_words import Sparse, SparseWords
 from rag.index.store import Found, Point, Ranking, Search
 from routing.settings import RetrySettings
 
@@ -59,7 +59,7 @@ class QdrantStore:
         self._shards = Shards(self._calls, self._collection.name, self._options.shard_field)
         self._dim = dim
         self._reading = FieldTerms(self._options.lexical)
-        self._words = SparseWords(self._reading, self._options.average_length, self._options.prefixes)
+        self._words = SparseWords(self._reading, self._options.average_length)
 
     @property
     def lexical_scorer(self) -> str:
@@ -73,7 +73,7 @@ class QdrantStore:
             return
         await self._collection.ensure()
         last = {point.id: point for point in points}.values()
-        made = [rows.to_row(point, self._words.of_terms(self._reading.weighted(point))) for point in last]
+        made = [rows.to_row(point, self._sparse(self._reading.weighted(point))) for point in last]
         for some in rows.portions(made):
             await self._shards.put(some)
 
@@ -130,10 +130,11 @@ class QdrantStore:
 
     async def postings(self, ids: Sequence[str]) -> list[dict[str, float]]:
         """For each of these points that exists, in their order: the terms that its sparse vector bears out."""
-        found = {
-            record.id: self._words.stored(self._reading.weighted(rows.to_point(record)), rows.words_of(record))
-            for record in await self._collection.records([rows.to_uuid(each) for each in ids])
-        }
+        found = {}
+        for record in await self._collection.records([rows.to_uuid(each) for each in ids]):
+            weighted = self._reading.weighted(rows.to_point(record))
+            also = self._words.of_beginnings(weighted) if self._options.prefixes else {}
+            found[record.id] = self._words.stored(weighted, rows.words_of(record), also=also)
         return [found[name] for point_id in ids if (name := rows.to_uuid(point_id)) in found]
 
     async def clear(self) -> None:
@@ -180,3 +181,7 @@ class QdrantStore:
 
     def _searcher(self) -> Searcher:
         return Searcher(self._calls, self._collection, self._shards, self._words, self._options)
+
+    def _sparse(self, weighted: Mapping[str, float]) -> Sparse:
+        beginnings = self._words.of_beginnings(weighted) if self._options.prefixes else {}
+        return {**beginnings, **self._words.of_terms(weighted)}

@@ -1,0 +1,222 @@
+"""The store in PostgreSQL with pgvector. This module imports psycopg; import it lazily."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from rag.index.checks import check_points, check_search
+from rag.index.field_terms import FieldTerms
+from rag.index.filters import Filter
+from rag.index.pgvector.conditions import to_sql
+from rag.index.pgvector.connections import Connection, Connections, MissingTableError
+from rag.index.pgvector.searching import both
+from rag.index.pgvector.tables import SPACE, Row, Tables, base_name
+from rag.index.phrases import holding
+from rag.index.points_file import PointsWriter
+from rag.index.settings import LexicalSettings
+from rag.index.sparse_words import AVERAGE_LENGTH, Sparse, SparseWords
+from rag.index.store import Found, Point, Ranking, Search
+
+T = TypeVar("T")
+POINTS_PER_READ = 500
+_COLUMNS = "id, vector, title, heading, text, payload"
+
+
+class PgVectorStore:
+    """A `Store` in tables of its own, made at the first write.
+
+    A call is one transaction. The dense side is exact for up to 2,000 points that match, else approximate (HNSW). The
+    lexical side is BM25 over sparse vectors of our own terms, exact: PostgreSQL's own ranking of full text, measured
+    beside it, is slower and finds less. Phrases are checked in the texts of what the words of the search find; a
+    prefix counts with its first 8 letters.
+    """
+
+    name = "pgvector"
+
+    def __init__(
+        self,
+        connections: Connections,
+        *,
+        dim: int,
+        collection: str,
+        generation: int = 1,
+        lexical: LexicalSettings | None = None,
+        average_length: float = AVERAGE_LENGTH,
+    ) -> None:
+        self._connections = connections
+        self._tables = Tables(base_name(collection, generation), dim)
+        self._reading = FieldTerms(lexical or LexicalSettings())
+        self._words = SparseWords(self._reading, average_length, SPACE - 1)
+        self._ready = False
+
+    @property
+    def lexical_scorer(self) -> str:
+        """How its lexical side scores."""
+        return f"bm25f (Lucene idf, average length {self._words.average:g})"
+
+    async def upsert(self, points: Sequence[Point]) -> None:
+        """Add or replace points, in one transaction; of two with one id the last counts."""
+        check_points(points, self._tables.dim)
+        if not points:
+            return
+        rows = [self._row(point) for point in {point.id: point for point in points}.values()]
+
+        def write(connection: Connection) -> None:
+            if not self._ready:
+                self._tables.create(connection)
+            self._tables.put(connection, rows)
+            self._ready = True
+
+        try:
+            await self._connections.run(write)
+        except MissingTableError:  # another process cleared it
+            self._ready = False
+            await self._connections.run(write)
+
+    async def delete(self, ids: Sequence[str]) -> None:
+        """Remove points, in one transaction."""
+        if ids:
+            await self._read(lambda connection: self._tables.remove(connection, ids), None)
+
+    async def search(self, search: Search) -> Found:
+        """Find points, both rankings in one statement; a search for phrases needs more."""
+        check_search(search, self._tables.dim)
+        lexical = search.text is not None
+        phrases = self._reading.phrases(search) if lexical else []
+        words = self._words.asked(search) if lexical else {}
+        prefixes = self._words.asked_beginnings(search) if lexical else {}
+        if not phrases:
+            return await self._read(lambda connection: self._both(connection, search, words, prefixes), Found([], []))
+        nothing = Found([], [])
+        dense = (await self._read(lambda connection: self._both(connection, search, {}, {}), nothing)).dense
+
+        async def fetch(limit: int) -> list[tuple[Point, float]]:
+            more = dataclasses.replace(search, k=limit, vector=None)
+            return await self._read(lambda connection: self._with_texts(connection, more, words, prefixes), [])
+
+        return Found(dense, await holding(fetch, self._reading, phrases, search.k))
+
+    async def get(self, ids: Sequence[str]) -> list[Point]:
+        """The points with these ids that exist, in the order of `ids`."""
+        statement = f"SELECT {_COLUMNS} FROM {self._tables.base}_points WHERE id = ANY(%s)"
+        rows = await self._rows(statement, list(ids))
+        found = {row[0]: _point(row) for row in rows}
+        return [found[each] for each in ids if each in found]
+
+    async def ids(self) -> list[str]:
+        """Every id, sorted."""
+        return [point_id for (point_id,) in await self._rows(f"SELECT id FROM {self._tables.base}_points ORDER BY id")]
+
+    def terms(self, text: str, language: str | None = None) -> list[str]:
+        """What the lexical side reads of a text, in order."""
+        return self._reading.read(text, language)
+
+    def lexical_terms(self, point: Point) -> dict[str, float]:
+        """What the lexical side holds of a point."""
+        return self._reading.weighted(point)
+
+    async def postings(self, ids: Sequence[str]) -> list[dict[str, float]]:
+        """For each of these points that exists, in their order: the terms that its sparse vector bears out."""
+        base = self._tables.base
+        columns = ", ".join(f"p.{column}" for column in _COLUMNS.split(", "))
+        statement = f"SELECT {columns}, w.vector FROM {base}_points p LEFT JOIN {base}_words w USING (num)"
+        found = {}
+        for *row, held in await self._rows(f"{statement} WHERE p.id = ANY(%s)", list(ids)):
+            point = _point(row)
+            found[point.id] = self._words.stored(self._reading.weighted(point), _sparse(held))
+        return [found[each] for each in ids if each in found]
+
+    async def clear(self) -> None:
+        """Remove the tables."""
+        self._ready = False
+        await self._connections.run(self._tables.drop)
+
+    async def count(self, condition: Filter | None = None) -> int:
+        """How many points there are, or match."""
+        sql, values = to_sql(condition)
+        rows = await self._rows(f"SELECT count(*) FROM {self._tables.base}_points p WHERE {sql}", *values)
+        return int(rows[0][0]) if rows else 0
+
+    async def compact(self) -> None:
+        """Have the server look at what the tables hold now, so that it plans well."""
+
+        def analyse(connection: Connection) -> None:
+            for table in ("points", "words", "prefixes", "counts"):
+                connection.execute(f"ANALYZE {self._tables.base}_{table}".encode())
+
+        await self._read(analyse, None)
+
+    async def snapshot(self, target: Path) -> None:
+        """Write every point as of one moment to a file that `rag.index.points_file.restore` reads."""
+
+        def copy(connection: Connection) -> None:
+            writer = PointsWriter(target, self._tables.dim)
+            try:
+                with connection.transaction():
+                    connection.execute(b"SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+                    writer.add(self._copied(connection))
+                writer.finish()
+            except BaseException:
+                writer.abandon()
+                raise
+
+        await self._connections.run(copy)
+
+    async def close(self) -> None:
+        """Close the connections that are idle."""
+        self._connections.close()
+
+    def _row(self, point: Point) -> Row:
+        weighted = self._reading.weighted(point)
+        return Row(point, self._words.of_terms(weighted), self._words.of_beginnings(weighted))
+
+    def _both(self, connection: Connection, search: Search, words: Sparse, prefixes: Sparse) -> Found:
+        statement = both(self._tables, search, words, prefixes)
+        sides: tuple[Ranking, Ranking] = ([], [])
+        for side, point_id, score, *_ in connection.execute(statement.sql, statement.values):
+            sides[side].append((point_id, float(score)))
+        return Found(*sides)
+
+    def _with_texts(
+        self, connection: Connection, search: Search, words: Sparse, prefixes: Sparse
+    ) -> list[tuple[Point, float]]:
+        statement = both(self._tables, search, words, prefixes, texts=True)
+        nothing = np.empty(0, np.float32)
+        return [
+            (Point(point_id, nothing, text, payload, heading, title), float(score))
+            for _, point_id, score, title, heading, text, payload in connection.execute(statement.sql, statement.values)
+        ]
+
+    def _copied(self, connection: Connection) -> Iterator[Point]:
+        statement = f"COPY (SELECT {_COLUMNS} FROM {self._tables.base}_points ORDER BY num) TO STDOUT (FORMAT BINARY)"
+        with connection.cursor() as cursor, cursor.copy(statement.encode()) as copy:
+            copy.set_types(["text", "vector", "text", "text", "text", "jsonb"])
+            yield from (_point(row) for row in copy.rows())
+
+    async def _rows(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
+        return await self._read(lambda connection: connection.execute(statement.encode(), values).fetchall(), [])
+
+    async def _read(self, work: Any, empty: T) -> T:
+        """What `work` gives, or `empty` while the tables are not there."""
+        try:
+            found: T = await self._connections.run(work)
+        except MissingTableError:
+            return empty
+        return found
+
+
+def _point(row: Sequence[Any]) -> Point:
+    point_id, vector, title, heading, text, payload = row
+    values = vector.to_numpy() if hasattr(vector, "to_numpy") else vector
+    return Point(point_id, np.asarray(values, np.float32), text, payload, heading, title)
+
+
+def _sparse(vector: Any) -> Sparse:
+    if vector is None:
+        return {}
+    return {at + 1: value for at, value in zip(vector.indices(), vector.values(), strict=True)}

@@ -1,0 +1,87 @@
+"""The words of a point as a sparse vector: its dot product with that of a search, times idf, is BM25.
+
+A word is a dimension: a hash of it. Of 32 bits, some hundred pairs of a million different words share one, and then
+count as the same word. The value is the saturated frequency of BM25; the idf, log(1 + (N - df + .5) / (df + .5)), is
+put in at every query. The average length that BM25 asks for is a constant, since the values stand in the index.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import blake2b
+
+from rag.index.field_terms import FieldTerms, as_prefix
+from rag.index.store import Search
+
+LONGEST_PREFIX = 8
+AVERAGE_LENGTH = 120.0
+"""In terms, of a chunk of some 256 tokens."""
+_PREFIX = "^"
+"""Before a prefix that is a dimension of its own; no term begins with it."""
+
+Sparse = dict[int, float]
+
+
+@dataclass(frozen=True, slots=True)
+class SparseWords:
+    """Writes and reads sparse vectors of dimensions 1 … `space`; `average` is the length that counts as average."""
+
+    reading: FieldTerms
+    average: float = AVERAGE_LENGTH
+    space: int = 2**32 - 1
+
+    def of_terms(self, weighted: Mapping[str, float]) -> Sparse:
+        """The vector of a point with these terms."""
+        return self._vector(weighted.items(), sum(weighted.values()))
+
+    def of_beginnings(self, weighted: Mapping[str, float]) -> Sparse:
+        """The same of every beginning of every term, up to `LONGEST_PREFIX` letters: some three times as many."""
+        counts: dict[str, float] = {}
+        for term, count in weighted.items():
+            for size in range(1, min(len(term), LONGEST_PREFIX) + 1):
+                beginning = _PREFIX + term[:size]
+                counts[beginning] = counts.get(beginning, 0.0) + count
+        return self._vector(counts.items(), sum(weighted.values()))
+
+    def asked(self, search: Search) -> Sparse:
+        """How often a search asks for each word."""
+        found: Counter[int] = Counter()
+        for term, times in self.reading.asked(search).items():
+            found[self._at(term)] += times
+        return {at: float(times) for at, times in found.items()}
+
+    def asked_beginnings(self, search: Search) -> Sparse:
+        """The same for its prefixes; one longer than `LONGEST_PREFIX` counts as its beginning."""
+        prefixes = [prefix for text in search.prefixes if (prefix := as_prefix(text))]
+        found = Counter(self._at(_PREFIX + prefix[:LONGEST_PREFIX]) for prefix in prefixes)
+        return {at: float(times) for at, times in found.items()}
+
+    def stored(self, weighted: Mapping[str, float], found: Sparse, *, also: Iterable[int] = ()) -> dict[str, float]:
+        """Of the terms that a point should have, those that its stored vector bears out, with whatever else it holds.
+
+        What is wrong comes under a name that no term has, so that a comparison with the terms shows it; `also` are
+        dimensions that may be there for another reason.
+        """
+        expected = self.of_terms(weighted)
+        right = {at for at, value in expected.items() if abs(found.get(at, 0.0) - value) <= 1e-5 * value}
+        terms = {term: count for term, count in weighted.items() if self._at(term) in right}
+        wrong = {f"#{at}": found[at] for at in found.keys() - right - set(also)}
+        return {**terms, **wrong}
+
+    def _vector(self, counts: Iterable[tuple[str, float]], length: float) -> Sparse:
+        found: Sparse = {}
+        for word, count in counts:
+            at = self._at(word)
+            found[at] = found.get(at, 0.0) + self.reading.saturate(count, length, self.average)
+        return found
+
+    def _at(self, word: str) -> int:
+        return _hashed(word) % self.space + 1
+
+
+@lru_cache(maxsize=2**17)
+def _hashed(word: str) -> int:
+    return int.from_bytes(blake2b(word.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
