@@ -14,10 +14,10 @@ import numpy.typing as npt
 from rag.index.lexical.part import Frequencies, Positions
 from rag.index.lexical.parts import Completions, Flags, Parts
 from rag.index.lexical.query import Prefix
-from rag.index.lexical.scoring import EPSILON, Floats, Formula, Prepared
+from rag.index.lexical.scoring import EPSILON, Formula, Prepared, Shares
 
 _LEAST = 1 << 26
-_PER_CHUNK = 1600
+_PER_CHUNK = 320
 """So many bytes are kept for each chunk, at least `_LEAST` in all."""
 
 
@@ -31,16 +31,18 @@ class Preparation:
         self.count = int(np.count_nonzero(alive))
         self.alive = None if self.count == len(alive) else alive
         """`None` where all are."""
-        self._kept: dict[str | Prefix, Prepared] = {}
+        # Two generations: what was not used since the younger one began goes with the older.
+        self._young: dict[str | Prefix, Prepared] = {}
+        self._old: dict[str | Prefix, Prepared] = {}
         self._bytes = 0
 
     def word(self, term: str) -> Prepared:
         """A term; an empty one where no chunk holds it."""
-        return self._kept.get(term) or self._keep(term, *self._parts.postings(term, self.alive))
+        return self._young.get(term) or self._keep(term, self._old.get(term) or self._made(term))
 
     def prefix(self, prefix: Prefix) -> Prepared:
         """All terms that a prefix stands for, as one."""
-        return self._kept.get(prefix) or self._keep(prefix, *self._together(self.completions(prefix).terms))
+        return self._young.get(prefix) or self._keep(prefix, self._old.get(prefix) or self._made(prefix))
 
     def completions(self, prefix: Prefix) -> Completions:
         """What a prefix stands for."""
@@ -52,15 +54,19 @@ class Preparation:
         counts = np.bincount(places, np.concatenate([[], *(f for _, f in held)]), len(chunks))
         return chunks, np.minimum(counts, np.iinfo(np.uint16).max).astype(np.uint16)
 
-    def _keep(self, key: str | Prefix, chunks: Positions, frequencies: Frequencies) -> Prepared:
-        weight = self._weight(len(chunks))
-        shares = self._formula.shares(frequencies, self._damping[chunks], weight)
-        prepared = Prepared(chunks, shares, len(self._lengths))
+    def _made(self, key: str | Prefix) -> Prepared:
+        if isinstance(key, str):
+            chunks, frequencies = self._parts.postings(key, self.alive)
+        else:
+            chunks, frequencies = self._together(self.completions(key).terms)
+        shares = self._formula.shares(frequencies, self._damping[chunks], self._weight(len(chunks)))
+        return Prepared(chunks, shares, len(self._lengths))
+
+    def _keep(self, key: str | Prefix, prepared: Prepared) -> Prepared:
         self._bytes += prepared.bytes
-        if self._bytes > max(_LEAST, _PER_CHUNK * len(self._lengths)):
-            self._kept = {}  # a new one: a search beside this one may hold the old
-            self._bytes = prepared.bytes
-        self._kept[key] = prepared
+        if self._bytes > max(_LEAST, _PER_CHUNK * len(self._lengths)) // 2:
+            self._old, self._young, self._bytes = self._young, {}, prepared.bytes
+        self._young[key] = prepared
         return prepared
 
     def _weight(self, held: int) -> float:
@@ -74,5 +80,5 @@ class Preparation:
         return EPSILON * float(self._formula.weights(held[held > 0], self.count).mean())
 
     @cached_property
-    def _damping(self) -> Floats:
+    def _damping(self) -> Shares:
         return self._formula.damping(self._lengths, self.count)

@@ -19,6 +19,7 @@ from rag.index.lexical.fields import UNIT
 
 Idf = Literal["lucene", "okapi"]
 Floats = npt.NDArray[np.float64]
+Shares = npt.NDArray[np.floating]
 
 EPSILON = 0.25  # rank_bm25's default
 COMMON = 16
@@ -48,16 +49,22 @@ class Formula:
         odds = (count - held + 0.5) / (held + 0.5)
         return np.asarray(np.log1p(odds) if self.idf == "lucene" else np.log(odds), np.float64)
 
-    def damping(self, lengths: npt.NDArray[np.int32], count: int) -> Floats:
-        """For each chunk the frequency, in words, at which a term reaches half of its weight; `lengths` in units."""
+    def damping(self, lengths: npt.NDArray[np.int32], count: int) -> Shares:
+        """For each chunk the frequency at which a term reaches half of its weight; it and `lengths` in sixteenths."""
         mean = int(lengths.sum(dtype=np.int64)) / max(count, 1)
-        return np.asarray(self.k1 * (1 - self.b + self.b * lengths / max(mean, 1e-9)), np.float64)
+        return np.asarray(UNIT * self.k1 * (1 - self.b + self.b * lengths / max(mean, 1e-9)), self._precision)
 
-    def shares(self, frequencies: npt.NDArray[np.uint16], damping: Floats, weight: float) -> npt.NDArray[np.floating]:
+    def shares(self, frequencies: npt.NDArray[np.uint16], damping: Shares, weight: float) -> Shares:
         """What postings of a term of this weight add to the score; `damping` is that of each posting's chunk."""
-        words = frequencies / UNIT
-        shares = weight * words * (self.k1 + 1) / (words + damping)
-        return shares.astype(np.float32) if self.idf == "lucene" else shares
+        shares: Shares = frequencies.astype(self._precision)
+        damping = damping + shares
+        shares *= weight * (self.k1 + 1)
+        shares /= damping
+        return shares
+
+    @property
+    def _precision(self) -> type[np.floating]:
+        return np.float32 if self.idf == "lucene" else np.float64
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +75,7 @@ class Prepared:
     """
 
     chunks: npt.NDArray[np.int32]
-    shares: npt.NDArray[np.floating]
+    shares: Shares
     size: int
 
     @cached_property
@@ -94,7 +101,7 @@ class Prepared:
         """The share that is one level; rounded up, so that no level is too low."""
         return self.most / _LEVELS * (1 + 1e-6)
 
-    def at(self, positions: npt.NDArray[np.int32]) -> npt.NDArray[np.floating]:
+    def at(self, positions: npt.NDArray[np.int32]) -> Shares:
         """The shares of positions, ascending; 0 where the term is not."""
         places = self.chunks.searchsorted(positions)
         here = self.chunks.take(places, mode="clip") == positions

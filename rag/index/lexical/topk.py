@@ -16,7 +16,7 @@ from itertools import accumulate
 import numpy as np
 import numpy.typing as npt
 
-from rag.index.lexical.scoring import COMMON, Floats, Prepared
+from rag.index.lexical.scoring import COMMON, Floats, Prepared, Shares
 
 Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
@@ -156,6 +156,6 @@ def _top(positions: Ints, scores: Floats, k: int) -> tuple[Ints, Floats]:
     return positions[order], scores[order]
 
 
-def _kth(values: npt.NDArray[np.floating], k: int) -> float:
+def _kth(values: Shares, k: int) -> float:
     """The k-th largest, 0 where there are fewer."""
     return float(np.partition(values, len(values) - k)[len(values) - k]) if len(values) >= k else 0.0

@@ -9,7 +9,7 @@ import pytest
 from rank_bm25 import BM25Okapi
 
 from plumbline.errors import CorruptStateError, InputError
-from rag.index.lexical import LexicalIndex
+from rag.index.lexical import LexicalIndex, prepare
 
 WORDS = [
     "refund",
@@ -212,3 +212,15 @@ def test_damage_is_noticed(name: str, value: npt.NDArray[np.generic] | None) -> 
 def test_impossible_settings_are_refused(k1: float, b: float) -> None:
     with pytest.raises(InputError, match="k1"):
         LexicalIndex(k1=k1, b=b)
+
+
+def test_forgetting_what_was_prepared_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prepare, "_LEAST", 4000)
+    monkeypatch.setattr(prepare, "_PER_CHUNK", 0)
+    texts = [[f"w{(number * step) % 97}" for step in range(1, 12)] for number in range(300)]
+    index, fresh = LexicalIndex(texts), LexicalIndex(texts)
+    for number in [*range(97), *range(0, 97, 7), 3, 3]:
+        query = [f"w{number}", "w5"]
+        expected = fresh.scores(query)
+        np.testing.assert_array_equal(index.search(query, 300)[1], -np.sort(-expected[expected > 0]))
+    assert 0 < index._prepared._bytes <= 4000
