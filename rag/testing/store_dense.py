@@ -8,7 +8,7 @@ from rag.index.filters import Eq, Filter, In, Not, Or, matches
 from rag.index.store import Point, Search, Store
 from rag.testing.store_samples import DIM, FILTER_CASES, exactly, names, refuses, sample_points, unit_vectors
 
-MANY = 1200
+MANY = 800
 SELECTIVITIES: tuple[Filter, ...] = (
     Eq("half", True),
     Eq("twentieth", 3),
@@ -61,7 +61,7 @@ async def check_recall(store: Store, recall: float) -> None:
     for condition in (None, *SELECTIVITIES):
         allowed = [point for point in points if condition is None or matches(condition, point.payload)]
         shares = []
-        for query in unit_vectors(12, DIM, 12):
+        for query in unit_vectors(6, DIM, 12):
             expected = names(exactly(allowed, query, 10))
             exact = names((await store.search(Search(10, query, filter=condition, exact=True))).dense)
             assert exact == expected, f"exact=True must be exact under {condition}"

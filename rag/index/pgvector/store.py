@@ -14,7 +14,7 @@ from rag.index.field_terms import FieldTerms
 from rag.index.filters import Filter
 from rag.index.pgvector.conditions import to_sql
 from rag.index.pgvector.connections import Connection, Connections, MissingTableError
-from rag.index.pgvector.searching import both
+from rag.index.pgvector.searching import FEW, both
 from rag.index.pgvector.tables import SPACE, Row, Tables, base_name
 from rag.index.phrases import holding
 from rag.index.points_file import PointsWriter
@@ -30,7 +30,8 @@ _COLUMNS = "id, vector, title, heading, text, payload"
 class PgVectorStore:
     """A `Store` in tables of its own, made at the first write.
 
-    A call is one transaction. The dense side is exact for up to 2,000 points that match, else approximate (HNSW). The
+    A call is one transaction. The dense side is exact for up to 2,000 points that match, else approximate (HNSW) from
+    the first `compact` with more than so many; until then it compares with every point. The
     lexical side is BM25 over sparse vectors of our own terms, exact: PostgreSQL's own ranking of full text, measured
     beside it, is slower and finds less. Phrases are checked in the texts of what the words of the search find; a
     prefix counts with its first 8 letters.
@@ -143,13 +144,8 @@ class PgVectorStore:
         return int(rows[0][0]) if rows else 0
 
     async def compact(self) -> None:
-        """Have the server look at what the tables hold now, so that it plans well."""
-
-        def analyse(connection: Connection) -> None:
-            for table in ("points", "words", "prefixes", "counts"):
-                connection.execute(f"ANALYZE {self._tables.base}_{table}".encode())
-
-        await self._read(analyse, None)
+        """Make the index of vectors where it is worth one, and have the server see what the tables hold now."""
+        await self._read(lambda connection: self._tables.settle(connection, FEW), None)
 
     async def snapshot(self, target: Path) -> None:
         """Write every point as of one moment to a file that `rag.index.points_file.restore` reads."""

@@ -72,7 +72,6 @@ class Tables:
             f"""CREATE TABLE IF NOT EXISTS {base}_points (
                 num bigint PRIMARY KEY, id text COLLATE "C" NOT NULL UNIQUE, vector vector({self.dim}) NOT NULL,
                 title text NOT NULL, heading text NOT NULL, text text NOT NULL, payload jsonb NOT NULL)""",
-            f"CREATE INDEX IF NOT EXISTS {base}_near ON {base}_points USING hnsw (vector vector_ip_ops)",
             f"CREATE INDEX IF NOT EXISTS {base}_facts ON {base}_points USING gin (payload jsonb_path_ops)",
             f"CREATE TABLE IF NOT EXISTS {base}_counts (at integer PRIMARY KEY, points bigint NOT NULL)",
         ]
@@ -116,6 +115,19 @@ class Tables:
             self._take_turn(connection)
             self._count(connection, self._removed(connection, ids))
 
+    def settle(self, connection: Connection, few: int) -> None:
+        """Make the index of vectors once there are more than a `few`: at once it takes less time than by and by."""
+        with connection.transaction():
+            self._take_turn(connection)
+            connection.execute(b"SET LOCAL maintenance_work_mem = '512MB'")
+            (count,) = _one(connection, f"SELECT coalesce(sum(points), 0) FROM {self.base}_counts WHERE at = 0")
+            if count > few:
+                name, table = f"{self.base}_near", f"{self.base}_points"
+                statement = f"CREATE INDEX IF NOT EXISTS {name} ON {table} USING hnsw (vector vector_ip_ops)"
+                connection.execute(statement.encode())
+        for table in ("points", "counts", *KINDS):
+            connection.execute(f"ANALYZE {self.base}_{table}".encode())
+
     def drop(self, connection: Connection) -> None:
         """Remove the tables."""
         with connection.transaction():
@@ -152,7 +164,8 @@ class Tables:
         connection.execute(f"DELETE FROM {self.base}_counts WHERE at = ANY(%s) AND points <= 0".encode(), (fell,))
 
     def _take_turn(self, connection: Connection) -> None:
-        """Wait until no other writer of these tables is at work, and keep others waiting until the end."""
+        """Wait until no other writer of these tables is at work, and keep others waiting; however long it takes."""
+        connection.execute(b"SET LOCAL statement_timeout = 0")
         number = int.from_bytes(blake2b(self.base.encode(), digest_size=8).digest(), "big", signed=True)
         connection.execute(b"SELECT pg_advisory_xact_lock(%s)", (number,))
 
