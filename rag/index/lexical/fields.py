@@ -19,7 +19,7 @@ from rag.index.store import Point, Search
 
 UNIT = 16
 """Weighted frequencies are whole numbers of sixteenths, so that they add up exactly in any order."""
-_MOST = 2**16 - 1
+_MOST = (2**16 - 1) / UNIT
 _FEWEST_WORDS = 3  # of a question whose language shows: "die hard" need not be German
 
 
@@ -40,13 +40,15 @@ class FieldReader:
     def weighted(self, point: Point) -> dict[str, float]:
         """Each term of the point with its frequency, weighted over the fields; a field of weight 0 is not read."""
         language = self.language(point)
-        sixteenths: Counter[str] = Counter()
-        for weight, text in zip(self._weights, (point.text, point.heading, point.title), strict=True):
+        counts = Counter(terms(point.text, language))
+        found = {term: float(count) for term, count in counts.items()}
+        for weight, text in zip(self._weights[1:], (point.heading, point.title), strict=True):
             if weight and text:
-                counts = Counter(terms(text, language))
-                for term, count in counts.items():
-                    sixteenths[term] += weight * count
-        return {term: min(count, _MOST) / UNIT for term, count in sixteenths.items()}
+                for term, count in Counter(terms(text, language)).items():
+                    found[term] = found.get(term, 0.0) + weight * count / UNIT
+        if found and max(found.values()) > _MOST:
+            return {term: min(count, _MOST) for term, count in found.items()}
+        return found
 
     def fields(self, point: Point) -> list[list[str]]:
         """The terms of each field that is searched, in order."""

@@ -83,7 +83,7 @@ class Vocabulary:
 
     def _first(self, wanted: bytes) -> int:
         """How many terms come before `wanted`."""
-        text, ends = memoryview(self.text), memoryview(self.ends)  # several times as fast as an array, item by item
+        text, ends = self.text.data, self.ends.data  # as memoryviews: several times as fast as an array, item by item
         return bisect_left(range(len(self)), wanted, key=lambda at: bytes(text[ends[at - 1] if at else 0 : ends[at]]))
 
     def _bytes(self, at: int) -> bytes:
