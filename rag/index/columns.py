@@ -50,7 +50,7 @@ class Column:
         """This column with the rows of another behind it."""
         known = {value: number for number, value in enumerate(self.values)}
         fresh = [value for value in other.values if value not in known]
-        known.update((value, len(known) + number) for number, value in enumerate(fresh))
+        known |= {value: number for number, value in enumerate(fresh, len(known))}
         into = np.array([*(known[value] for value in other.values), MISSING], np.int32)
         values = Texts.joined([self.values, Texts.of(fresh)])
         return Column(np.concatenate([self.numbers, into[other.numbers]]), values)

@@ -84,7 +84,8 @@ def read_arrays(path: Path) -> Content:
 
 def _header(content: Content) -> bytes:
     arrays = [
-        (name, array.dtype.str, array.shape, zlib.crc32(_bytes_of(array))) for name, array in content.arrays.items()
+        (name, _little_endian(array).str, array.shape, zlib.crc32(_bytes_of(array)))
+        for name, array in content.arrays.items()
     ]
     return json.dumps({"facts": content.facts, "arrays": arrays}).encode()
 
@@ -109,9 +110,12 @@ def _crc(file: BinaryIO, offset: int, size: int) -> int:
 
 
 def _bytes_of(array: npt.NDArray[Any]) -> memoryview | bytes:
-    if array.dtype.byteorder == ">":
-        array = array.astype(array.dtype.newbyteorder("<"))
-    return np.ascontiguousarray(array).data.cast("B") if array.size else b""
+    array = np.ascontiguousarray(array, _little_endian(array))
+    return array.data.cast("B") if array.size else b""
+
+
+def _little_endian(array: npt.NDArray[Any]) -> np.dtype[Any]:
+    return array.dtype.newbyteorder("<")
 
 
 def _view(memory: memoryview, offset: int, size: int, kind: np.dtype[Any], shape: list[int]) -> npt.NDArray[Any]:

@@ -107,10 +107,11 @@ class MemoryIndex:
             self._forget()
 
     def positions(self, seqs: Sequence[int]) -> Positions:
-        """The positions of those that are here, alive or not."""
+        """The positions of those that are here, alive or not, in their order."""
         wanted = np.asarray(seqs, np.int64)
-        base, tail = self.segments
-        return np.concatenate([base.rows_of(wanted), tail.rows_of(wanted) + len(base)])
+        base, tail = (part.rows_of(wanted) for part in self.segments)
+        places = np.where(tail >= 0, tail + len(self.base), base)
+        return places[places >= 0]
 
     def seqs_at(self, positions: Sequence[int]) -> list[int]:
         """The `seq` of each position."""

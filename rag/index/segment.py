@@ -60,13 +60,12 @@ class Segment:
     def __len__(self) -> int:
         return len(self.seqs)
 
-    def rows_of(self, seqs: npt.NDArray[np.int64]) -> Places:
-        """The rows of those that are here."""
+    def rows_of(self, seqs: Seqs) -> Places:
+        """The row of each, -1 for one that is not here."""
         places = np.searchsorted(self.seqs, seqs)
         inside = places < len(self.seqs)
-        places, seqs = places[inside], seqs[inside]
-        rows: Places = places[self.seqs[places] == seqs]
-        return rows
+        inside[inside] = self.seqs[places[inside]] == seqs[inside]
+        return np.where(inside, places, -1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
