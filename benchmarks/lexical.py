@@ -156,10 +156,10 @@ def timed(ask: Callable[[Sequence[str]], object], queries: Sequence[Sequence[str
 
 
 def optional(name: str) -> Any:
-    """A module, `None` where it is not installed."""
+    """A module, `None` where it is not installed, or not whole."""
     try:
         return importlib.import_module(name)
-    except ImportError:
+    except (ImportError, AttributeError):
         return None
 
 
