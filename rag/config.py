@@ -20,9 +20,9 @@ from plumbline.text.tokens import tokenizer
 from plumbline.trace import Tracing
 from plumbline.trace import component as traces_component
 from rag.index import components
+from rag.index.build_store import build_store
 from rag.index.catalogue import Catalogue
 from rag.index.changes import Changes
-from rag.index.embedded import EmbeddedStore
 from rag.index.fields import KnownFields, check_filter
 from rag.index.filter_parse import parse_filter
 from rag.index.filters import Filter
@@ -49,7 +49,7 @@ from routing.lazy import LazyRouter
 from routing.meter import Meter
 from routing.models.catalog import DEFAULT_CATALOG, Catalog
 from routing.router import Router
-from routing.vectors import Embedder
+from routing.vectors import Embedder, Reranker
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -182,10 +182,11 @@ def build(
     catalog: Catalog = DEFAULT_CATALOG,
     model: ChatModel | None = None,
     embedder: Embedder | None = None,
+    reranker: Reranker | None = None,
 ) -> Parts:
     """Open or create the knowledge base in the folder `path` with everything it needs.
 
-    `model` and `embedder` take the place of those that the settings name.
+    `model`, `embedder` and `reranker` take the place of those that the settings name.
 
     Raises `ConfigError`, `ModelError` (an API key is missing), `MissingExtraError` or `StateError`. That a knowledge
     base was built with another embedder is said when it is searched: ingesting changes it over.
@@ -204,9 +205,16 @@ def build(
         return None if wanted == NO_FALLBACK else catalog.chat_model(wanted, environ=environ)
 
     def reranking(embedder: MeteredEmbedder, router: Callable[[], Router], meter: Meter) -> RerankStage | None:
-        retry = settings.routing.retry
         return build_rerank_stage(
-            settings.retrieval, catalog, embedder, router, meter, retry=retry, model=name, environ=environ
+            settings.retrieval,
+            catalog,
+            embedder,
+            router,
+            meter,
+            retry=settings.routing.retry,
+            model=name,
+            environ=environ,
+            reranker=reranker,
         )
 
     opened_home = open_home(home, environ=environ)
@@ -215,7 +223,7 @@ def build(
             folder / KNOWLEDGE_FILE, [components.catalogue_component(), components.embedded_store_component()]
         )
         try:
-            return _joined(folder, settings, opened_home, engine, embedder, name, chat_model, fallback, reranking)
+            return _joined(folder, settings, opened_home, engine, embedder, name, chat_model, fallback, reranking, environ)
         except BaseException:
             engine.dispose()
             raise
@@ -234,6 +242,7 @@ def _joined(
     chat_model: Callable[[], ChatModel],
     fallback: Callable[[], ChatModel | None],
     reranking: Callable[[MeteredEmbedder, Callable[[], Router], Meter], RerankStage | None],
+    environ: Mapping[str, str],
 ) -> Parts:
     """The parts over what is open already."""
     file = folder / KNOWLEDGE_FILE
@@ -264,7 +273,7 @@ def _joined(
     )
     live = LiveIndex(
         Generations(engine, file, changes),
-        lambda generation: EmbeddedStore(engine, file, dim=embedder.dim, generation=generation),
+        build_store(settings.store, dim=embedder.dim, engine=engine, file=file, environ=environ),
         {**embedding_facts(embedder), "chunking": chunker.name},
         folder,
     )

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from rag.retrieve.search import Query, Retrieval
     from routing.chat import ChatModel, Message
     from routing.cost.ledger import LedgerTotals
-    from routing.vectors import Embedder
+    from routing.vectors import Embedder, Reranker
 
 
 Condition: TypeAlias = "Filter | str | None"
@@ -70,6 +70,7 @@ class RAG(Keeping, Lifetime):
         config: str | Path | None = None,
         model: str | ChatModel | None = None,
         embedder: Embedder | None = None,
+        reranker: Reranker | None = None,
         home: str | Path | None = None,
         settings: Mapping[str, Any] | None = None,
         environ: Mapping[str, str] | None = None,
@@ -77,10 +78,10 @@ class RAG(Keeping, Lifetime):
         """Open the knowledge base in the folder `path`, or create it.
 
         `config` is a shipped configuration ("default", "openai", "anthropic", "vllm") or a YAML file; `settings` maps
-        dotted keys to values and wins over it, `model` is short for "generation.model". A `model` or `embedder` of your
-        own is anything of the protocol's shape (`routing.chat`, `routing.vectors`); it is closed with the knowledge
-        base. API keys come from `environ` (default: the process's). Nothing calls a paid API unless one of these names
-        it. Raises `ConfigError`, `MissingKeyError`, `MissingExtraError` or `StateError`.
+        dotted keys to values and wins over it, `model` is short for "generation.model". A `model`, `embedder` or
+        `reranker` of your own is anything of the protocol's shape (`routing.chat`, `routing.vectors`); it is closed
+        with the knowledge base. API keys come from `environ` (default: the process's). Nothing calls a paid API unless
+        one of these names it. Raises `ConfigError`, `MissingKeyError`, `MissingExtraError` or `StateError`.
         """
         from rag.config import build, read_rag_settings
 
@@ -94,6 +95,7 @@ class RAG(Keeping, Lifetime):
             environ=environ,
             model=None if isinstance(model, str) else model,
             embedder=embedder,
+            reranker=reranker,
         )
         return cls(parts)
 

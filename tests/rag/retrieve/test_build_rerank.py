@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from plumbline.errors import ConfigError
+from rag import RAG
 from rag.retrieve.build_rerank import build_rerank_stage, check_rerank_model
 from rag.retrieve.rerank import RerankStage
 from rag.retrieve.settings import RerankSettings, RetrievalSettings
@@ -17,7 +18,7 @@ from routing.models.catalog import DEFAULT_CATALOG
 from routing.models.embedded import EmbeddedEmbedder
 from routing.router import Router
 from routing.settings import RetrySettings
-from routing.testing.fakes import FakeEmbedder, FakeReranker, ScriptedChatModel
+from routing.testing.fakes import FakeEmbedder, FakeReranker, ScriptedChatModel, ScriptedReranker
 from routing.vectors import Embedder, Reranker
 from tests.rag.retrieve._meter import opened_meter
 
@@ -117,3 +118,23 @@ def test_names_that_cannot(name: str, says: str) -> None:
     with pytest.raises(UnknownModelError) as caught:
         check_rerank_model(name, DEFAULT_CATALOG)
     assert says in str(caught.value)
+
+
+def test_a_knowledge_base_reranks_with_ones_own(tmp_path: Path) -> None:
+    (tmp_path / "notes.md").write_text(
+        "# Ferries\n\nThe ferry leaves at nine.\n\n# Refunds\n\nThe refund window is long.\n"
+    )
+    settings = {"chunking.size": 16, "chunking.overlap": 0, "retrieval.top_n": 1}
+    reranker = ScriptedReranker(lambda query, passages: [float("ferry" in passage) for passage in passages])
+    with RAG.open(tmp_path / "kb", home=tmp_path / "home", reranker=reranker, settings=settings) as kb:
+        kb.ingest(tmp_path / "notes.md")
+        hits = kb.search("How long is the refund window?")
+    assert len(hits) == 2
+    assert "ferry" in hits[0].chunk.text
+    assert [hit.rerank_score for hit in hits] == [1.0, 0.0]
+    assert reranker.closed
+
+
+def test_a_wrong_name_in_the_configuration_is_an_error_of_it(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"retrieval\.rerank\.model.*Did you mean 'maxsim'"):
+        RAG.open(tmp_path / "kb", home=tmp_path / "home", settings={"retrieval.rerank.model": "maxsin"})
