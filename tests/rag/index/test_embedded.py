@@ -255,3 +255,76 @@ async def test_searching_does_not_wait_for_the_file_to_be_written(
     shutil.copy(tmp_path / "before.db", put_aside / "knowledge.db")
     assert await open_store(put_aside).search(search) == before
     assert await open_store(tmp_path).search(search) == await store.search(search)
+
+
+async def test_a_writer_that_is_killed_loses_nothing_it_acknowledged_and_leaves_no_half_of_a_call(
+    tmp_path: Path,
+) -> None:
+    reader = open_store(tmp_path)
+    assert await reader.count() == 0
+    script = (
+        "import asyncio, sys; from pathlib import Path; sys.path.insert(0, sys.argv[2])\n"
+        "from dataclasses import replace\n"
+        "from tests.rag.index.test_embedded import open_store; from rag.testing.store import sample_points\n"
+        "async def main():\n"
+        "    store = open_store(Path(sys.argv[1]))\n"
+        "    for turn in range(10**6):\n"
+        "        await store.upsert([replace(p, id=f'{turn:06}-{p.id}') for p in sample_points(10)])\n"
+        "        if turn % 3 == 0: await store.compact()\n"
+        "        print(turn, flush=True)\n"
+        "asyncio.run(main())\n"
+    )
+    writer = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", script, str(tmp_path), str(Path.cwd()), stdout=asyncio.subprocess.PIPE
+    )
+    assert writer.stdout is not None
+    acknowledged = [int(await writer.stdout.readline()) for _ in range(20)]
+    writer.kill()
+    await writer.wait()
+    for store in (reader, open_store(tmp_path)):
+        names = await store.ids()
+        assert len(names) % 10 == 0
+        assert {f"{turn:06}-point-003" for turn in acknowledged} <= set(names)
+        assert await store.count() == len(names)
+        found = await store.search(Search(len(names), sample_points()[3].vector, "item", exact=True))
+        assert len(found.dense) == len(found.lexical) == len(names)
+        await store.compact()
+
+
+async def test_a_file_that_knows_more_than_the_database_is_not_believed(tmp_path: Path) -> None:
+    points = sample_points()
+    store = open_store(tmp_path)
+    await store.upsert(points)
+    await store.compact()
+    other = open_store(tmp_path / "other")
+    await other.upsert(points[:5])
+    shutil.copytree(tmp_path / "index", tmp_path / "other" / "index")
+    fresh = open_store(tmp_path / "other")
+    assert await fresh.count() == 5
+    assert fresh.rebuilt
+    await fresh.compact()
+    again = open_store(tmp_path / "other")
+    assert await again.count() == 5
+    assert not again.rebuilt
+
+
+async def test_several_search_while_one_writes(tmp_path: Path) -> None:
+    """Readers in threads of their own see a point from its upsert on, and never again after its removal."""
+    store, points = open_store(tmp_path), sample_points(200)
+    await store.upsert(points[:100])
+
+    async def search() -> None:
+        for number in range(100, 160):
+            found = await store.search(Search(300, points[number % 100].vector, "item", exact=True))
+            assert len({name for name, _ in found.dense}) == len(found.dense) >= 90
+            assert len(found.lexical) >= 90
+
+    async def write() -> None:
+        for number in range(100, 200, 5):
+            await store.upsert(points[number : number + 5])
+            assert await store.count() >= number - 10
+            await store.delete([points[number // 10].id])
+            await store.compact()
+
+    await asyncio.gather(search(), search(), asyncio.to_thread(lambda: asyncio.run(search())), write())
+    assert await store.count() == 190
