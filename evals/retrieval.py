@@ -1,4 +1,4 @@
-"""`rag eval retrieval`: any configuration's search on a data set in BEIR's layout, beside BM25 and vectors alone."""
+"""`rag eval retrieval`: search on a data set in BEIR's layout, as configured, by either side alone, by each fusion."""
 
 from __future__ import annotations
 
@@ -46,4 +46,5 @@ def evaluate_retrieval(
         settings=settings,
         home=home,
         on_row=on_row,
+        fusions=True,
     )

@@ -1,4 +1,4 @@
-"""Measures search alone: one knowledge base, searched as configured, by BM25 alone, and by vectors alone."""
+"""Measures search alone: one knowledge base, searched as configured, by either side alone, and by each fusion."""
 
 from __future__ import annotations
 
@@ -20,9 +20,14 @@ from plumbline.aio import run_here
 from rag import RAG
 from rag.config import build, home_folder, read_rag_settings
 from rag.output import Output
+from rag.retrieve.learned import FILE
+from rag.retrieve.settings import RetrievalSettings
 from rag.settings import RagSettings
 
-ALONE = {"bm25": "lexical", "dense": "dense"}
+ALONE: dict[str, dict[str, Any]] = {"bm25": {"mode": "lexical"}, "dense": {"mode": "dense"}}
+FUSIONS = ("rrf", "weighted", "dbsf")
+ADDED = ("question", "rerank")
+"""What is asked or computed beside both sides of the store and their fusion."""
 
 
 class SearchOutput(Output):
@@ -50,21 +55,26 @@ def measure_search(
     settings: Mapping[str, Any] | None,
     home: str | Path | None,
     on_row: OnRow | None,
+    fusions: bool = False,
     seed: int = 0,
 ) -> SearchOutput:
     """Ingest `corpora` into the knowledge base kept for `key`, search it in each way and score what was found.
 
-    The `top_k` best chunks are scored. Raises `ConfigError`, `InputError`, `ModelError` of the embedder, `StateError`.
+    The ways are the configured one, BM25 alone, which is the baseline, vectors alone, and the `fusions`, also the
+    learned one where one was fitted. What a configuration adds to a search (a reranker, rewritten questions) these do
+    without. The `top_k` best chunks are scored.
+
+    Raises `ConfigError`, `InputError`, `ModelError` of the embedder, `StateError`.
     """
     require_extra()
     chosen = [find_metric(name) for name in metrics]
     overrides = {**(settings or {}), "retrieval.top_k": top_k}
     overrides.setdefault("retrieval.top_n", 1)
     read = read_rag_settings(config, overrides=overrides)
-    ways = {read.retrieval.mode: read.retrieval.mode, **ALONE}
-    ways.pop("lexical", None)  # which is "bm25"
     folder = home_folder(home)
     path = knowledge_base(key, read, folder)
+    names = (*FUSIONS, *(["learned"] if (path / FILE).exists() else [])) if fusions else ()
+    ways = ways_to_search(read.retrieval, ALONE | {name: {"mode": "hybrid", "fusion": name} for name in names})
     located, outcomes, facts = run_here(_search(dataset, corpora, path, read, ways, folder, top_k, on_row))
     scores = score_all(located, outcomes, list(ways), chosen, "bm25", seed=seed)
     by_name = {metric.name: metric for metric in chosen}
@@ -78,12 +88,21 @@ def measure_search(
     )
 
 
+def ways_to_search(asked: RetrievalSettings, beside: Mapping[str, Mapping[str, Any]]) -> dict[str, RetrievalSettings]:
+    """By name, the configured one first, called after its mode; none twice."""
+    plain = asked.model_copy(update={name: RetrievalSettings.model_fields[name].get_default() for name in ADDED})
+    others = {name: plain.model_copy(update=dict(change)) for name, change in beside.items()}
+    alone = next((name for name in ALONE if others.get(name) == asked), None)
+    ways = {alone or asked.mode: asked}
+    return ways | {name: other for name, other in others.items() if other != asked}
+
+
 async def _search(
     dataset: Dataset,
     corpora: Sequence[Path],
     path: Path,
     settings: RagSettings,
-    ways: Mapping[str, str],
+    ways: Mapping[str, RetrievalSettings],
     home: Path,
     top_k: int,
     on_row: OnRow | None,
@@ -91,8 +110,7 @@ async def _search(
     outcomes: dict[Key, Outcome] = {}
     notes: list[str] = []
     total = len(ways) * len(dataset.examples)
-    for name, mode in ways.items():
-        retrieval = settings.retrieval.model_copy(update={"mode": mode})
+    for name, retrieval in ways.items():
         async with RAG(build(path, settings.model_copy(update={"retrieval": retrieval}), home=home)) as kb:
             if not outcomes:
                 for corpus in corpora:

@@ -8,6 +8,7 @@ what pseudo-relevance feedback with a second search did not.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -16,6 +17,8 @@ from rag.index.store import Ranking, Store
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+
+    from rag.index.store import Vector
 
     Floats = npt.NDArray[np.float64]
 
@@ -41,8 +44,8 @@ class Neighbours:
     """Adds to each of the first `depth` hits `weight` times the mean score of those around it, both in standard
     deviations; a neighbour counts with the `power` of its cosine.
 
-    Hits behind the first `depth` stay where they are; hits that the store no longer holds count as having no
-    neighbours. Scores are the fused ones, given out again in the new order, so that they stay comparable with the rest.
+    Hits behind the first `depth` stay where they are; hits that the store no longer holds neither gain nor lose. Scores
+    are the fused ones, given out again in the new order, so that they stay comparable with the rest.
     """
 
     weight: float
@@ -55,20 +58,22 @@ class Neighbours:
         first = ranking[: self.depth]
         if self.weight == 0 or len(first) < 3:
             return ranking
-        vectors = {point.id: point.vector for point in await store.get([id_ for id_, _ in first])}
-        return self.reordered(first, vectors) + ranking[self.depth :]
+        return self.refined(ranking, {p.id: p.vector for p in await store.get([id_ for id_, _ in first])})
 
-    def reordered(self, first: Ranking, vectors: dict[str, npt.NDArray[np.float32]]) -> Ranking:
-        """These hits in their new order; `vectors` by id."""
+    def refined(self, ranking: Ranking, vectors: Mapping[str, Vector]) -> Ranking:
+        """The ranking in its new order; `vectors`, of unit length, by id."""
         import numpy as np
 
-        if not vectors:
-            return first
-        blank = np.zeros_like(next(iter(vectors.values())))
+        first = ranking[: self.depth]
+        known = [row for row, (id_, _) in enumerate(first) if id_ in vectors]
+        if len(known) < 3:  # each of two has but the other
+            return ranking
         scores = np.array([score for _, score in first])
-        around = self.around(scores, np.stack([vectors.get(id_, blank) for id_, _ in first]))
-        order = np.argsort(-(_standard(scores) + self.weight * _standard(around)), kind="stable")
-        return [(first[place][0], score) for place, (_, score) in zip(order.tolist(), first, strict=True)]
+        around = np.zeros(len(first))
+        around[known] = _standard(self.around(scores[known], np.stack([vectors[first[row][0]] for row in known])))
+        order = np.argsort(-(_standard(scores) + self.weight * around), kind="stable")
+        new = [(first[place][0], score) for place, (_, score) in zip(order.tolist(), first, strict=True)]
+        return new + ranking[self.depth :]
 
     def around(self, scores: Floats, vectors: npt.NDArray[np.float32]) -> Floats:
         """float64[n]: the mean of the others' scores above the least, weighted by likeness; 0 without any likeness."""

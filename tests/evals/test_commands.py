@@ -143,7 +143,7 @@ def test_retrieval(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtur
     assert (output["queries"], output["documents"], output["baseline"]) == (2, 2, "bm25")
     found = {(score["config"], score["metric"]): score["interval"]["estimate"] for score in output["scores"]}
     assert found["bm25", "ndcg@10"] == found["hybrid", "mrr"] == 1.0
-    assert {config for config, _ in found} == {"hybrid", "bm25", "dense"}
+    assert {config for config, _ in found} == {"hybrid", "bm25", "dense", "rrf", "dbsf"}  # hybrid is weighted
     assert rag(monkeypatch, "eval", "retrieval", str(shop), "--limit", "1") == 0
     assert "1 queries, 2 documents" in capsys.readouterr().out
     assert rag(monkeypatch, "eval", "retrieval", str(shop), "--metric", "ngcd@10") == 2
