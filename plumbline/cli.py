@@ -25,6 +25,7 @@ COMMAND_MODULES = (
     "rag.ingest.commands",
     "rag.ingest.chunk.command",
     "rag.ingest.quality.command",
+    "rag.index.migrate_command",
     "rag.serve.commands",
     "evals.cli",
 )

@@ -223,7 +223,9 @@ def build(
             folder / KNOWLEDGE_FILE, [components.catalogue_component(), components.embedded_store_component()]
         )
         try:
-            return _joined(folder, settings, opened_home, engine, embedder, name, chat_model, fallback, reranking, environ)
+            return _joined(
+                folder, settings, opened_home, engine, embedder, name, chat_model, fallback, reranking, environ
+            )
         except BaseException:
             engine.dispose()
             raise

@@ -13,6 +13,9 @@ from plumbline.errors import InputError
 if TYPE_CHECKING:
     from plumbline.aio import LoopThread
     from rag.config import Parts
+    from rag.index.migrate import Moved
+    from rag.index.migrate import OnProgress as OnMigrated
+    from rag.index.settings import StoreSettings
     from rag.ingest.item import Source
     from rag.ingest.report import IngestReport, OnProgress
     from rag.ingest.verify import Verification
@@ -139,6 +142,21 @@ class Keeping:
         from rag.ingest.verify import Verifier
 
         return await Verifier(build_ingestor(self.parts)).run(repair=repair, rehash=rehash)
+
+    def migrate(self, target: StoreSettings, *, on_progress: OnMigrated | None = None) -> dict[int, Moved]:
+        """Copy the index to another store; see `amigrate`."""
+        _ = self.parts
+        return self._loop.run(self.amigrate(target, on_progress=on_progress))
+
+    async def amigrate(self, target: StoreSettings, *, on_progress: OnMigrated | None = None) -> dict[int, Moved]:
+        """Copy the index to the store that `target` names, and prove that both are equal; see `rag.index.migrate`.
+
+        What is searched stays as it is until the configuration names the other store. Run again, it goes on where it
+        was interrupted. Raises `InputError` when it is there already, `ConfigError`, `StateError`.
+        """
+        from rag.index.migrate_base import migrate_base
+
+        return await migrate_base(self.parts, target, on_progress=on_progress)
 
     def export(self, file: TextIO) -> None:
         """Write everything that is stored as lines of JSON; see `rag.index.export`."""

@@ -10,11 +10,12 @@ import heapq
 import json
 import math
 import threading
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from rag.index.checks import check_points, check_search, payload_json
-from rag.index.field_terms import FieldTerms, as_prefix
+from rag.index.field_terms import FieldTerms
 from rag.index.filters import Filter, matches
 from rag.index.points_file import write_points
 from rag.index.settings import LexicalSettings
@@ -130,16 +131,17 @@ class MemoryStore:
         if search.text is None:
             return []
         average = math.fsum(sum(terms.values()) for terms in self._postings.values()) / max(1, len(self._postings))
-        phrases = self._reading.phrases(search)
-        words = [({term}, times) for term, times in self._reading.asked(search).items()]
-        prefixes = filter(None, map(as_prefix, search.prefixes))
-        words += [({term for term in self._holders if term.startswith(prefix)}, 1) for prefix in prefixes]
+        query = self._reading.query(search, {self._reading.language(point) for point in self._points.values()})
+        words = [({term}, times) for term, times in Counter(query.words).items()]
+        for prefix in query.prefixes:
+            beginning = {term for term in self._holders if term.startswith(prefix.start)}
+            words.append((beginning | set(prefix.forms), 1))
         scores: dict[str, float] = {}
         for word, times in words:
             for point_id, score in self._scores(word, average).items():
                 if point_id in allowed:
                     scores[point_id] = scores.get(point_id, 0.0) + times * score
-        held = [(i, s) for i, s in scores.items() if not phrases or self._reading.holds(allowed[i], phrases)]
+        held = [(i, s) for i, s in scores.items() if self._reading.holds(allowed[i], query.phrases)]
         return heapq.nsmallest(search.k, held, key=lambda hit: (-hit[1], hit[0]))
 
     def _scores(self, word: set[str], average: float) -> dict[str, float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 
 from rag.index.field_terms import FieldTerms
+from rag.index.lexical.query import Phrase
 from rag.index.store import Point, Ranking
 
 FIRST_LOOK = 4
@@ -14,7 +15,7 @@ Fetch = Callable[[int], Awaitable[list[tuple[Point, float]]]]
 """The best so many by words alone, with their texts."""
 
 
-async def holding(fetch: Fetch, reading: FieldTerms, phrases: Sequence[Sequence[str]], k: int) -> Ranking:
+async def holding(fetch: Fetch, reading: FieldTerms, phrases: Sequence[Phrase], k: int) -> Ranking:
     """The `k` best that hold every phrase, looked for among ever more of the ranking, down to its end."""
     limit = FIRST_LOOK * k
     while True:

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
 
-from rag.index.field_terms import FieldTerms, as_prefix
-from rag.index.store import Search
+from rag.index.field_terms import FieldTerms
+from rag.index.lexical.query import LexicalQuery
 
 LONGEST_PREFIX = 8
 AVERAGE_LENGTH = 120.0
@@ -46,18 +46,13 @@ class SparseWords:
                 counts[beginning] = counts.get(beginning, 0.0) + count
         return self._vector(counts.items(), sum(weighted.values()))
 
-    def asked(self, search: Search) -> Sparse:
-        """How often a search asks for each word."""
-        found: Counter[int] = Counter()
-        for term, times in self.reading.asked(search).items():
-            found[self._at(term)] += times
-        return {at: float(times) for at, times in found.items()}
+    def asked(self, query: LexicalQuery) -> Sparse:
+        """How often a query asks for each word."""
+        return self._times(query.words)
 
-    def asked_beginnings(self, search: Search) -> Sparse:
+    def asked_beginnings(self, query: LexicalQuery) -> Sparse:
         """The same for its prefixes; one longer than `LONGEST_PREFIX` counts as its beginning."""
-        prefixes = [prefix for text in search.prefixes if (prefix := as_prefix(text))]
-        found = Counter(self._at(_PREFIX + prefix[:LONGEST_PREFIX]) for prefix in prefixes)
-        return {at: float(times) for at, times in found.items()}
+        return self._times(_PREFIX + prefix.start[:LONGEST_PREFIX] for prefix in query.prefixes)
 
     def stored(self, weighted: Mapping[str, float], found: Sparse, *, also: Iterable[int] = ()) -> dict[str, float]:
         """Of the terms that a point should have, those that its stored vector bears out, with whatever else it holds.
@@ -70,6 +65,9 @@ class SparseWords:
         terms = {term: count for term, count in weighted.items() if self._at(term) in right}
         wrong = {f"#{at}": found[at] for at in found.keys() - right - set(also)}
         return {**terms, **wrong}
+
+    def _times(self, words: Iterable[str]) -> Sparse:
+        return {at: float(times) for at, times in Counter(map(self._at, words)).items()}
 
     def _vector(self, counts: Iterable[tuple[str, float]], length: float) -> Sparse:
         found: Sparse = {}

@@ -12,6 +12,7 @@ import numpy as np
 from rag.index.checks import check_points, check_search
 from rag.index.field_terms import FieldTerms
 from rag.index.filters import Filter
+from rag.index.lexical.query import LexicalQuery
 from rag.index.pgvector.conditions import to_sql
 from rag.index.pgvector.connections import Connection, Connections, MissingTableError
 from rag.index.pgvector.searching import FEW, both
@@ -87,11 +88,9 @@ class PgVectorStore:
     async def search(self, search: Search) -> Found:
         """Find points, both rankings in one statement; a search for phrases needs more."""
         check_search(search, self._tables.dim)
-        lexical = search.text is not None
-        phrases = self._reading.phrases(search) if lexical else []
-        words = self._words.asked(search) if lexical else {}
-        prefixes = self._words.asked_beginnings(search) if lexical else {}
-        if not phrases:
+        query = LexicalQuery() if search.text is None else self._reading.query(search)
+        words, prefixes = self._words.asked(query), self._words.asked_beginnings(query)
+        if not query.phrases:
             return await self._read(lambda connection: self._both(connection, search, words, prefixes), Found([], []))
         nothing = Found([], [])
         dense = (await self._read(lambda connection: self._both(connection, search, {}, {}), nothing)).dense
@@ -100,7 +99,7 @@ class PgVectorStore:
             more = dataclasses.replace(search, k=limit, vector=None)
             return await self._read(lambda connection: self._with_texts(connection, more, words, prefixes), [])
 
-        return Found(dense, await holding(fetch, self._reading, phrases, search.k))
+        return Found(dense, await holding(fetch, self._reading, query.phrases, search.k))
 
     async def get(self, ids: Sequence[str]) -> list[Point]:
         """The points with these ids that exist, in the order of `ids`."""

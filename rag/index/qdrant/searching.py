@@ -9,13 +9,14 @@ from typing import Any, Literal
 from qdrant_client import models
 
 from plumbline.errors import InputError
+from rag.index.lexical.query import LexicalQuery
 from rag.index.phrases import holding
 from rag.index.qdrant.calls import Calls
 from rag.index.qdrant.collection import DENSE, WORDS, Collection
 from rag.index.qdrant.options import QdrantOptions
 from rag.index.qdrant.rows import to_point, to_sparse
 from rag.index.qdrant.shards import Shards
-from rag.index.sparse_words import SparseWords
+from rag.index.sparse_words import Sparse, SparseWords
 from rag.index.store import Found, Point, Ranking, Search
 
 MANY = 1000
@@ -40,8 +41,8 @@ class Searcher:
         await self.collection.ensure_order(search.filter)
         search = await self._bounded(search)
         keys: Any = await self.shards.asked(search.filter)
-        asked = self._asked(search)
-        phrases = self.words.reading.phrases(search)
+        query = self._query(search)
+        asked, phrases = self._asked(query), query.phrases
         requests = []
         if search.vector is not None and search.vector.any():
             requests.append(self._dense(search, condition, keys))
@@ -55,7 +56,7 @@ class Searcher:
 
     async def fused(self, search: Search, condition: Condition, fusion: Fusion) -> Ranking:
         """The ranking as the server fuses it; raises `InputError` unless both sides are asked for."""
-        asked = self._asked(search)
+        asked = self._asked(self._query(search))
         if search.vector is None or asked is None or search.phrases:
             raise InputError(
                 "The server fuses searches by vector and by words, without phrases.", hint="Use search for others."
@@ -83,13 +84,14 @@ class Searcher:
         k = min(search.k, max(found.count, 1))
         return dataclasses.replace(search, k=k, exact=search.exact or k == found.count)
 
-    def _asked(self, search: Search) -> dict[int, float] | None:
-        if search.text is None:
-            return None
-        beginnings = self.words.asked_beginnings(search)
+    def _query(self, search: Search) -> LexicalQuery:
+        return LexicalQuery() if search.text is None else self.words.reading.query(search)
+
+    def _asked(self, query: LexicalQuery) -> Sparse | None:
+        beginnings = self.words.asked_beginnings(query)
         if beginnings and not self.options.prefixes:
-            raise InputError(f"This index keeps no prefixes, and {search.prefixes[0]!r} was asked for.")
-        return {**beginnings, **self.words.asked(search)} or None
+            raise InputError(f"This index keeps no prefixes, and {query.prefixes[0].start!r} was asked for.")
+        return {**beginnings, **self.words.asked(query)} or None
 
     def _params(self, search: Search) -> models.SearchParams | None:
         if self.collection.local:  # which is exact
@@ -113,7 +115,7 @@ class Searcher:
             shard_key=keys,
         )
 
-    def _lexical(self, asked: dict[int, float], k: int, condition: Condition, keys: Any) -> models.QueryRequest:
+    def _lexical(self, asked: Sparse, k: int, condition: Condition, keys: Any) -> models.QueryRequest:
         return models.QueryRequest(
             query=to_sparse(asked),
             using=WORDS,
@@ -130,7 +132,7 @@ class Searcher:
     async def _answers(self, requests: list[models.QueryRequest]) -> list[models.QueryResponse]:
         return await self.calls.make(lambda client: client.query_batch_points(self.collection.name, requests))
 
-    async def _with_phrases(self, asked: dict[int, float], search: Search, condition: Condition, keys: Any) -> Ranking:
+    async def _with_phrases(self, asked: Sparse, search: Search, condition: Condition, keys: Any) -> Ranking:
         """The hits whose texts hold every phrase."""
 
         async def fetch(limit: int) -> list[tuple[Point, float]]:
@@ -139,5 +141,4 @@ class Searcher:
             (answer,) = await self._answers([request])
             return [(to_point(hit), hit.score) for hit in answer.points]
 
-        reading = self.words.reading
-        return await holding(fetch, reading, reading.phrases(search), search.k)
+        return await holding(fetch, self.words.reading, self._query(search).phrases, search.k)

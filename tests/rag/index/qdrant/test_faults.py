@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -34,6 +33,10 @@ def fake() -> Iterator[FakeQdrant]:
 def open_store(fake: FakeQdrant, **given: Any) -> QdrantStore:
     server = server_at(fake.url, "secret", given.pop("timeout", 10.0))
     return QdrantStore(clients_of(server), dim=DIM, collection="kb", server=server, retry=FAST, **given)
+
+
+def listed(folder: Path) -> list[str]:
+    return [each.name for each in folder.iterdir()]
 
 
 @pytest.fixture
@@ -220,7 +223,7 @@ async def test_a_snapshot_is_the_servers_own(fake: FakeQdrant, store: QdrantStor
     assert fake.count("DELETE .*one.snapshot") == 1
     await store.restore(tmp_path / "deep" / "copy")
     assert SNAPSHOT in fake.uploaded[0]
-    assert os.listdir(tmp_path / "deep") == ["copy"]
+    assert listed(tmp_path / "deep") == ["copy"]
 
 
 async def test_a_download_that_fails_leaves_nothing(fake: FakeQdrant, store: QdrantStore, tmp_path: Path) -> None:
@@ -228,7 +231,7 @@ async def test_a_download_that_fails_leaves_nothing(fake: FakeQdrant, store: Qdr
     fake.faults += [("GET .*snapshots", Fault(500))] * 3
     with pytest.raises(StoreUnavailableError):
         await store.snapshot(tmp_path / "copy")
-    assert os.listdir(tmp_path) == []
+    assert listed(tmp_path) == []
     assert fake.count("DELETE .*one.snapshot") == 1
 
 

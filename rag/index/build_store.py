@@ -1,0 +1,147 @@
+"""From settings, or an address, to stores: one for each generation of a knowledge base."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import SplitResult, urlsplit
+
+from plumbline.errors import ConfigError, InputError
+from plumbline.extras import require
+from rag.index.settings import StoreSettings
+from rag.index.store import Store
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+KEY_VARIABLE = "PLUMBLINE_STORE_KEY"
+MakeStore = Callable[[int], Store]
+
+
+def build_store(
+    settings: StoreSettings, *, dim: int, engine: Engine, file: Path, environ: Mapping[str, str] | None = None
+) -> MakeStore:
+    """What makes the store of a generation, for vectors of `dim`; `engine` and `file` are the knowledge base's.
+
+    Asks no server. Raises `ConfigError` for settings that do not go together, `MissingExtraError`.
+    """
+    environ = os.environ if environ is None else environ
+    if settings.kind in {"qdrant", "pgvector"}:
+        return _on_server(settings, dim, environ)
+    if settings.url is not None:
+        raise _wrong("url", settings.url, f"a store of kind '{settings.kind}' has none.")
+    if settings.kind == "memory":
+        from rag.index.memory_store import MemoryStore
+
+        _only_bm25(settings)
+        return lambda generation: MemoryStore(dim, settings.lexical)
+    from rag.index.embedded import EmbeddedStore
+
+    return lambda generation: EmbeddedStore(engine, file, dim=dim, generation=generation, lexical=settings.lexical)
+
+
+def settings_of(address: str, base: StoreSettings, collection: str | None = None) -> StoreSettings:
+    """The settings of a store at an address, all else as in `base`.
+
+    `qdrant://HOST:6333/COLLECTION` (`qdrants://` by TLS), `postgresql://…` with the name in `collection`, and
+    `embedded:`. Raises `InputError`.
+    """
+    if address in {"embedded:", "embedded"}:
+        return base.model_copy(update={"kind": "embedded", "url": None, "collection": None})
+    parts = _parsed(address)
+    if parts.scheme in {"postgresql", "postgres"}:
+        return base.model_copy(update={"kind": "pgvector", "url": address, "collection": collection})
+    if parts.scheme not in {"qdrant", "qdrants"}:
+        raise InputError(
+            f"'{address}' is no address of a store.",
+            hint="Write qdrant://HOST:6333/COLLECTION, postgresql://… or embedded:.",
+        )
+    *prefix, named = parts.path.strip("/").split("/")
+    scheme = "https" if parts.scheme == "qdrants" else "http"
+    url = "/".join([f"{scheme}://{parts.netloc}", *prefix])
+    return base.model_copy(update={"kind": "qdrant", "url": url, "collection": collection or named or None})
+
+
+def without_password(url: str | None) -> str | None:
+    """A URL as it may be shown."""
+    parts = _parsed(url or "")
+    if parts.password is None:
+        return url
+    user, at, host = parts.netloc.rpartition("@")
+    return parts._replace(netloc=f"{user.partition(':')[0]}{at}{host}").geturl()
+
+
+def _parsed(url: str) -> SplitResult:
+    try:
+        return urlsplit(url)
+    except ValueError:  # brackets that are no address
+        return SplitResult("", "", "", "", "")
+
+
+def _on_server(settings: StoreSettings, dim: int, environ: Mapping[str, str]) -> MakeStore:
+    schemes = {"qdrant": ("http", "https"), "pgvector": ("postgresql", "postgres")}[settings.kind]
+    if settings.url is None or _parsed(settings.url).scheme not in schemes:
+        examples = {"qdrant": "http://host:6333", "pgvector": "postgresql://user@host/database"}
+        raise _wrong("url", settings.url, f"a store of kind '{settings.kind}' needs one.", examples[settings.kind])
+    if not settings.collection or "/" in settings.collection:
+        raise _wrong(
+            "collection", settings.collection, "two knowledge bases on one server must not share a name.", "handbook"
+        )
+    _only_bm25(settings)
+    key = environ.get(KEY_VARIABLE) or None
+    return _qdrant(settings, dim, key) if settings.kind == "qdrant" else _pgvector(settings, dim, key)
+
+
+def _qdrant(settings: StoreSettings, dim: int, key: str | None) -> MakeStore:
+    require("qdrant_client", "qdrant")
+    from rag.index.qdrant.connect import clients_of, server_at
+    from rag.index.qdrant.options import QdrantOptions
+    from rag.index.qdrant.store import QdrantStore
+
+    server = server_at(settings.url or "", key)
+    options = QdrantOptions(shards=settings.shards, replicas=settings.replicas, lexical=settings.lexical)
+    return lambda generation: QdrantStore(
+        clients_of(server),
+        dim=dim,
+        collection=settings.collection or "",
+        generation=generation,
+        options=options,
+        server=server,
+    )
+
+
+def _pgvector(settings: StoreSettings, dim: int, key: str | None) -> MakeStore:
+    require("psycopg", "pgvector")
+    require("pgvector", "pgvector")
+    from rag.index.pgvector.connections import Connections
+    from rag.index.pgvector.store import PgVectorStore
+
+    url = settings.url or ""
+    try:
+        connections = Connections(url, password=key)
+    except InputError as error:
+        raise _wrong("url", "…", error.message, "postgresql://user@host/database") from error
+    return lambda generation: PgVectorStore(
+        connections,
+        dim=dim,
+        collection=settings.collection or "",
+        generation=generation,
+        lexical=settings.lexical,
+    )
+
+
+def _only_bm25(settings: StoreSettings) -> None:
+    if settings.lexical.scorer != "bm25":
+        raise _wrong("lexical.scorer", settings.lexical.scorer, "only the embedded store has others.", "bm25")
+
+
+def _wrong(key: str, value: str | None, why: str, example: str | None = None) -> ConfigError:
+    shown = without_password(value)
+    return ConfigError(
+        f"The setting store.{key} is {shown!r}: {why}",
+        key=f"store.{key}",
+        value=shown,
+        hint=f"For example: {example}" if example else None,
+    )
