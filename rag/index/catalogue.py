@@ -148,11 +148,11 @@ class Catalogue:
         ((page, section),) = self._reader.rows(f"SELECT {_PLACE}", {"id": document_id, "start": offset})
         return page, _shown(section)
 
-    def documents(self, document_id: str | None = None) -> list[dict[str, Any]]:
+    def documents(self, document_id: str | None = None, *, file: str | None = None) -> list[dict[str, Any]]:
         """Id, name, source, media type, size and pages (`None`: no such thing) of every document, by name.
 
         `tenant` and `groups` say whom it is for, as a filter compares them; `None`: everybody. With `document_id` of
-        that one alone; empty when there is none.
+        that one alone, with `file` of those that the file gave; empty when there is none.
         """
         from sqlalchemy import func, select
 
@@ -166,6 +166,8 @@ class Catalogue:
         ).order_by(d.c.name, d.c.id)  # fmt: skip
         if document_id is not None:
             query = query.where(d.c.id == document_id)
+        if file is not None:
+            query = query.where(d.c.file == file)
         with storage_errors(self._path), self._engine.connect() as connection:
             rows = [dict(row) for row in connection.execute(query).mappings()]
         return [{**row, **json.loads(row.pop("audience"))} for row in rows]

@@ -79,14 +79,18 @@ def serve(
 def add(
     name: Annotated[str, typer.Argument(help="Who or what uses the key.")],
     tenant: Annotated[
-        str | None, typer.Option("--tenant", help="Written into trace and ledger with every call.")
+        str | None,
+        typer.Option("--tenant", help="Sees its own documents beside everybody's; written into trace and ledger."),
+    ] = None,
+    group: Annotated[
+        list[str] | None, typer.Option("--group", help="Sees the documents of this group too; repeat it for several.")
     ] = None,
     home: HomeFolder = None,
 ) -> None:
     """Make a key and print it, for the only time."""
     ring = _ring(home)
     try:
-        key = ring.add(name, tenant)
+        key = ring.add(name, tenant, group or ())
     finally:
         ring.close()
     typer.echo(key)
@@ -105,7 +109,8 @@ def list_keys(home: HomeFolder = None) -> None:
     for key in keys:
         state = f"revoked {key.revoked}" if key.revoked else f"used {key.last_used or 'never'}"
         tenant = f"tenant {key.tenant}" if key.tenant else "no tenant"
-        typer.echo(printable(f"{key.id}  {key.name}  {tenant}  made {key.created}  {state}"))
+        groups = f"  groups {', '.join(key.groups)}" if key.groups else ""
+        typer.echo(printable(f"{key.id}  {key.name}  {tenant}{groups}  made {key.created}  {state}"))
 
 
 def revoke(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -10,7 +11,9 @@ from fastapi import APIRouter, Query, Request, Response
 
 from rag.knowledge import RAG
 from rag.output import DocumentOutput, IngestOutput, Output
-from rag.serve.errors import ConflictError, FieldError, InvalidFieldError, NotFoundError
+from rag.retrieve.access import Access
+from rag.serve.audience import audience_of, may_remove, may_see
+from rag.serve.errors import ConflictError, FieldError, ForbiddenError, InvalidFieldError, NotFoundError
 from rag.serve.host import Host
 from rag.serve.ingestions import Ingestion
 from rag.serve.multipart import receive_files
@@ -24,8 +27,14 @@ Whole = Annotated[
 ]
 
 
+Groups = Annotated[
+    list[str] | None,
+    Query(description="For these groups of the key's alone; without, for its tenant, or else everybody."),
+]
+
+
 class DocumentsOutput(Output):
-    """The documents of a knowledge base, by name."""
+    """The documents of a knowledge base that may be seen, by name."""
 
     documents: list[DocumentOutput]
 
@@ -75,42 +84,46 @@ def routes(host: Host) -> APIRouter:
     router = APIRouter(prefix="/api", tags=["documents"])
 
     @router.get("/documents")
-    def documents(kb: KB = None) -> DocumentsOutput:
-        """The documents of a knowledge base."""
-        rows = host.base(kb).parts.catalogue.documents()
+    def documents(request: Request, kb: KB = None) -> DocumentsOutput:
+        """The documents of a knowledge base that may be seen."""
+        access = request.state.access
+        rows = [row for row in host.base(kb).parts.catalogue.documents() if may_see(access, row)]
         return DocumentsOutput(documents=[DocumentOutput.of(row) for row in rows])
 
     @router.post("/documents", status_code=202, response_model=StartedOutput)
-    async def upload(request: Request, kb: KB = None) -> StartedOutput:
+    async def upload(request: Request, kb: KB = None, group: Groups = None) -> StartedOutput:
         """Store files (multipart, field `files`) and begin to ingest them."""
         base, name = host.base(kb), host.default if kb is None else kb
         host.ingestions.require_room()
-        uploads = Uploads.of(base.parts.path)
+        uploads = Uploads.of(base.parts.path, audience_of(request.state.access, group or ()))
         limits, loading = host.settings.serve, base.parts.settings.loading
         headers = dict(request.headers.raw)
         files = await receive_files(request.receive, headers, uploads, limits, max_file_bytes=loading.max_file_bytes)
-        return StartedOutput(ingestion=await host.ingestions.store(name, base, files))
+        return StartedOutput(ingestion=await host.ingestions.store(name, base, uploads, files))
 
     @router.get("/ingestions/{ingestion_id}")
-    async def ingestion(ingestion_id: str) -> IngestionOutput:
+    async def ingestion(request: Request, ingestion_id: str) -> IngestionOutput:
         """How far an ingestion is."""
-        return IngestionOutput.of(host.ingestions.get(ingestion_id))
+        return IngestionOutput.of(host.ingestions.get(ingestion_id, request.state.access))
 
     @router.delete("/documents/{document_id}", status_code=204)
-    async def delete(document_id: str, kb: KB = None, whole: Whole = False) -> Response:
+    async def delete(request: Request, document_id: str, kb: KB = None, whole: Whole = False) -> Response:
         """Remove a document; an uploaded one's file too, with all that came out of it."""
         name = host.default if kb is None else kb
         base = host.base(kb)
         async with host.ingestions.lock(name):
-            row = _row(base, document_id)
+            row = _row(base, document_id, request.state.access)
+            together = await asyncio.to_thread(lambda: base.parts.catalogue.documents(file=row["file"]))
+            _require_own(together, request.state.access)
             if not whole:
-                await asyncio.to_thread(_require_alone, base, row)
-            await asyncio.to_thread(_remove_file, Path(row["file"]), Uploads.of(base.parts.path))
+                _require_alone(together, row)
+            await asyncio.to_thread(_remove_file, base, Path(row["file"]))
             await base.aremove(document_id)
         return Response(status_code=204)
 
     @router.get("/documents/{document_id}/passage")
     def passage(
+        request: Request,
         document_id: str,
         start: Annotated[int, Query(ge=0)],
         end: Annotated[int, Query(ge=0)],
@@ -118,20 +131,20 @@ def routes(host: Host) -> APIRouter:
         kb: KB = None,
     ) -> PassageOutput:
         """A piece of a document with what stands around it; offsets count Unicode code points."""
-        return _passage(host.base(kb), document_id, start, end, around)
+        base = host.base(kb)
+        return _passage(base, _row(base, document_id, request.state.access), start, end, around)
 
     return router
 
 
-def _passage(base: RAG, document_id: str, start: int, end: int, around: int) -> PassageOutput:
-    row = _row(base, document_id)
+def _passage(base: RAG, row: dict[str, Any], start: int, end: int, around: int) -> PassageOutput:
     if not start <= end <= row["characters"]:
         message = f"There is no passage {start} to {end}: '{row['name']}' has {row['characters']} characters."
         raise InvalidFieldError(message, errors=[FieldError("end", message)])
-    found = passage_of(base.parts.catalogue, document_id, start, end, around)
+    found = passage_of(base.parts.catalogue, row["id"], start, end, around)
     return PassageOutput(
         document=row["name"],
-        document_id=document_id,
+        document_id=row["id"],
         page=found.page,
         section=found.section,
         before=found.before,
@@ -143,20 +156,29 @@ def _passage(base: RAG, document_id: str, start: int, end: int, around: int) -> 
     )
 
 
-def _require_alone(base: RAG, row: dict[str, Any]) -> None:
+def _require_own(together: Sequence[dict[str, Any]], access: Access) -> None:
+    """Raise `ForbiddenError` when one of the documents that would go is not the key's own."""
+    for row in together:
+        if not may_remove(access, row):
+            raise ForbiddenError(
+                f"'{row['name']}' is not a document of this key's tenant, which may read it and not remove it."
+                if may_see(access, row)
+                else "The file of this document gave others too, which are not this key's."
+            )
+
+
+def _require_alone(together: Sequence[dict[str, Any]], row: dict[str, Any]) -> None:
     """Raise `ConflictError` when the document's file gave others too, which would go with it."""
-    file = row["file"]
-    together = sum(other["file"] == file for other in base.parts.catalogue.documents())
-    if together > 1:
+    if len(together) > 1:
         raise ConflictError(
-            f"'{row['name']}' is one of {together} documents of '{Path(file).name}', which go together.",
+            f"'{row['name']}' is one of {len(together)} documents of '{Path(row['file']).name}', which go together.",
             hint="To remove them all, with the file, say whole=true.",
         )
 
 
-def _remove_file(source: Path, uploads: Uploads) -> None:
+def _remove_file(base: RAG, source: Path) -> None:
     """Remove an uploaded file; raises `ConflictError` for one that was not uploaded and is still there."""
-    if uploads.holds(source):
+    if Uploads.around(base.parts.path, source) is not None:
         source.unlink(missing_ok=True)
     elif source.exists():
         raise ConflictError(
@@ -165,8 +187,9 @@ def _remove_file(source: Path, uploads: Uploads) -> None:
         )
 
 
-def _row(base: RAG, document_id: str) -> dict[str, Any]:
+def _row(base: RAG, document_id: str, access: Access) -> dict[str, Any]:
+    """The document's row; raises `NotFoundError`, also for one that may not be seen."""
     found = base.parts.catalogue.documents(document_id)
-    if not found:
+    if not found or not may_see(access, found[0]):
         raise NotFoundError(f"There is no document '{document_id}' in this knowledge base.")
     return found[0]

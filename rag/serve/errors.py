@@ -2,7 +2,7 @@
 
     RequestError                 root
     ├── UnauthorizedError        401: no key, or none that is known
-    ├── ForbiddenError           403: asked for from another web page or under a foreign host name
+    ├── ForbiddenError           403: from another web page, under a foreign host name, or what is not the key's own
     ├── NotFoundError            404: no such knowledge base, document, ingestion, model or route
     ├── ConflictError            409: a document whose file lies in a folder that is ingested from elsewhere
     ├── BodyTooLargeError        413: more bytes or files than the settings allow
@@ -59,7 +59,10 @@ class UnauthorizedError(RequestError):
 
 
 class ForbiddenError(RequestError):
-    """Raised, where no keys exist, for a request that another web page makes or that uses a foreign host name."""
+    """Raised, where no keys exist, for a request that another web page makes or that uses a foreign host name.
+
+    And with a key, for what it may see and not remove, and for the metrics of all where it is one tenant's.
+    """
 
     status = 403
 

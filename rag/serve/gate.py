@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from plumbline.errors import PlumblineError
+from rag.retrieve.access import ANYBODY
 from rag.serve import problems
+from rag.serve.audience import access_of
 from rag.serve.errors import BadRequestBodyError, BusyError, ClientGoneError, RequestTimeoutError, UnsupportedTypeError
 from rag.serve.guard import GUARDED, Guard
 from rag.serve.host import Host
@@ -67,7 +69,7 @@ class _Exchange:
         given = self._headers.get(b"x-request-id", b"").decode("latin-1")
         self._id = given if _REQUEST_ID.fullmatch(given) else f"{host.started}-{next(host.requests):x}"
         scope.setdefault("state", {})["request_id"] = self._id
-        scope["state"]["tenant"] = None
+        scope["state"]["access"] = ANYBODY
 
     async def run(self, app: ASGIApp, guard: Guard, receive: Receive) -> None:
         """Answer, whatever happens."""
@@ -89,8 +91,8 @@ class _Exchange:
     async def _answered(self, app: ASGIApp, guard: Guard, receive: Receive) -> None:
         method, path = self._scope["method"], self._scope["path"]
         key = guard.admit(method, path, self._headers)
+        self._scope["state"]["access"] = access_of(key, loopback=self._host.loopback)
         if key is not None:
-            self._scope["state"]["tenant"] = key.tenant
             await self._host.keys.note_use(key)
         if not path.startswith(GUARDED):
             await app(self._scope, receive, self._forward)

@@ -32,7 +32,10 @@ class Guard:
         if not path.startswith((*GUARDED, METRICS)):
             return None
         if self.keys.any() and not (path == METRICS and self.loopback):
-            return self._with_key(headers)
+            key = self._with_key(headers)
+            if path == METRICS and key.tenant is not None:
+                raise ForbiddenError("What all tenants ask and cost is not shown to one of them.")
+            return key
         self._from_here(method, headers)
         return None
 

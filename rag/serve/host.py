@@ -16,7 +16,9 @@ from plumbline.aio import LoopThread
 from plumbline.errors import InputError
 from rag.config import HOME_FILE, Home, Parts, build_meter, open_home, read_rag_settings
 from rag.events import Answered, AnswerEvent
+from rag.index.filters import Filter
 from rag.knowledge import RAG
+from rag.retrieve.access import Access
 from rag.serve.errors import FieldError, NotFoundError
 from rag.serve.ingestions import Ingestions
 from rag.serve.keys import KeyRing
@@ -35,6 +37,17 @@ if TYPE_CHECKING:
 
 IN_PROCESS = ("embedded/", "extractive/", "st/")
 WARM_UP = "What is in these documents?"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question to the knowledge base `kb`; the rest is as in `RAG.aask`."""
+
+    kb: str
+    question: str
+    access: Access
+    condition: Filter | None = None
+    history: tuple[Message, ...] = ()
 
 
 @dataclass(slots=True)
@@ -136,10 +149,10 @@ class Host:
         """
         for name, base in self.bases.items():
             parts = base.parts
-            uploads = Uploads.of(parts.path)
-            uploads.clean()
-            if uploads.any() or parts.manifest.count(str(uploads.folder.resolve())):
-                self.ingestions.start(name, base)
+            for uploads in Uploads.all(parts.path, parts.manifest.labels()):
+                uploads.clean()
+                if uploads.any() or parts.manifest.count(uploads.source):
+                    self.ingestions.start(name, base, uploads)
             base.require_model()
             await self.background.arun(_answer_once(parts))
         self.warm = True
@@ -154,15 +167,20 @@ class Host:
             )
         return found
 
-    async def ask(self, name: str | None, question: str, tenant: str | None) -> Answer:
+    async def ask(self, asked: Asked) -> Answer:
         """Answer from a knowledge base, and count the answer; raises as `base` and `RAG.aask`."""
-        answer = await self.base(name).aask(question, tenant=tenant)
+        answer = await self.base(asked.kb).aask(
+            asked.question, condition=asked.condition, access=asked.access, history=asked.history
+        )
         self.metrics.answered(answer)
         return answer
 
-    def stream(self, name: str | None, question: str, tenant: str | None) -> AsyncGenerator[AnswerEvent, None]:
+    def stream(self, asked: Asked) -> AsyncGenerator[AnswerEvent, None]:
         """As `ask`, as it is worked out; what is wrong with the question is raised at once."""
-        return self._counted(self.base(name).astream(question, tenant=tenant))
+        events = self.base(asked.kb).astream(
+            asked.question, condition=asked.condition, access=asked.access, history=asked.history
+        )
+        return self._counted(events)
 
     async def _counted(self, events: AsyncGenerator[AnswerEvent, None]) -> AsyncGenerator[AnswerEvent, None]:
         async with aclosing(events):

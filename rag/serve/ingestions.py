@@ -15,7 +15,9 @@ from plumbline.aio import LoopThread
 from plumbline.errors import PlumblineError
 from rag.ingest.report import IngestReport
 from rag.knowledge import RAG
+from rag.retrieve.access import Access
 from rag.serve import problems
+from rag.serve.audience import Audience, may_see
 from rag.serve.errors import BusyError, NotFoundError
 from rag.serve.problems import Problem
 from rag.serve.uploads import Growing, Uploads
@@ -28,10 +30,11 @@ _log = logging.getLogger("rag.serve")
 
 @dataclass(slots=True)
 class Ingestion:
-    """One ingestion; `report` once it is done, `problem` once it failed."""
+    """One ingestion of uploads for `audience`; `report` once it is done, `problem` once it failed."""
 
     id: str
     kb: str
+    audience: Audience
     state: State = "queued"
     report: IngestReport | None = None
     problem: Problem | None = None
@@ -47,10 +50,10 @@ class Ingestions:
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _locks: dict[str, asyncio.Lock] = field(default_factory=dict)
 
-    def get(self, ingestion_id: str) -> Ingestion:
-        """One that was started here; raises `NotFoundError`."""
+    def get(self, ingestion_id: str, access: Access) -> Ingestion:
+        """One that was started here, for whoever may see its documents; raises `NotFoundError`."""
         found = self._known.get(ingestion_id)
-        if found is None:
+        if found is None or not may_see(access, found.audience.labels):
             raise NotFoundError(
                 f"There is no ingestion '{ingestion_id}'.",
                 hint=f"The last {KEPT} are remembered, until the server stops; the documents stay.",
@@ -62,21 +65,23 @@ class Ingestions:
         if len(self._tasks) >= LONGEST_QUEUE:
             raise BusyError(f"{LONGEST_QUEUE} ingestions wait already.", headers={"retry-after": "10"})
 
-    async def store(self, kb: str, base: RAG, files: list[Growing]) -> str:
-        """Keep uploaded files and begin to ingest them; the ingestion's id.
+    async def store(self, kb: str, base: RAG, uploads: Uploads, files: list[Growing]) -> str:
+        """Keep uploaded files among `uploads` and begin to ingest them; the ingestion's id.
 
-        No ingestion is waited for: one that runs sees a file as it was or as it is, and the next one looks again.
+        Before a file is there the knowledge base knows whom its folder is for, whoever may come to ingest it. No
+        ingestion is waited for: one that runs sees a file as it was or as it is, and the next one looks again.
         """
-        paths = await asyncio.to_thread(Uploads.of(base.parts.path).keep, files)
-        return self.start(kb, base, paths).id
+        await asyncio.to_thread(_label, base, uploads)
+        paths = await asyncio.to_thread(uploads.keep, files)
+        return self.start(kb, base, uploads, paths).id
 
-    def start(self, kb: str, base: RAG, files: list[Path] | None = None) -> Ingestion:
-        """Ingest the uploads of a knowledge base; the report tells of `files` (`None`: of all that changed)."""
-        ingestion = Ingestion(uuid4().hex, kb)
+    def start(self, kb: str, base: RAG, uploads: Uploads, files: list[Path] | None = None) -> Ingestion:
+        """Ingest uploads of a knowledge base; the report tells of `files` (`None`: of all that changed)."""
+        ingestion = Ingestion(uuid4().hex, kb, uploads.audience)
         self._known[ingestion.id] = ingestion
         while len(self._known) > KEPT:
             self._known.popitem(last=False)
-        task = asyncio.create_task(self._run(ingestion, base, files))
+        task = asyncio.create_task(self._run(ingestion, base, uploads, files))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return ingestion
@@ -96,12 +101,12 @@ class Ingestions:
             task.cancel()
         await self.finish()
 
-    async def _run(self, ingestion: Ingestion, base: RAG, files: list[Path] | None) -> None:
+    async def _run(self, ingestion: Ingestion, base: RAG, uploads: Uploads, files: list[Path] | None) -> None:
         async with self.lock(ingestion.kb):
             ingestion.state = "running"
-            folder = Uploads.of(base.parts.path).folder
+            labels = uploads.audience.labels or None  # what the operator says of the folder for everybody stays
             try:
-                report = await self.thread.arun(base.aingest(folder, allow_empty=True))
+                report = await self.thread.arun(base.aingest(uploads.folder, allow_empty=True, labels=labels))
             except PlumblineError as error:
                 ingestion.problem = Problem.of(error)
             except Exception:  # noqa: BLE001 (whatever happened, the next ingestion must run; it is logged)
@@ -111,6 +116,12 @@ class Ingestions:
                 ingestion.report = _about(report, files)
         ingestion.state = "failed" if ingestion.report is None else "done"
         self.on_end(ingestion.state)
+
+
+def _label(base: RAG, uploads: Uploads) -> None:
+    manifest, labels = base.parts.manifest, uploads.audience.labels
+    if labels and manifest.labels().get(uploads.source) != labels:
+        manifest.label(uploads.source, labels)
 
 
 def _about(report: IngestReport, files: list[Path] | None) -> IngestReport:

@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import json
 import secrets
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from plumbline.database import Component, open_database, storage_errors, writing
 from plumbline.errors import InputError
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine, Table
+    from sqlalchemy import Connection, Engine, Table
 
 PREFIX = "plk_"
 SECRET_BYTES = 32
@@ -29,11 +31,15 @@ LONGEST_NAME = 100
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key without its secret; days are ISO 8601 dates (UTC), `revoked` is the day it was, or `None`."""
+    """A key without its secret; days are ISO 8601 dates (UTC), `revoked` is the day it was, or `None`.
+
+    `tenant` and `groups` say what is seen with it (`rag.retrieve.access`).
+    """
 
     id: str
     name: str
     tenant: str | None
+    groups: tuple[str, ...]
     created: str
     last_used: str | None
     revoked: str | None
@@ -53,12 +59,18 @@ def _keys_table() -> Table:
         Column("created", String, nullable=False),
         Column("last_used", String),
         Column("revoked", String),
+        Column("groups", String, nullable=False, server_default="[]"),
     )
 
 
 def component() -> Component:
     """The table of keys, for `open_database`."""
-    return Component("keys", 1, _keys_table().metadata)
+    return Component("keys", 2, _keys_table().metadata, migrations=[_keys_2])
+
+
+def _keys_2(connection: Connection) -> None:
+    """Groups."""
+    connection.exec_driver_sql("ALTER TABLE keys ADD COLUMN groups VARCHAR DEFAULT '[]' NOT NULL")
 
 
 class KeyRing:
@@ -69,11 +81,15 @@ class KeyRing:
         self._engine: Engine = open_database(file, [component()])
         self._made = False
 
-    def add(self, name: str, tenant: str | None = None) -> str:
-        """Make a key and return it, for the only time; raises `InputError` for a name that is empty or in use."""
-        name = name.strip()
-        if not name or len(name) > LONGEST_NAME:
-            raise InputError(f"A key's name has 1 to {LONGEST_NAME} characters, not {len(name)}.")
+    def add(self, name: str, tenant: str | None = None, groups: Sequence[str] = ()) -> str:
+        """Make a key and return it, for the only time.
+
+        Raises `InputError` for a name that is in use, and for names, tenants and groups that are empty, too long or
+        hold what cannot be seen.
+        """
+        name = _checked("A key's name", name)
+        tenant = None if tenant is None else _checked("A tenant's name", tenant)
+        groups = sorted({_checked("A group's name", group) for group in groups})
         keys = _keys_table()
         secret = secrets.token_urlsafe(SECRET_BYTES)
         with writing(self._engine, self._file) as connection:
@@ -84,6 +100,7 @@ class KeyRing:
                 )
             key_id = _fresh_id({row.id for row in rows} | {row.name for row in rows})
             row = {"id": key_id, "name": name, "hash": _hash(secret), "tenant": tenant, "created": _today()}
+            row["groups"] = json.dumps(groups, ensure_ascii=False)
             connection.execute(keys.insert(), row)
         return f"{PREFIX}{key_id}_{secret}"
 
@@ -91,7 +108,7 @@ class KeyRing:
         """Every key ever made, oldest first."""
         with storage_errors(self._file), self._engine.connect() as connection:
             rows = connection.exec_driver_sql("SELECT * FROM keys ORDER BY rowid").mappings()
-            return [Key(**{name: row[name] for name in Key.__slots__}) for row in rows]
+            return [_key(row) for row in rows]
 
     def revoke(self, name_or_id: str) -> Key:
         """Revoke a key from now on; raises `InputError` when there is none that is valid."""
@@ -126,7 +143,7 @@ class KeyRing:
             row = connection.execute(keys.select().where(keys.c.id == key_id)).mappings().first()
         if row is None or not hmac.compare_digest(row["hash"], _hash(secret)) or row["revoked"] is not None:
             return None
-        return Key(**{name: row[name] for name in Key.__slots__})
+        return _key(row)
 
     async def note_use(self, key: Key) -> None:
         """Remember that `key` was used today; another process that holds the database holds up nobody but the key."""
@@ -141,6 +158,21 @@ class KeyRing:
     def close(self) -> None:
         """Close the database."""
         self._engine.dispose()
+
+
+def _key(row: Mapping[Any, Any]) -> Key:
+    fields = {name: row[name] for name in Key.__slots__}
+    return Key(**{**fields, "groups": tuple(json.loads(row["groups"]))})
+
+
+def _checked(what: str, given: str) -> str:
+    """The name without blanks around it."""
+    name = given.strip()
+    if not name or len(name) > LONGEST_NAME:
+        raise InputError(f"{what} has 1 to {LONGEST_NAME} characters, not {len(name)}.")
+    if not name.isprintable():
+        raise InputError(f"{what} holds what cannot be seen: {name!a}.")
+    return name
 
 
 def _fresh_id(taken: set[str]) -> str:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from starlette.types import Message, Receive
 
 RETRY_AFTER_SECONDS = 1
+LONGEST_FILTER = 20_000
+"""Characters of a filter in a request."""
 
 
 @dataclass(slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -10,12 +11,25 @@ from typing import Annotated
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from plumbline.errors import InputError
 from rag.events import AnswerEvent, Retrieved, Started
+from rag.index.filters import Filter
+from rag.knowledge import RAG
 from rag.output import AskOutput, HitOutput, Output
-from rag.serve.host import Host
+from rag.retrieve.access import Access
+from rag.retrieve.explain import explained
+from rag.retrieve.output import ExplainOutput
+from rag.serve.audience import may_see
+from rag.serve.errors import FieldError, InvalidFieldError
+from rag.serve.host import Asked, Host
+from rag.serve.limits import LONGEST_FILTER
 from rag.serve.sse import EventStream, attended, event, problem_event
 from rag.types import Answer
 from routing.chat import TextDelta
+
+FilterText = Annotated[
+    str, Field(max_length=LONGEST_FILTER, description="Limits what is searched: date >= 2023 and type = 'text/html'")
+]
 
 
 class AskInput(BaseModel):
@@ -25,6 +39,7 @@ class AskInput(BaseModel):
 
     question: str
     kb: str | None = None
+    filter: FilterText | None = None
     stream: bool = False
 
 
@@ -35,7 +50,9 @@ class SearchInput(BaseModel):
 
     query: str
     kb: str | None = None
+    filter: FilterText | None = None
     top_k: Annotated[int, Field(ge=1, le=1000)] | None = None
+    explain: bool = False
 
 
 class ServedAnswer(AskOutput):
@@ -73,43 +90,64 @@ def routes(host: Host) -> APIRouter:
     router = APIRouter(prefix="/api", tags=["native"])
 
     @router.get("/kbs")
-    def kbs() -> KnowledgeBasesOutput:
-        """The knowledge bases that are served."""
-        found = []
-        for name, base in host.bases.items():
-            parts = base.parts
-            totals = parts.catalogue.totals()
-            found.append(
-                KnowledgeBaseOutput(
-                    name=name,
-                    documents=totals.documents,
-                    chunks=totals.chunks,
-                    model=parts.model_name,
-                    embedder=parts.embedder.embedder.name,
-                )
-            )
+    async def kbs(request: Request) -> KnowledgeBasesOutput:
+        """The knowledge bases that are served, and how much of each may be seen."""
+        found = [await _described(name, base, request.state.access) for name, base in host.bases.items()]
         return KnowledgeBasesOutput(kbs=found, default=host.default, auth=host.keys.any())
 
     @router.post("/ask", response_model=ServedAnswer)
     async def ask(request: Request, body: AskInput) -> Response:
         """Answer a question, in one piece or as server-sent events."""
         name = host.default if body.kb is None else body.kb
-        tenant = request.state.tenant
+        condition = await _condition(host.base(name), body.filter)
+        asked = Asked(name, body.question, request.state.access, condition)
         if body.stream or "text/event-stream" in request.headers.get("accept", ""):
             request_id = request.state.request_id
-            events = _events(name, host.stream(name, body.question, tenant))
+            events = _events(name, host.stream(asked))
             return EventStream(events, host=host, on_error=lambda problem: problem_event(problem, request_id))
-        answer = await attended(request, host.ask(name, body.question, tenant))
+        answer = await attended(request, host.ask(asked))
         return _json(_served(name, answer))
 
-    @router.post("/search", response_model=HitsOutput)
+    @router.post("/search", response_model=HitsOutput | ExplainOutput)
     async def search(request: Request, body: SearchInput) -> Response:
-        """The chunks that match best."""
-        searching = host.base(body.kb).asearch(body.query, top_k=body.top_k, tenant=request.state.tenant)
-        hits = await attended(request, searching)
-        return _json(HitsOutput(hits=[HitOutput.of(hit) for hit in hits]))
+        """The chunks that match best; with `explain`, how each was found."""
+        base = host.base(body.kb)
+        return _json(await attended(request, _searched(base, body, request.state.access)))
 
     return router
+
+
+async def _described(name: str, base: RAG, access: Access) -> KnowledgeBaseOutput:
+    """Counts are of what may be seen: how much others have is theirs to tell."""
+    parts = base.parts
+    if access.everything:
+        totals = await asyncio.to_thread(parts.catalogue.totals)
+        documents, chunks = totals.documents, totals.chunks
+    else:
+        audiences = await asyncio.to_thread(parts.catalogue.audiences)
+        documents = sum(each["documents"] for each in audiences if may_see(access, each))
+        chunks = await parts.store.count(access.condition())
+    return KnowledgeBaseOutput(
+        name=name, documents=documents, chunks=chunks, model=parts.model_name, embedder=parts.embedder.embedder.name
+    )
+
+
+async def _condition(base: RAG, text: str | None) -> Filter | None:
+    """The filter that `text` means; raises `InvalidFieldError` for one that cannot be."""
+    if text is None:
+        return None
+    try:
+        return await asyncio.to_thread(base.parts.condition, text)
+    except InputError as error:
+        raise InvalidFieldError(error.message, hint=error.hint, errors=[FieldError("filter", error.message)]) from error
+
+
+async def _searched(base: RAG, body: SearchInput, access: Access) -> HitsOutput | ExplainOutput:
+    condition = await _condition(base, body.filter)
+    found = await base.aexplain(body.query, top_k=body.top_k, condition=condition, access=access)
+    if body.explain:
+        return ExplainOutput.of(found, await explained(found, base.parts.store))
+    return HitsOutput(hits=[HitOutput.of(hit) for hit in found.hits])
 
 
 async def _events(name: str, events: AsyncGenerator[AnswerEvent, None]) -> AsyncGenerator[bytes, None]:

@@ -1,7 +1,8 @@
 """The OpenAI-compatible API: models, and chat completions over knowledge bases ("kb/NAME") and the gateway's models.
 
-A knowledge base answers the last message of the user. Calls of every other model are passed on: retried and priced,
-with a ledger row of the purpose "gateway". Nothing takes the place of a model that is down.
+A knowledge base answers the last message of the user; those before are read where `retrieval.question.rewrite` is on.
+Calls of every other model are passed on: retried and priced, with a ledger row of the purpose "gateway". Nothing takes
+the place of a model that is down.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
+from rag.retrieve.access import Access
 from rag.serve.errors import FieldError
 from rag.serve.host import Host
 from rag.serve.openai_errors import ModelNotFoundError
@@ -44,7 +46,7 @@ def routes(host: Host) -> APIRouter:
         """Answer a chat, in one piece or as server-sent events."""
         body = read_chat_body(await request.body())
         _checked(body.model, known)
-        work = _work(host, body, request.state.tenant)
+        work = _work(host, body, request.state.access)
         if body.stream:
             return EventStream(work.events(), host=host, on_error=lambda problem: error_event(problem.openai()))
         document, cost = await attended(request, work.complete())
@@ -53,11 +55,11 @@ def routes(host: Host) -> APIRouter:
     return router
 
 
-def _work(host: Host, body: ChatBody, tenant: str | None) -> GatewayCall | KnowledgeQuestion:
+def _work(host: Host, body: ChatBody, access: Access) -> GatewayCall | KnowledgeQuestion:
     if body.model.startswith(PREFIX):
-        return KnowledgeQuestion.of(body, host, tenant)
+        return KnowledgeQuestion.of(body, host, access)
     seconds = host.settings.serve.timeout_seconds
-    return GatewayCall.of(body, host.gateway(body.model), host.home.tracing, tenant=tenant, seconds=seconds)
+    return GatewayCall.of(body, host.gateway(body.model), host.home.tracing, tenant=access.tenant, seconds=seconds)
 
 
 def _models(host: Host, created: int) -> dict[str, dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from rag.serve.openai_errors import refused, wrong
@@ -27,6 +27,8 @@ _OWN_EXTRAS = ("top_p", "presence_penalty", "frequency_penalty")
 def chat_request(body: ChatBody, *, tags: Tags, deadline: float) -> ChatRequest:
     """The request to a model; raises `UnsupportedParameterError` for what cannot be passed on."""
     check_extras(body)
+    if body.plumbline is not None:
+        raise refused("plumbline", "Only knowledge bases ('kb/…') take 'plumbline'.", hint="Leave it out.")
     tools = {} if body.tool_choice == "none" else {tool.function.name: _tool(tool) for tool in body.tools or ()}
     stop = (body.stop,) if isinstance(body.stop, str) else tuple(body.stop or ())
     return ChatRequest(
@@ -47,18 +49,33 @@ def question(body: ChatBody) -> str:
         raise refused("tools", "A knowledge base calls no tools.", hint="Leave them out.")
     if body.response_format is not None and body.response_format.type != "text":
         raise refused("response_format", "A knowledge base answers in text.", hint="Leave it out.")
+    place, message = _last_of_user(body)
+    return _text(f"messages.{place}.content", message.content)
+
+
+def conversation(body: ChatBody) -> tuple[Message, ...]:
+    """What the user and the assistant said before the question; raises as `question`."""
+    last, _ = _last_of_user(body)
+    turns = []
+    for place, message in enumerate(body.messages[:last]):
+        if isinstance(message, UserMessage | AssistantMessage) and message.content:
+            turns.append(Message(message.role, _text(f"messages.{place}.content", message.content)))
+    return tuple(turns)
+
+
+def _last_of_user(body: ChatBody) -> tuple[int, UserMessage]:
     for place in reversed(range(len(body.messages))):
         message = body.messages[place]
         if isinstance(message, UserMessage):
-            return _text(f"messages.{place}.content", message.content)
+            return place, message
     raise wrong("messages", "There is no message of the user, and so no question.")
 
 
-def without_effect(body: ChatBody) -> list[str]:
-    """What a knowledge base does not heed: earlier messages, and settings that are its own."""
+def without_effect(body: ChatBody, history: Sequence[Message]) -> list[str]:
+    """What a knowledge base does not heed: messages but the question and `history`, and settings that are its own."""
     named = [name for name in _OWN_SETTINGS if getattr(body, name) is not None]
     named += [name for name in _OWN_EXTRAS if (body.model_extra or {}).get(name) is not None]
-    return ["messages", *named] if len(body.messages) > 1 else named
+    return ["messages", *named] if len(body.messages) > 1 + len(history) else named
 
 
 def _message(param: str, message: AnyMessage) -> Message:

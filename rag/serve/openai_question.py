@@ -9,10 +9,15 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from plumbline.errors import InputError
+from rag.config import Parts
 from rag.events import Answered, Started
+from rag.index.filters import Filter
 from rag.output import AskOutput
-from rag.serve.host import Host
-from rag.serve.openai_convert import question, without_effect
+from rag.retrieve.access import Access
+from rag.serve.host import Asked, Host
+from rag.serve.openai_convert import conversation, question, without_effect
+from rag.serve.openai_errors import wrong
 from rag.serve.openai_gateway import completion_id
 from rag.serve.openai_request import ChatBody
 from rag.serve.openai_wire import Chunks, framed
@@ -30,22 +35,25 @@ class KnowledgeQuestion:
 
     host: Host
     body: ChatBody
-    question: str
-    tenant: str | None
+    asked: Asked
 
     @classmethod
-    def of(cls, body: ChatBody, host: Host, tenant: str | None) -> KnowledgeQuestion:
+    def of(cls, body: ChatBody, host: Host, access: Access) -> KnowledgeQuestion:
         """From a body; raises what is wrong with it."""
-        return cls(host, body, question(body), tenant)
+        name = body.model.removeprefix(PREFIX)
+        parts = host.base(name).parts
+        reads = parts.settings.retrieval.question.rewrite
+        turns = conversation(body) if reads else ()
+        return cls(host, body, Asked(name, question(body), access, _condition(body, parts), turns))
 
     @property
     def base(self) -> str:
         """The name of the knowledge base."""
-        return self.body.model.removeprefix(PREFIX)
+        return self.asked.kb
 
     async def complete(self) -> tuple[dict[str, Any], Decimal | None]:
         """The completion and its cost; raises as `RAG.aask`."""
-        answer = await self.host.ask(self.base, self.question, self.tenant)
+        answer = await self.host.ask(self.asked)
         document = framed(
             {"role": "assistant", "content": answer.text, "refusal": None},
             name=completion_id(answer.trace_id),
@@ -60,7 +68,7 @@ class KnowledgeQuestion:
         """The chunks; raises as `RAG.astream`, before the first chunk if it fails before the first piece of text."""
         said: list[str] = []
         begin = b""
-        async with aclosing(self.host.stream(self.base, self.question, self.tenant)) as events:
+        async with aclosing(self.host.stream(self.asked)) as events:
             async for happened in events:
                 if isinstance(happened, Started):  # always the first
                     chunks = self._chunks(happened.trace_id)
@@ -85,4 +93,20 @@ class KnowledgeQuestion:
     def _extension(self, answer: Answer, start: int) -> dict[str, Any]:
         """`text_start` is where in the content the answer's text begins, to which citations count."""
         output = AskOutput.of(answer).model_dump(mode="json", exclude={"text"})
-        return {"kb": self.base, **output, "text_start": start, "ignored": without_effect(self.body)}
+        return {
+            "kb": self.base,
+            **output,
+            "text_start": start,
+            "ignored": without_effect(self.body, self.asked.history),
+        }
+
+
+def _condition(body: ChatBody, parts: Parts) -> Filter | None:
+    """The filter that the body asks for; raises `InvalidValueError` for one that cannot be."""
+    text = None if body.plumbline is None else body.plumbline.filter
+    if text is None:
+        return None
+    try:
+        return parts.condition(text)
+    except InputError as error:
+        raise wrong("plumbline.filter", error.message, hint=error.hint) from error

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from rag.serve.limits import LONGEST_FILTER
 from rag.serve.openai_errors import invalid, refused, unknown, wrong
 from rag.serve.openai_messages import AnyMessage, Part
 from routing.models.openai import is_strict
@@ -102,6 +103,12 @@ class ResponseFormat(Part):
     json_schema: JsonSchema | None = None
 
 
+class Options(Part):
+    """What this server has beside OpenAI's parameters, for knowledge bases alone: `filter` limits what is searched."""
+
+    filter: Annotated[str, Field(max_length=LONGEST_FILTER)] | None = None
+
+
 class ChatBody(BaseModel):
     """The body, checked. What is not a field here is in `model_extra`, and harmless or neutral."""
 
@@ -119,6 +126,7 @@ class ChatBody(BaseModel):
     tools: Annotated[list[FunctionTool], Field(max_length=128)] | None = None
     tool_choice: Literal["none", "auto", "required"] | NamedTool | None = None
     response_format: ResponseFormat | None = None
+    plumbline: Options | None = None
 
     @property
     def include_usage(self) -> bool:

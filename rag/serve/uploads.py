@@ -2,6 +2,9 @@
 
 A file is written under a hidden name, which ingestion passes over, locked while it grows, and gets its own name in one
 step when it is whole. What a killed server leaves behind is removed at the next start.
+
+What is for everybody lies in one folder. What is for a tenant or for groups lies in a folder of theirs, whose name says
+so: it is ingested as a source of its own, with their labels, and nothing else ingests it, as its name is a hidden one.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ import contextlib
 import os
 import re
 import unicodedata
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkstemp
@@ -18,10 +22,13 @@ from typing import IO
 from plumbline.database import storage_errors
 from plumbline.locks import lock_file
 from plumbline.text.printable import printable
-from rag.ingest.load import SUPPORTED
+from rag.ingest.load import SUPPORTED, printable_path
+from rag.serve.audience import EVERYBODY, Audience
 from rag.serve.errors import FieldError, InvalidFieldError, UnsupportedTypeError
 
 FOLDER = "uploads"
+FOLDERS = "uploads-for"
+"""Holds the folders of tenants and groups. It lies beside the other: what lies in a folder counts as its source's."""
 LONGEST_NAME_BYTES = 200
 _GROWING = ".upload-"
 _FORBIDDEN = re.compile(r'[<>:"|?*]')
@@ -105,14 +112,43 @@ class Growing:
 
 @dataclass(frozen=True, slots=True)
 class Uploads:
-    """The uploads of one knowledge base, in `folder`."""
+    """The uploads of one knowledge base that are for `audience`, in `folder`."""
 
     folder: Path
+    audience: Audience = EVERYBODY
 
     @classmethod
-    def of(cls, knowledge_base: Path) -> Uploads:
-        """Those of the knowledge base in this folder."""
-        return cls(knowledge_base / FOLDER)
+    def of(cls, knowledge_base: Path, audience: Audience = EVERYBODY) -> Uploads:
+        """Those of the knowledge base in this folder; raises `InputError` as `Audience.folder`."""
+        if audience == EVERYBODY:
+            return cls(knowledge_base / FOLDER)
+        return cls(knowledge_base / FOLDERS / audience.folder(), audience)
+
+    @classmethod
+    def all(cls, knowledge_base: Path, sources: Iterable[str] = ()) -> Iterator[Uploads]:
+        """All that are there, and those that are gone and still named by one of `sources`."""
+        yield cls.of(knowledge_base)
+        folders = knowledge_base / FOLDERS
+        names = {Path(source).name for source in sources if Path(source).parent == folders.resolve()}
+        for name in sorted({*names, *(path.name for path in folders.glob(".*"))}):
+            audience = Audience.of_folder(name)
+            if audience is not None:
+                yield cls.of(knowledge_base, audience)
+
+    @classmethod
+    def around(cls, knowledge_base: Path, file: Path) -> Uploads | None:
+        """Those to which `file` belongs, or `None` for a file that was not uploaded."""
+        if file.parent == (knowledge_base / FOLDER).resolve():
+            return cls.of(knowledge_base)
+        if file.parent.parent != (knowledge_base / FOLDERS).resolve():
+            return None
+        audience = Audience.of_folder(file.parent.name)
+        return None if audience is None else cls.of(knowledge_base, audience)
+
+    @property
+    def source(self) -> str:
+        """The name of the source that they are ingested as."""
+        return printable_path(str(self.folder.resolve()))
 
     def begin(self, name: str) -> Growing:
         """A new file to write to; raises `StorageError`."""
@@ -145,10 +181,6 @@ class Uploads:
             with contextlib.suppress(OSError), path.open("rb") as file:
                 if lock_file(file):
                     path.unlink()
-
-    def holds(self, source: Path) -> bool:
-        """Whether the document from the file `source` was uploaded here."""
-        return source.parent == self.folder.resolve()
 
     def any(self) -> bool:
         """Whether a whole file is there."""

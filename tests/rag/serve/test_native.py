@@ -157,7 +157,7 @@ async def test_a_client_that_leaves_stops_a_search(serving: Serving, monkeypatch
             ended.set()
         return []
 
-    monkeypatch.setattr(RAG, "asearch", hang)
+    monkeypatch.setattr(RAG, "aexplain", hang)
     served = await serving()
     request = RawRequest(served.app, "/api/search", json.dumps({"query": QUESTION}).encode())
     task = request.start()

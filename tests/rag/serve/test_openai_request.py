@@ -221,8 +221,8 @@ def test_the_question_is_the_users_last_message() -> None:
         user="ann",
     )
     assert question(asked) == "How long?"
-    assert without_effect(asked) == ["messages", "temperature", "top_p"]
-    assert without_effect(body()) == []
+    assert without_effect(asked, ()) == ["messages", "temperature", "top_p"]
+    assert without_effect(body(), ()) == []
 
 
 @pytest.mark.parametrize(
