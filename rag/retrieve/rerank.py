@@ -91,7 +91,8 @@ class RerankStage:
     async def rerank(
         self, query: str, hits: Sequence[Hit], keep: int, tags: Tags, *, ordered: bool = False
     ) -> tuple[list[Hit], RerankReport]:
-        """All of `hits`, best first: the first `keep` are what is read. `ordered` says that their order matters too.
+        """All of `hits`, best first: the first `keep` are what is read. `ordered` says that their order counts too,
+        where they are what was asked for: then few hits are reranked as well.
 
         A reranked hit has its `rerank_score`, and the score it is ordered by as `score`. When the reranker fails the
         hits keep their order and the report says so; a refused key and an unknown model are raised, as everywhere.
@@ -134,7 +135,7 @@ class RerankStage:
             return FEW
         if len({hit.chunk.indexed_text for hit in hits}) == 1:
             return EQUAL
-        if self.skip_margin is not None and ahead >= self.skip_margin and not ordered:
+        if self.skip_margin is not None and ahead >= self.skip_margin:
             return AHEAD
         return None
 

@@ -117,7 +117,8 @@ class Retriever:
         report = None
         if self.reranker is not None and hits:
             with stages.stage("rerank") as span:
-                hits, report = await self.reranker.rerank(plan.question, hits, self.settings.top_n, tags)
+                shown = tags.purpose == "search"  # the hits themselves are the result
+                hits, report = await self.reranker.rerank(plan.question, hits, self.settings.top_n, tags, ordered=shown)
                 span.set_attributes(report.attributes)
         if self.settings.expand in ("neighbours", "section"):
             hits = self.reader.expanded(hits, now.generation)

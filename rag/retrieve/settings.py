@@ -32,8 +32,8 @@ class QuestionSettings(Settings):
 
 
 class RerankSettings(Settings):
-    """`model` is who reranks the `top_k` hits: "none", "cohere/…", "st/…", "vllm/NAME@URL", "maxsim", or "llm" (the
-    chat model orders them).
+    """`model` is who reranks the `top_k` hits: "none", "cohere/…", "st/…", "vllm/NAME@URL", "maxsim",
+    "extractive/default", or "llm" (the chat model orders them).
 
     It is not asked where it cannot change what is answered from; `skip_margin` also skips where the hits that would be
     answered from lead the next by so much of the best score (`None`: never). `diversity` is the share of novelty in

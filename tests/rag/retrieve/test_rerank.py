@@ -91,7 +91,7 @@ async def test_it_is_not_asked_where_it_cannot_change_what_is_read(
 
 
 async def test_where_the_order_counts_few_hits_are_reranked_too(meter: Meter) -> None:
-    stage = RerankStage(metered(ScriptedReranker([1, 2]), meter), skip_margin=0.0)
+    stage = RerankStage(metered(ScriptedReranker([1, 2]), meter))
     hits, report = await stage.rerank("q", HITS[:2], 2, TAGS, ordered=True)
     assert ids(hits) == ["c1", "c0"]
     assert report.skipped is None
