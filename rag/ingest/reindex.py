@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rag.index.generations import Generation
+from rag.index.publish import publish
 from rag.ingest.indexing import CutDocument, Indexer
 from rag.types import Chunk
 
@@ -49,6 +50,7 @@ class Changeover:
         await self.indexer.settle(building.number)
         await live.store(building.number).compact()
         await asyncio.to_thread(live.generations.switch, building.number)
+        await publish(live.store(building.number))
         await self._drop(active.number)
         return len(waiting)
 

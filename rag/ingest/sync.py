@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from plumbline.errors import ConfigError, InputError
 from plumbline.trace import Tracing, current_ids
 from rag.index.manifest import FileRecord, Manifest
+from rag.index.publish import publish
 from rag.ingest.batch import Batch
 from rag.ingest.copies import Copies
 from rag.ingest.indexing import Indexer
@@ -293,7 +294,9 @@ class Ingestor:
         active = await asyncio.to_thread(self.indexer.live.generations.active)
         if active is not None:
             await self.indexer.settle(active.number)
-            await self.indexer.live.store(active.number).compact()
+            store = self.indexer.live.store(active.number)
+            await store.compact()
+            await publish(store)
         counts = {str(outcome): count for outcome, count in run.outcomes.counts.items()}
         await asyncio.to_thread(self.manifest.finish, run.source.root, counts)
 
