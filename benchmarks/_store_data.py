@@ -54,8 +54,9 @@ class StoreData:
             vectors = self._made(rng, size) if self.vectors is None else self.vectors[start : start + size]
             buckets = rng.integers(0, BUCKETS, size).tolist()
             texts = self._texts(rng, size)
-            rows = zip(range(start, start + size), vectors, texts, buckets, strict=True)
-            yield [Point(f"{number:016x}", vector, text, _payload(number, bucket)) for number, vector, text, bucket in rows]
+            payloads = [_payload(number, bucket) for number, bucket in enumerate(buckets, start)]
+            rows = zip(range(start, start + size), vectors, texts, payloads, strict=True)
+            yield [Point(f"{number:016x}", vector, text, payload) for number, vector, text, payload in rows]
 
     def questions(self, count: int) -> list[Question]:
         """Questions that are not among the points: vectors of the same mixture, words of a text of the same kind."""
@@ -75,7 +76,7 @@ class StoreData:
     def _made(self, rng: np.random.Generator, size: int) -> Floats:
         mean, topics, basis = self._space
         drawn = topics[rng.choice(TOPICS, size, p=self._popularity)]
-        made = mean + TOPIC * drawn + NOISE * (rng.normal(size=(size, self.dim)).astype(np.float32) @ basis)
+        made: Floats = mean + TOPIC * drawn + NOISE * (rng.normal(size=(size, self.dim)).astype(np.float32) @ basis)
         made /= np.linalg.norm(made, axis=1, keepdims=True)
         return made
 
@@ -93,18 +94,20 @@ class StoreData:
         spread = np.arange(1, self.dim + 1) ** -DECAY
         rotation = np.linalg.qr(rng.normal(size=(self.dim, self.dim)))[0]
         basis = (rotation * (spread / np.linalg.norm(spread))[:, None]).astype(np.float32)
-        mean = MEAN * rng.normal(size=self.dim).astype(np.float32) @ basis
+        mean = np.float32(MEAN) * (rng.normal(size=self.dim).astype(np.float32) @ basis)
         return mean, rng.normal(size=(TOPICS, self.dim)).astype(np.float32) @ basis, basis
 
     @cached_property
     def _popularity(self) -> npt.NDArray[np.float64]:
-        weights = np.arange(1, TOPICS + 1) ** -0.7
-        return weights / weights.sum()
+        weights = np.arange(1, TOPICS + 1, dtype=np.float64) ** -0.7
+        popular: npt.NDArray[np.float64] = weights / weights.sum()
+        return popular
 
     @cached_property
     def _frequency(self) -> npt.NDArray[np.float64]:
         weights = (np.arange(VOCABULARY) + SHIFT) ** -ZIPF
-        return np.cumsum(weights / weights.sum())
+        cumulated: npt.NDArray[np.float64] = np.cumsum(weights / weights.sum())
+        return cumulated
 
     @cached_property
     def _words(self) -> npt.NDArray[np.object_]:

@@ -10,14 +10,10 @@ the same filters as masks, and with `--peers` whatever of bm25s, faiss and usear
 
 from __future__ import annotations
 
-import os
-
-THREADS = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")}
-os.environ.update(THREADS)  # before numpy is imported
-
 import argparse
 import asyncio
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -35,6 +31,8 @@ from rag.index.components import catalogue_component, embedded_store_component
 from rag.index.embedded import EmbeddedStore
 from rag.index.filters import Eq, Filter, Range
 from rag.index.store import Found, Search
+
+THREADS = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
 
 K = 10
 QUESTIONS = 200
@@ -123,25 +121,30 @@ async def recall(store: EmbeddedStore, questions: list[Question], condition: Fil
     return found / wanted
 
 
-def baseline(data: StoreData) -> dict[str, float]:
+async def baseline(data: StoreData, folder: Path) -> dict[str, float]:
     """Median CPU milliseconds of float32 vectors in numpy, by filter."""
-    matrix, buckets = data.matrix(), np.concatenate(
-        [[int(point.payload["bucket"]) for point in batch] for batch in data.batches()]
-    )
+    del folder
+    matrix = data.matrix()
+    buckets = np.array([point.payload["bucket"] for batch in data.batches() for point in batch])
     masks = {"100 %": None, "50 %": buckets < 500, "5 %": buckets < 50, "0.1 %": buckets == 0}
-    report = {}
-    for name, mask in masks.items():
-        took = []
-        for question in data.questions(QUESTIONS // 4):
-            began = time.process_time()
-            scores = matrix @ question.vector
-            if mask is not None:
-                scores[~mask] = -np.inf
-            best = np.argpartition(-scores, K)[:K]
-            best[np.argsort(-scores[best])]
-            took.append(time.process_time() - began)
-        report[name] = statistics.median(took) * 1e3
-    return report
+    return {name: numpy_ms(matrix, mask, data.questions(QUESTIONS // 4)) for name, mask in masks.items()}
+
+
+def numpy_ms(matrix: np.ndarray, mask: np.ndarray | None, questions: list[Question]) -> float:
+    """Median CPU milliseconds of multiplying, masking and taking the best."""
+    took = []
+    for question in questions:
+        began = time.process_time()
+        scores = matrix @ question.vector
+        if mask is not None:
+            scores[~mask] = -np.inf
+        best = np.argpartition(-scores, K)[:K]
+        best = best[np.argsort(-scores[best])]
+        took.append(time.process_time() - began)
+    return statistics.median(took) * 1e3
+
+
+STEPS = {"build": build, "search": search, "numpy": baseline}
 
 
 def peers(data: StoreData, python: str, folder: Path) -> dict[str, Any]:
@@ -154,7 +157,8 @@ def peers(data: StoreData, python: str, folder: Path) -> dict[str, Any]:
         for batch in data.batches():
             file.writelines(f"{point.text}\n" for point in batch)
     script = Path(__file__).with_name("_store_peers.py")
-    done = subprocess.run([python, str(script), str(folder)], check=True, capture_output=True, text=True)
+    env = {**os.environ, **THREADS}
+    done = subprocess.run([python, str(script), str(folder)], check=True, capture_output=True, text=True, env=env)
     return json.loads(done.stdout)  # type: ignore[no-any-return]  # an object, as the script prints it
 
 
@@ -162,7 +166,7 @@ def step(name: str, data: StoreData, folder: Path, vectors: str | None) -> dict[
     """Run a step as a process of its own."""
     arguments = ["--step", name, "--count", str(data.count), "--dim", str(data.dim), "--folder", str(folder)]
     command = [sys.executable, "-m", "benchmarks.stores", *arguments, *(["--vectors", vectors] if vectors else [])]
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env={**os.environ, **THREADS})
     return json.loads(done.stdout)  # type: ignore[no-any-return]  # an object, as the step prints it
 
 
@@ -170,8 +174,7 @@ def measure(data: StoreData, vectors: str | None = None, python: str | None = No
     """Everything, in a folder that is removed afterwards."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        report = {"built": step("build", data, folder, vectors), "searched": step("search", data, folder, vectors)}
-        report["numpy"] = baseline(data)
+        report = {name: step(name, data, folder, vectors) for name in STEPS}
         if python:
             report["peers"] = peers(data, python, folder)
     return report
@@ -179,10 +182,11 @@ def measure(data: StoreData, vectors: str | None = None, python: str | None = No
 
 def show(count: int, report: dict[str, Any]) -> None:
     """Print a report for people."""
-    built, searched = report["built"], report["searched"]
-    print(f"{count:,} points: written in {built['write_seconds']:.1f} CPU s, indexed in {built['index_seconds']:.1f}, ", end="")
-    print(f"{built['chunks_per_second']:,.0f} a second; {built['peak_mb']:,.0f} MB at most, file {built['index_file_mb']:,.0f} MB")
-    print(f"opened in {searched['open_seconds']:.2f} s ({searched['open_cpu_seconds']:.2f} CPU), ", end="")
+    built, searched = report["build"], report["search"]
+    steps = f"written in {built['write_seconds']:.1f} CPU s, indexed in {built['index_seconds']:.1f}"
+    print(f"{count:,} points: {steps}, {built['chunks_per_second']:,.0f} a second")
+    print(f"building took {built['peak_mb']:,.0f} MB at most; the file has {built['index_file_mb']:,.0f} MB")
+    print(f"opened in {searched['open_seconds']:.2f} s ({searched['open_cpu_seconds']:.2f} CPU); ", end="")
     print(f"{searched['opened_mb']:,.0f} MB then, {searched['searched_mb']:,.0f} MB after all searches")
     print(f"{'matching':>9} {'dense':>8} {'lexical':>8} {'hybrid':>8} {'recall@10':>10} {'numpy':>8}   (CPU ms, p50)")
     for name in FILTERS:
@@ -201,14 +205,13 @@ def main() -> None:
     parser.add_argument("--vectors", help="a .npy file of unit vectors to take, float32[count + 200, dim]")
     parser.add_argument("--peers", metavar="PYTHON", help="an interpreter that has bm25s, faiss-cpu or usearch")
     parser.add_argument("--json", type=Path, help="write the figures here, too")
-    parser.add_argument("--step", choices=("build", "search"), help=argparse.SUPPRESS)
+    parser.add_argument("--step", choices=STEPS, help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     vectors = None if options.vectors is None else np.load(options.vectors, mmap_mode="r")
     data = StoreData(options.count, options.dim if vectors is None else vectors.shape[1], vectors=vectors)
     if options.step:
-        run = build if options.step == "build" else search
-        print(json.dumps(asyncio.run(run(data, options.folder))))
+        print(json.dumps(asyncio.run(STEPS[options.step](data, options.folder))))
         return
     report = measure(data, options.vectors, options.peers)
     show(options.count, report)

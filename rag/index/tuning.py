@@ -20,7 +20,7 @@ class Tuning:
     """
 
     exact_rows: int = 2048
-    least: int = 400
+    least: int = 512
     per_hit: int = 8
     per_root: float = 3.0
     bits: int = 384
