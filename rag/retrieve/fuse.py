@@ -121,7 +121,7 @@ def one_after_the_other(first: Ranking, second: Ranking) -> list[tuple[str, floa
     if not first or not rest:
         return [*first, *rest]
     lift = first[-1][1] - rest[0][1]
-    return [*first, *((id_, score + lift) for id_, score in rest)]
+    return [*first, *((id_, min(score + lift, first[-1][1])) for id_, score in rest)]  # rounding lifts none above
 
 
 def default_dense_weight(embedder: str) -> float:

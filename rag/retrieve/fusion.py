@@ -13,7 +13,7 @@ from plumbline.errors import ConfigError
 from rag.index.store import Found, Ranking, Search
 from rag.retrieve.feedback import Feedback
 from rag.retrieve.fuse import dbsf, default_dense_weight, rrf, weighted
-from rag.retrieve.learned import FEATURES_VERSION, FILE, FusionArtifact, LearnedFusion, load_artifact
+from rag.retrieve.learned import FEATURES_VERSION, FILE, FusionArtifact, LearnedFusion, load_artifact, neighbours
 from rag.retrieve.settings import RetrievalSettings
 
 
@@ -27,7 +27,7 @@ class Fusion(Protocol):
 
     @property
     def feedback(self) -> Feedback | None:
-        """What is to be done to its rankings afterwards, where that was fitted."""
+        """What is to be done to its rankings afterwards: what `retrieval.neighbours` says, or what was fitted."""
         ...
 
     def fuse(self, found: Found, search: Search) -> Ranking:
@@ -80,14 +80,15 @@ def build_fusion(settings: RetrievalSettings, embedder: str, scorer: str, folder
     `ConfigError` for "learned" where nothing was fitted, or was fitted for another embedder, scorer or number of
     candidates, and `CorruptStateError` for a damaged file.
     """
+    feedback = neighbours(settings.neighbours)
     if settings.fusion == "rrf":
-        return ReciprocalRanks(settings.rrf_k)
+        return ReciprocalRanks(settings.rrf_k, feedback=feedback)
     if settings.fusion == "dbsf":
-        return DistributionBased()
+        return DistributionBased(feedback=feedback)
     if settings.fusion == "learned":
         return LearnedFusion(_fitting(load_artifact(folder), settings, embedder, scorer, folder))
     chosen = settings.dense_weight
-    return Weighted(default_dense_weight(embedder) if chosen is None else chosen)
+    return Weighted(default_dense_weight(embedder) if chosen is None else chosen, feedback=feedback)
 
 
 def _fitting(

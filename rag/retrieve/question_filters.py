@@ -16,10 +16,12 @@ from rag.retrieve.question_filters_periods import Period, periods, years_between
 
 MOST_DOCUMENTS = 1000
 """A search is narrowed to at most so many documents."""
-COVERED = 0.3
-"""How much of a document's name must be mentioned for the document to be meant; a default, not certified."""
-COVERED_ALONE = 0.6
-"""The same where it is not written as a name, but a year or kind agrees."""
+WHOLE = 0.95
+"""How much of a document's name must be mentioned for the document to be certainly meant; a default, not certified."""
+PART = 0.3
+"""The same where a year or a kind agrees, or for the document to be preferred."""
+PART_IN_PASSING = 0.6
+"""The same where it is not written as a name is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +42,14 @@ def draw(question: str, names: Names, visible: Callable[[Identity], bool] = lamb
     asked = periods(question)
     asked.extend(years_between(question, asked))
     named = [mention for mention in found if not mention.kind]
-    sure = _together(_covering(mention, COVERED, names) for mention in named if mention.as_name)
-    likely = sure or _together(_covering(mention, COVERED_ALONE, names) for mention in named)
+    whole = _together(_covering(mention, WHOLE, names) for mention in named if mention.as_name)
+    likely = whole or _together(
+        _covering(mention, PART if mention.as_name else PART_IN_PASSING, names) for mention in named
+    )
     kinds = frozenset[int]().union(*(mention.documents for mention in found if mention.kind))
     base = likely & kinds or likely or kinds
     timely = _timely(asked, names, base) if base else _timely(asked, names, _of_years(asked, names, visible))
-    certain = bool(sure) or bool(likely and kinds & likely) or bool(base and timely)
+    certain = bool(whole) or bool(likely and kinds & likely) or bool(base and timely)
     if base and timely:
         base = timely | frozenset(n for n in base if not names.identities[n].periods)
     base = base or timely

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from math import log
 
-from rag.retrieve.question_filters_names import LONGEST_KEY, Names, is_telling
+from rag.retrieve.question_filters_names import FUNCTION_WORDS, LONGEST_KEY, Names, is_telling
 
 LARGEST_SHARE = 0.5
 """A word in the names of more than this share of the documents names none of them."""
@@ -77,15 +77,15 @@ def _is_possessive(question: str, word: re.Match[str]) -> bool:
 
 
 def _written_as_name(question: str, run: list[re.Match[str]], key: str) -> bool:
-    """With the ending of a file, with a digit, or with a capital that does not only begin a sentence."""
+    """With the ending of a file, as a number and letters, or with capitals that do not only begin a sentence."""
     start, end = run[0].start(), run[-1].end()
-    if _ENDING.match(question, end) or not key.isalpha():
+    if _ENDING.match(question, end) or (len(run) == 1 and not key.isalpha()):
         return True
     before = question[:start].rstrip()
     begins = not before or before[-1] in ".!?:"
     if begins and len(run) == 1:
         return run[0][0].isupper() or (run[0][0][0].isupper() and _POSSESSIVE.match(question, end) is not None)
-    return any(word[0][0].isupper() for word in run)
+    return all(not word[0][0].islower() or word[0] in FUNCTION_WORDS for word in run)
 
 
 def _written_out(capitals: str, names: Names) -> str | None:
@@ -113,11 +113,12 @@ def _written_out(capitals: str, names: Names) -> str | None:
 
 def coverage(mention: Mention, number: int, names: Names) -> float:
     """How much of the best name of document `number` the mention covers, in [0, 1]; rare words count for more."""
-    return max((_covered(mention.key, name, names) for name in names.identities[number].names), default=0.0)
+    identity = names.identities[number]
+    return max((_covered(mention.key, name, names, identity.unsaid) for name in identity.names), default=0.0)
 
 
-def _covered(key: str, name: tuple[str, ...], names: Names) -> float:
-    weights = {word: _weight(word, names) for word in name if word not in names.kinds}
+def _covered(key: str, name: tuple[str, ...], names: Names, unsaid: Collection[str]) -> float:
+    weights = {word: _weight(word, names) for word in name if word not in names.kinds and word not in unsaid}
     total = sum(weights.values())
     inside = "".join(name)
     return sum(weight for word, weight in weights.items() if word in key and key in inside) / total if total else 0.0

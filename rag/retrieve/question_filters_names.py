@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, TypeVar
 
@@ -51,7 +52,14 @@ _UNTELLING = frozenset(
 )
 _WORD = re.compile(r"[^\W_]+(?:['\u2019](?=s\b))?")
 _HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
-_FUNCTION_WORDS = frozenset().union(*STOPWORDS.values())
+FUNCTION_WORDS = frozenset(STOPWORDS["en"])
+_FILLERS = frozenset({"dated", "filed", "final", "draft", "copy", "version", "signed", "scan", "revised"})
+
+
+@cache
+def unsaid(language: str | None) -> frozenset[str]:
+    """Words in a name that nobody says, or that say nothing: function words of its language and of English, "final"."""
+    return FUNCTION_WORDS | _FILLERS | frozenset(STOPWORDS.get(language or "en", ()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +73,12 @@ class Identity:
     names: tuple[tuple[str, ...], ...]
     periods: tuple[Period, ...]
     payload: Mapping[str, object]
+
+    @property
+    def unsaid(self) -> frozenset[str]:
+        """Words of its names that nobody says."""
+        language = self.payload.get("language")
+        return unsaid(language if isinstance(language, str) else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +149,7 @@ def index_of(identities: Iterable[Identity]) -> Names:
     for number, each in enumerate(found):
         for period in each.periods:
             years[period.year].add(number)
-        for words in (words for name in each.names for words in runs_of(name)):
+        for words in (words for name in each.names for words in runs_of(name, each.unsaid)):
             key = "".join(words)
             keys[key].add(number)
             if len(words) > 1 and key.isalpha():
@@ -156,9 +170,9 @@ def _frozen(sets: Mapping[Key, set[Member]]) -> dict[Key, frozenset[Member]]:
     return {key: frozenset(members) for key, members in sets.items()}
 
 
-def runs_of(words: Sequence[str]) -> Iterator[Sequence[str]]:
-    """The words that can tell, and runs of them; none begins or ends with a function word."""
-    edges = [place for place, word in enumerate(words) if word not in _FUNCTION_WORDS]
+def runs_of(words: Sequence[str], unsaid: Collection[str] = FUNCTION_WORDS) -> Iterator[Sequence[str]]:
+    """The words that can tell, and runs of them; none begins or ends with what is `unsaid`."""
+    edges = [place for place, word in enumerate(words) if word not in unsaid]
     for start in edges:
         for last in edges:
             run = words[start : last + 1]
@@ -168,7 +182,7 @@ def runs_of(words: Sequence[str]) -> Iterator[Sequence[str]]:
 
 def is_telling(key: str) -> bool:
     """Whether a key can tell documents apart at all: no function word, no bare number, not a letter or two."""
-    if key.isdigit() or key in _FUNCTION_WORDS:
+    if key.isdigit() or key in FUNCTION_WORDS:
         return False
     return len(key) >= _SHORTEST or (key.isalnum() and not key.isalpha() and len(key) > 1) or not key.isascii()
 

@@ -110,6 +110,8 @@ class Retriever:
                 fusion = self.make_fusion(now.store.lexical_scorer)
                 found = await self._found(searched, plan, query, vectors, max(self.settings.candidates, top_k))
                 ranked = self._joined(found, fusion, plan, searched.generation)
+                if fusion.feedback is not None and self.settings.mode == "hybrid":
+                    ranked = await fusion.feedback.refine(searched.store, ranked)
                 sides = [each.found for each, _ in found]
                 hits = self.reader.hits(ranked, sides, top_k, searched.generation)
                 now = self.live.current()

@@ -49,7 +49,8 @@ class RetrievalSettings(Settings):
     """`candidates` of each side are fused, the `top_k` best are reranked, the `top_n` best are answered from.
 
     `dense_weight` and `rrf_k` belong to the fusions "weighted" and "rrf"; without a `dense_weight` the one measured for
-    the kind of embedder is taken. "learned" takes the weights that `rag fit fusion` left in the knowledge base.
+    the kind of embedder is taken. "learned" takes the weights that `rag fit fusion` left in the knowledge base. With
+    `neighbours` above 0 the first hits gain by so much of what those like them score (docs/fusion.md).
     `expand` says what is read where a chunk was found: the chunk (or the larger span it belongs to, with the chunker
     "parent_child"); "passages" of at most `passage_characters`, grown around the sentences that matter as far as they
     are at least `passage_share` as relevant as the best; the chunk with its "neighbours", or its whole "section", of at
@@ -65,6 +66,7 @@ class RetrievalSettings(Settings):
     fusion: Literal["weighted", "rrf", "dbsf", "learned"] = "weighted"
     dense_weight: Share | None = None
     rrf_k: Annotated[int, Field(ge=1)] = 60
+    neighbours: Annotated[float, Field(ge=0, le=10)] = 0.0
     expand: Literal["none", "passages", "neighbours", "section"] = "none"
     passage_share: Annotated[float, Field(gt=0, le=1)] = 0.5
     passage_characters: Annotated[int, Field(ge=50, le=100_000)] = 900
