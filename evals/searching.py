@@ -26,7 +26,7 @@ from rag.settings import RagSettings
 
 ALONE: dict[str, dict[str, Any]] = {"bm25": {"mode": "lexical"}, "dense": {"mode": "dense"}}
 FUSIONS = ("rrf", "weighted", "dbsf")
-ADDED = ("question", "rerank")
+ADDED = ("neighbours", "question", "rerank")
 """What is asked or computed beside both sides of the store and their fusion."""
 
 
