@@ -24,9 +24,6 @@ MAXSIM = "maxsim"
 LLM = "llm"
 _OWN = (NO_RERANKER, MAXSIM, LLM)
 _NO_ORDER = "extractive/"  # answers from sentences, whatever it is told
-_SHARES = {MAXSIM: 0.2, "extractive/default": 0.4}
-"""The share of the reranker in the score, for those that are no match for the search alone: measured by
-`benchmarks/rerank.py`, a default and no guarantee. All others decide alone."""
 
 
 def check_rerank_model(name: str, catalog: Catalog) -> None:
@@ -69,8 +66,19 @@ def build_rerank_stage(
     elif reranker is not None or wanted.model != NO_RERANKER:
         made = reranker or _made(wanted.model, catalog, embedder, os.environ if environ is None else environ)
         scorer = MeteredReranker(made, meter=meter, retry=retry)
-    share = 1.0 if reranker is not None else _SHARES.get(wanted.model, 1.0)
+    share = default_share(wanted.model, embedder.embedder.name) if reranker is None else 1.0
     return RerankStage(scorer, blend=share, skip_margin=wanted.skip_margin, diversity=wanted.diversity)
+
+
+def default_share(reranker: str, embedder: str) -> float:
+    """The share of the reranker in the score that orders, beside the search's; a default, not a guarantee.
+
+    Those that were not trained to rank do better together with the search: `benchmarks/rerank.py` measures it. All
+    others decide alone.
+    """
+    if reranker == MAXSIM:
+        return 0.2 if embedder.startswith("embedded/") else 0.6
+    return 0.4 if reranker == "extractive/default" else 1.0
 
 
 def _made(name: str, catalog: Catalog, embedder: MeteredEmbedder, environ: Mapping[str, str]) -> Reranker:

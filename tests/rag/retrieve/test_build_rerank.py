@@ -7,7 +7,7 @@ import pytest
 
 from plumbline.errors import ConfigError
 from rag import RAG
-from rag.retrieve.build_rerank import build_rerank_stage, check_rerank_model
+from rag.retrieve.build_rerank import build_rerank_stage, check_rerank_model, default_share
 from rag.retrieve.rerank import RerankStage
 from rag.retrieve.settings import RerankSettings, RetrievalSettings
 from routing.chat import Tags
@@ -87,6 +87,11 @@ async def test_a_reranker_handed_in_takes_the_place_of_the_named_one(meter: Mete
     assert stage is not None
     assert stage.scorer is not None
     assert (stage.scorer.name, stage.blend) == ("scripted/overlap", 1.0)
+
+
+def test_late_interaction_counts_for_more_over_the_tokens_of_a_transformer() -> None:
+    assert 0 < default_share("maxsim", "embedded/wordllama") < default_share("maxsim", "st/minilm") < 1
+    assert default_share("cohere/rerank-v3.5", "embedded/wordllama") == default_share("st/x", "st/y") == 1
 
 
 def test_what_cannot_work_is_said_at_once(meter: Meter) -> None:
