@@ -44,6 +44,14 @@ def test_a_key_is_shown_once_and_listed_without_its_secret(rag, home: Path) -> N
     assert "revoked 2" in rag("keys", "list").stdout
 
 
+def test_a_key_is_listed_with_its_groups(rag) -> None:
+    rag("keys", "add", "desk", "--group", "hr", "--group", "legal")
+    rag("keys", "add", "plain")
+    desk, plain = rag("keys", "list").stdout.splitlines()
+    assert "desk  no tenant  groups hr, legal  made" in desk
+    assert "plain  no tenant  made" in plain
+
+
 def test_a_key_that_does_not_exist_cannot_be_revoked(rag) -> None:
     with pytest.raises(InputError, match="does not exist"):
         rag("keys", "revoke", "nobody")

@@ -33,6 +33,37 @@ async def test_a_key_opens_what_it_was_made_for(ring: KeyRing) -> None:
     assert ring.all()[0].last_used == datetime.now(UTC).date().isoformat()
 
 
+def test_a_key_has_groups(ring: KeyRing) -> None:
+    token = ring.add("shop", " acme ", ["legal", "hr", "hr"])
+    key = ring.check(token)
+    assert key is not None
+    assert (key.tenant, key.groups) == ("acme", ("hr", "legal"))
+    assert [each.groups for each in ring.all()] == [("hr", "legal")]
+
+
+def test_keys_of_an_older_version_have_no_groups(ring: KeyRing, tmp_path: Path) -> None:
+    token = ring.add("shop", "acme")
+    ring.close()
+    with sqlite3.connect(tmp_path / "home.db") as connection:
+        connection.execute("ALTER TABLE keys DROP COLUMN groups")
+        connection.execute("UPDATE components SET version = 1 WHERE name = 'keys'")
+    connection.close()
+    for _ in range(2):
+        again = KeyRing(tmp_path / "home.db")
+        key = again.check(token)
+        again.close()
+        assert key is not None
+        assert (key.name, key.tenant, key.groups) == ("shop", "acme", ())
+
+
+@pytest.mark.parametrize("name", ["", " ", "a" * 101, "a\nb", "a\u200bb", "\u202eacme", "a\udc80"])
+def test_tenants_and_groups_are_names_that_can_be_seen(ring: KeyRing, name: str) -> None:
+    for tenant, groups, what in ((name, [], "tenant"), ("acme", [name], "group")):
+        with pytest.raises(InputError, match=f"A {what}'s name"):
+            ring.add("shop", tenant, groups)
+    assert ring.all() == []
+
+
 def test_only_a_hash_is_stored(ring: KeyRing, tmp_path: Path) -> None:
     token = ring.add("shop")
     secret = token.split("_", 2)[2]

@@ -10,6 +10,9 @@ import pytest
 
 from rag import RAG
 from rag.output import AskOutput, HitOutput
+from rag.retrieve.access import EVERYTHING
+from rag.retrieve.explain import explained
+from rag.retrieve.output import ExplainOutput
 from rag.types import Hit
 from routing.chat import ChatEvent, ChatRequest, TextDelta
 from routing.errors import AuthenticationError, ConnectionFailedError, OverloadedError
@@ -48,6 +51,67 @@ async def test_a_search_finds_what_the_shell_finds(serving: Serving) -> None:
     found = await served.host.base(None).asearch("gift cards", top_k=2)
     assert response.json() == {"hits": [json.loads(HitOutput.of(hit).model_dump_json()) for hit in found]}
     assert len(found) == 2
+
+
+async def test_a_filter_limits_what_is_searched(serving: Serving) -> None:
+    served = await serving(ScriptedChatModel(REPLY))
+
+    async def found(text: str) -> set[str]:
+        body = {"query": QUESTION, "top_k": 100, "filter": text}
+        response = await served.client.post("/api/search", json=body)
+        assert response.status_code == 200, response.text
+        return {hit["document"] for hit in response.json()["hits"]}
+
+    everything = await found("true")
+    assert len(everything) == 3
+    assert await found("name = 'returns.md'") == {"returns.md"}
+    assert await found("name != 'returns.md'") == everything - {"returns.md"}
+    assert await found("false") == set()
+    citations = (await served.ask(filter="name = 'returns.md'")).json()["citations"]
+    assert [citation["document"] for citation in citations] == ["returns.md"]
+    (citation,) = (await served.ask(filter="name != 'returns.md'")).json()["citations"]
+    assert citation["document_id"] is None, "it was not among the evidence"
+    told = dict(events((await served.ask(filter="name != 'returns.md'", stream=True)).text))
+    assert "returns.md" not in {hit["document"] for hit in told["hits"]["hits"]}
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ("page >", ["^"]),
+        ("nmae = 'a'", ["nmae", "name"]),
+        ("page = 'three'", ["page_number", "number"]),
+        ("", []),
+        ("(" * 5000, []),
+        ("a" * 20_001, ["20000"]),
+        (7, []),
+    ],
+)
+@pytest.mark.parametrize("path", ["ask", "search", "stream"])
+async def test_a_bad_filter_is_named_with_its_place(
+    serving: Serving, path: str, given: object, words: list[str]
+) -> None:
+    served = await serving()
+    body = {"filter": given, **({"query": "a"} if path == "search" else {"question": "a", "stream": path == "stream"})}
+    response = await served.client.post(f"/api/{path.replace('stream', 'ask')}", json=body)
+    assert response.status_code == 422, response.text
+    problem = response.json()
+    (error,) = problem["errors"]
+    assert error["field"] == "filter"
+    for word in words:
+        assert word in problem["detail"] + problem.get("hint", "")
+
+
+async def test_a_search_explains_itself_as_in_the_shell(serving: Serving) -> None:
+    served = await serving()
+    query, where = '"gift cards" ship*', "type = 'text/markdown' or true"
+    body = {"query": query, "top_k": 2, "explain": True, "filter": where}
+    response = await served.client.post("/api/search", json=body)
+    base = served.host.base(None)
+    found = await base.aexplain(query, top_k=2, condition=where, access=EVERYTHING)
+    expected = ExplainOutput.of(found, await explained(found, base.parts.store))
+    assert response.json() == json.loads(expected.model_dump_json())
+    assert response.json()["searches"][0]["filter"]
 
 
 @pytest.mark.parametrize("by_header", [True, False])

@@ -124,3 +124,67 @@ async def test_a_body_that_is_no_json_is_refused_as_openai_does(serving: Serving
     assert response.status_code == 400
     assert response.json()["error"]["type"] == "invalid_request_error"
     assert "not JSON" in response.json()["error"]["message"]
+
+
+TURNS = [
+    {"role": "system", "content": "Be short."},
+    {"role": "user", "content": "May I return unopened goods?"},
+    {"role": "assistant", "content": "Yes."},
+    {"role": "user", "content": "Until when?"},
+]
+
+
+async def test_earlier_messages_are_read_where_the_settings_say_so(serving: Serving) -> None:
+    model = ScriptedChatModel(json.dumps({"question": QUESTION}), REPLY)
+    served = await serving(model, settings={"retrieval.question.rewrite": True})
+    answer = (await chat(served, messages=TURNS)).json()
+    assert answer["choices"][0]["message"]["content"] == REPLY
+    assert model.requests[1].question == QUESTION
+    assert answer["plumbline"]["ignored"] == ["messages"], "the system's is not read"
+    assert "user: May I return unopened goods?\nassistant: Yes." in model.requests[0].messages[-1].content
+    assert "Be short." not in str(model.requests)
+    again = (await chat(served, messages=TURNS[1:])).json()
+    assert again["plumbline"]["ignored"] == []
+
+
+async def test_earlier_messages_are_named_where_they_are_not_read(serving: Serving) -> None:
+    model = ScriptedChatModel(REPLY)
+    served = await serving(model)
+    answer = (await chat(served, messages=TURNS)).json()["plumbline"]
+    assert (answer["question"], answer["ignored"]) == ("Until when?", ["messages"])
+    assert "unopened goods?" not in str(model.requests[0].messages)
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_filter_limits_what_a_knowledge_base_answers_from(serving: Serving, stream: bool) -> None:
+    served = await serving(ScriptedChatModel(REPLY))
+
+    async def found(text: str) -> bool:
+        response = await chat(served, plumbline={"filter": text}, stream=stream)
+        answer = chunks(response.text)[-1] if stream else response.json()
+        (citation,) = answer["plumbline"]["citations"]
+        return citation["document_id"] is not None
+
+    assert await found("name = 'returns.md'")
+    assert not await found("name != 'returns.md'"), "it was not among the evidence"
+
+
+@pytest.mark.parametrize(
+    ("model", "given", "code", "param"),
+    [
+        ("kb/kb", {"filter": "nmae = 'a'"}, "invalid_value", "plumbline.filter"),
+        ("kb/kb", {"filter": "page >"}, "invalid_value", "plumbline.filter"),
+        ("kb/kb", {"filter": 7}, "invalid_value", "plumbline.filter"),
+        ("kb/kb", {"filter": "a" * 20_001}, "invalid_value", "plumbline.filter"),
+        ("kb/kb", {"tenant": "acme"}, "unknown_parameter", "plumbline.tenant"),
+        ("kb/kb", "page = 1", "invalid_value", "plumbline"),
+        ("extractive/default", {"filter": "page = 1"}, "unsupported_parameter", "plumbline"),
+    ],
+)
+async def test_a_filter_that_cannot_be_is_named(
+    serving: Serving, model: str, given: object, code: str, param: str
+) -> None:
+    served = await serving()
+    response = await chat(served, model, plumbline=given)
+    assert response.status_code == 400
+    assert (response.json()["error"]["code"], response.json()["error"]["param"]) == (code, param)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from rag.serve.errors import BadRequestBodyError, RequestError
-from rag.serve.openai_convert import chat_request, question, without_effect
+from rag.serve.openai_convert import chat_request, conversation, question, without_effect
 from rag.serve.openai_errors import InvalidValueError, UnknownParameterError, UnsupportedParameterError
 from rag.serve.openai_request import HARMLESS, ChatBody, read_chat_body
 from routing.chat import ChatOptions, ChatRequest, Message, Tags, Tool, ToolCall
@@ -223,6 +223,29 @@ def test_the_question_is_the_users_last_message() -> None:
     assert question(asked) == "How long?"
     assert without_effect(asked, ()) == ["messages", "temperature", "top_p"]
     assert without_effect(body(), ()) == []
+    said = (Message("user", "First?"), Message("assistant", "Yes."))
+    assert conversation(asked) == said
+    assert without_effect(asked, said) == ["temperature", "top_p"]
+
+
+def test_the_conversation_is_what_was_said_before_the_question() -> None:
+    call = {"id": "1", "type": "function", "function": {"name": "look", "arguments": "{}"}}
+    asked = body(
+        {"role": "system", "content": "Be short."},
+        {"role": "user", "content": [{"type": "text", "text": "First?"}, {"type": "text", "text": "And why?"}]},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "content": "found", "tool_call_id": "1"},
+        {"role": "assistant", "content": "Yes."},
+        {"role": "user", "content": "How long?"},
+        {"role": "assistant", "content": "Begun but not "},
+    )
+    said = conversation(asked)
+    assert [(turn.role, turn.content) for turn in said] == [("user", "First?\nAnd why?"), ("assistant", "Yes.")]
+    assert without_effect(asked, said) == ["messages"]
+    picture = body({"role": "user", "content": [{"type": "image_url", "image_url": {}}]}, USER)
+    with pytest.raises(RequestError) as caught:
+        conversation(picture)
+    assert caught.value.errors[0].field == "messages.0.content.0"
 
 
 @pytest.mark.parametrize(
