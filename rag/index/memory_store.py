@@ -11,8 +11,10 @@ import json
 import math
 import threading
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
+from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rag.index.checks import check_points, check_search, payload_json
 from rag.index.field_terms import FieldTerms
@@ -20,6 +22,9 @@ from rag.index.filters import Filter, matches
 from rag.index.points_file import write_points
 from rag.index.settings import LexicalSettings
 from rag.index.store import Found, Point, Ranking, Search
+
+if TYPE_CHECKING:
+    from rag.index.store import Vector
 
 
 class MemoryStore:
@@ -37,6 +42,10 @@ class MemoryStore:
         """By point id, the weighted frequency of each of its terms."""
         self._holders: dict[str, set[str]] = {}
         """By term, the ids of the points that hold it."""
+        self._lengths: dict[str, float] = {}
+        self._languages: Counter[str] = Counter()
+        self._matrix: tuple[list[str], Vector] | None = None
+        """Every id, sorted, with its vector in the row; made again after a write."""
 
     async def upsert(self, points: Sequence[Point]) -> None:
         """Add or replace points."""
@@ -47,6 +56,8 @@ class MemoryStore:
                 self._forget(point_id)
                 self._points[point_id] = point
                 self._postings[point_id] = terms
+                self._lengths[point_id] = sum(terms.values())
+                self._languages[self._reading.language(point)] += 1
                 for term in terms:
                     self._holders.setdefault(term, set()).add(point_id)
 
@@ -60,8 +71,8 @@ class MemoryStore:
         """Search, exactly on both sides; equal scores in order of id."""
         check_search(search, self._dim)
         with self._lock:
-            allowed = {point.id: point for point in self._points.values() if _fits(point, search.filter)}
-            return Found(self._dense(search, allowed.values()), self._lexical(search, allowed))
+            allowed = {i: point for i, point in self._points.items() if _fits(point, search.filter)}
+            return Found(self._dense(search, allowed), self._lexical(search, allowed))
 
     async def get(self, ids: Sequence[str]) -> list[Point]:
         """The points with these ids that exist, in the order of `ids`."""
@@ -89,8 +100,8 @@ class MemoryStore:
     async def clear(self) -> None:
         """Remove every point."""
         with self._lock:
-            for kept in (self._points, self._postings, self._holders):
-                kept.clear()
+            for point_id in list(self._points):
+                self._forget(point_id)
 
     async def count(self, condition: Filter | None = None) -> int:
         """How many points there are, or match."""
@@ -110,28 +121,37 @@ class MemoryStore:
         """Keep everything: who holds the store may go on with it."""
 
     def _forget(self, point_id: str) -> None:
-        if self._points.pop(point_id, None) is not None:
-            for term in self._postings.pop(point_id):
-                holders = self._holders[term]
-                holders.discard(point_id)
-                if not holders:
-                    del self._holders[term]
+        self._matrix = None
+        point = self._points.pop(point_id, None)
+        if point is None:
+            return
+        del self._lengths[point_id]
+        self._languages[self._reading.language(point)] -= 1
+        for term in self._postings.pop(point_id):
+            holders = self._holders[term]
+            holders.discard(point_id)
+            if not holders:
+                del self._holders[term]
 
-    def _dense(self, search: Search, allowed: Iterable[Point]) -> Ranking:
+    def _dense(self, search: Search, allowed: Mapping[str, Point]) -> Ranking:
         import numpy as np
 
-        points = sorted(allowed, key=lambda point: point.id)
-        if search.vector is None or not search.vector.any() or not points:
+        if search.vector is None or not search.vector.any() or not allowed:
             return []
-        scores = np.stack([point.vector for point in points]) @ search.vector
-        order = np.argsort(-scores, kind="stable")[: search.k].tolist()
-        return [(points[at].id, float(scores[at])) for at in order]
+        if self._matrix is None:
+            every = sorted(self._points)
+            self._matrix = every, np.stack([self._points[each].vector for each in every])
+        ids, vectors = self._matrix
+        scores = vectors @ search.vector
+        order = np.argsort(-scores, kind="stable").tolist()
+        best = ((ids[at], float(scores[at])) for at in order)
+        return list(islice((hit for hit in best if hit[0] in allowed), search.k))
 
-    def _lexical(self, search: Search, allowed: dict[str, Point]) -> Ranking:
+    def _lexical(self, search: Search, allowed: Mapping[str, Point]) -> Ranking:
         if search.text is None:
             return []
-        average = math.fsum(sum(terms.values()) for terms in self._postings.values()) / max(1, len(self._postings))
-        query = self._reading.query(search, {self._reading.language(point) for point in self._points.values()})
+        average = math.fsum(self._lengths.values()) / max(1, len(self._lengths))
+        query = self._reading.query(search, [name for name, count in self._languages.items() if count])
         words = [({term}, times) for term, times in Counter(query.words).items()]
         for prefix in query.prefixes:
             beginning = {term for term in self._holders if term.startswith(prefix.start)}
@@ -154,7 +174,7 @@ class MemoryStore:
         for point_id in holders:
             terms = self._postings[point_id]
             frequency = sum(terms.get(term, 0.0) for term in word)
-            found[point_id] = idf * self._reading.saturate(frequency, sum(terms.values()), average)
+            found[point_id] = idf * self._reading.saturate(frequency, self._lengths[point_id], average)
         return found
 
 
