@@ -2,8 +2,8 @@
 
 Small indexes are added up whole. In large ones rare terms are added first; as soon as the common terms that are left
 cannot lift an untouched chunk into the k best any more (MaxScore: Turtle & Flood 1995), they are looked up for the
-chunks that are touched only, first in bytes that bound their shares, and what may still be among the k best is scored
-again from the postings themselves. Sums of a few single-precision shares are exact in double precision, so the result
+chunks that are touched only, in bytes that bound their shares. What may then be among the k best, some more than k, is
+scored from the postings themselves. Sums of a few single-precision shares are exact in double precision, so the result
 does not depend on the order of adding.
 """
 
@@ -22,12 +22,16 @@ Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 Weighted = tuple[Prepared, int]
 """A term, and how often the query asks for it."""
+Touched = tuple[Ints, Shares]
+"""The positions of a term, and their sums when it had been added."""
 
 WHOLE = 20_000
 """Up to so many positions adding everything up is fastest."""
 SELECTIVE = 256
 """A mask that lets one of so many positions through, or fewer, is looked up position by position."""
-_ROUNDED = 1 - 1e-6  # bounds are added up in single precision, or in another order
+_SCATTERED = 16
+"""Setting one of so many positions to 0 costs what setting all does."""
+_ROUNDING = 2.0**-22  # relative, of one addition in single precision, with room
 _NONE = (np.zeros(0, np.int64), np.zeros(0))
 
 
@@ -36,7 +40,7 @@ class Sums:
     """Adds up over `size` positions; arrays are used again, each by one search at a time."""
 
     size: int
-    _free: list[Floats] = field(default_factory=list)
+    _free: list[Shares] = field(default_factory=list)
 
     def best(self, terms: Sequence[Weighted], k: int, mask: Mask | None = None) -> tuple[Ints, Floats]:
         """Positions and scores of the `k` highest above 0, best first, equal ones by position.
@@ -57,71 +61,68 @@ class Sums:
 
     def _best(self, terms: Sequence[Weighted], k: int, mask: Mask | None) -> tuple[Ints, Floats]:
         """The same for a large index; terms come with the largest shares first."""
-        sums = self._free.pop() if self._free else np.zeros(self.size)
+        rounded = 1 - _ROUNDING * (len(terms) + 8)
+        sums = self._free.pop() if self._free else np.zeros(self.size, np.float32)
         touched, left, floor = self._add(sums, terms, k, mask)
         reach = sum(term.most * times for term, times in left)
-        positions = self._above(sums, touched, (floor - reach) * _ROUNDED)
-        scores = sums[positions]
+        positions = _not_below(floor * rounded - reach, touched)
+        bounds = sums[positions]
         self._clear(sums, touched)
-        if left:
-            steps = [(term.levels, np.float32(term.step * times)) for term, times in left]
-            bounds = scores + sum(levels[positions] * step for levels, step in steps)
-            floor = max(floor, _kth(bounds, k) - float(sum(step for _, step in steps)))
-            keep = bounds >= floor * _ROUNDED
-            positions = positions[keep]
-            scores = scores[keep] + looked_up(left, positions)
-        return _top(positions, scores, k)
+        steps = [(term.levels, np.float32(term.step * times)) for term, times in left]
+        for levels, step in steps:
+            bounds += levels[positions] * step
+        floor = max(floor, _kth(bounds, k) - float(sum(step for _, step in steps)))
+        positions = positions[bounds >= floor * rounded]
+        return _top(positions, looked_up(terms, positions), k)
 
     def _add(
-        self, sums: Floats, terms: Sequence[Weighted], k: int, mask: Mask | None
-    ) -> tuple[list[Ints], Sequence[Weighted], float]:
+        self, sums: Shares, terms: Sequence[Weighted], k: int, mask: Mask | None
+    ) -> tuple[list[Touched], Sequence[Weighted], float]:
         """Add terms until the rest, if all are common, cannot bring in another position.
 
-        Returns the positions of each term that was added, the terms that were not, and a score that `k` positions have.
+        Returns what each term that was added touched, the terms that were not, and a score that `k` positions have.
         """
         reach = [*accumulate((term.most * times for term, times in reversed(terms)), initial=0.0)][::-1]
-        common = next((at for at in range(len(terms), 0, -1) if not self._common(terms[at - 1][0])), 0)
-        touched: list[Ints] = []
+        common = next((at for at in range(len(terms), 0, -1) if not self._is_common(terms[at - 1][0])), 0)
+        touched: list[Touched] = []
         floor = 0.0
         for number, (term, times) in enumerate(terms):
-            if number >= common and reach[number] < floor * _ROUNDED:
+            if number >= common and reach[number] < floor * (1 - _ROUNDING * (len(terms) + 8)):
                 return touched, terms[number:], floor
             at = term.chunks.astype(np.int64)  # what numpy indexes with: converting first is twice as fast
-            shares = term.shares if times == 1 else times * term.shares.astype(np.float64)
+            shares = term.shares if times == 1 else term.shares * np.float32(times)
             if mask is not None:
                 keep = mask[at]
                 at, shares = at[keep], shares[keep]
             now = sums[at]
             now += shares
             sums[at] = now
-            touched.append(at)
+            touched.append((at, now))
             if number + 1 >= common:  # otherwise nothing depends on the floor yet
-                few = min((each for each in touched if len(each) >= k), key=len, default=at)
+                few = min((each for each, _ in touched if len(each) >= k), key=len, default=at)
                 for values in (now, sums[few]):
                     floor = max(floor, _kth(values[values > floor] if floor else values, k))
         return touched, (), floor
 
-    def _common(self, term: Prepared) -> bool:
+    def _is_common(self, term: Prepared) -> bool:
         return len(term.chunks) * COMMON > self.size
 
-    def _above(self, sums: Floats, touched: Sequence[Ints], least: float) -> Ints:
-        """The touched positions whose sums are not below `least`, ascending."""
-        if sum(map(len, touched)) * 8 > self.size:
-            return np.flatnonzero(sums >= least if least > 0 else sums)
-        found = np.concatenate(touched)
-        found = found[sums[found] >= least]
-        found.sort()
-        first = np.ones(len(found), np.bool_)
-        np.not_equal(found[1:], found[:-1], out=first[1:])
-        return found[first]
-
-    def _clear(self, sums: Floats, touched: Sequence[Ints]) -> None:
-        if sum(map(len, touched)) * 4 > self.size:
+    def _clear(self, sums: Shares, touched: Sequence[Touched]) -> None:
+        if sum(len(at) for at, _ in touched) * _SCATTERED > self.size:
             sums.fill(0)
         else:
-            for at in touched:
+            for at, _ in touched:
                 sums[at] = 0
         self._free.append(sums)
+
+
+def _not_below(least: float, touched: Sequence[Touched]) -> Ints:
+    """The positions, ascending, whose sums are not below `least`: the term that touched one last saw its whole sum."""
+    found = np.concatenate([at[now >= least] for at, now in touched])
+    found.sort()
+    first = np.ones(len(found), np.bool_)
+    np.not_equal(found[1:], found[:-1], out=first[1:])
+    return found[first]
 
 
 def looked_up(terms: Sequence[Weighted], positions: Ints) -> Floats:
