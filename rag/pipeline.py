@@ -18,7 +18,7 @@ from rag.answer.assemble import assemble
 from rag.answer.ground import Grounding, ground
 from rag.config import Parts
 from rag.events import Answered, AnswerEvent, Emit, Retrieved, Started
-from rag.retrieve.search import Query
+from rag.retrieve.search import Query, Retrieval
 from rag.types import Answer, Hit
 from routing.chat import ChatOptions, ChatResponse, Tags, TextDelta
 from routing.meter import Bill, settled
@@ -59,7 +59,7 @@ async def _answered(parts: Parts, query: Query, tags: Tags, bill: Bill, started:
         grounding = ground(response, evidence, parts.catalogue)
     timings = {**stages.seconds, "total": time.perf_counter() - started}
     answer = _compose(query.text, response, grounding, hits, bill, timings)
-    return replace(answer, trace_id=trace_id, degraded=_degraded(response, parts.model_name))
+    return replace(answer, trace_id=trace_id, degraded=_degraded(response, parts.model_name, retrieval))
 
 
 def answer_events(parts: Parts, query: Query, tenant: str | None) -> AsyncGenerator[AnswerEvent, None]:
@@ -127,11 +127,16 @@ def _compose(
     )
 
 
-def _degraded(response: ChatResponse, wanted: str) -> str | None:
+def _degraded(response: ChatResponse, wanted: str, retrieval: Retrieval) -> str | None:
+    """What was done without, in words: the reranker, or the model that was to answer."""
+    found: list[str] = []
+    if retrieval.rerank is not None and retrieval.rerank.degraded is not None:
+        found += retrieval.rerank.notes
     failed = [attempt for attempt in response.attempts if attempt.error is not None and attempt.model == wanted]
-    if not failed or response.attempts[-1].model == wanted:
-        return None
-    return f"{wanted} could not be reached, so {response.attempts[-1].model} answered. {failed[-1].error}"
+    if failed and response.attempts[-1].model != wanted:
+        answered = response.attempts[-1].model
+        found.append(f"{wanted} could not be reached, so {answered} answered. {failed[-1].error}")
+    return " ".join(found) or None
 
 
 def _attributes(answer: Answer, *, record_text: bool) -> dict[str, Any]:

@@ -35,7 +35,7 @@ class Metrics:
         self._requests = counter("requests", "Requests answered.", ("method", "route", "status"))
         self._answers = counter("answers", "Questions answered, refusals included.")
         self._refusals = counter("refusals", "Questions that the documents do not answer.")
-        self._degraded = counter("degraded_answers", "Answers of the fallback.")
+        self._degraded = counter("degraded_answers", "Answers of the fallback, or without the reranker.")
         self._ingestions = counter("ingestions", "Ingestions that ended.", ("state",))
         self._calls = counter("model_calls", "Calls to models.", ("kind", "model", "outcome"))
         self._tokens = counter("model_tokens", "Tokens of calls to models.", ("model", "direction"))

@@ -12,7 +12,7 @@ from rag.retrieve.rerank import RerankStage
 from rag.retrieve.settings import RerankSettings, RetrievalSettings
 from routing.chat import Tags
 from routing.embedding import MeteredEmbedder
-from routing.errors import MissingKeyError, UnknownModelError
+from routing.errors import MissingKeyError, OverloadedError, UnknownModelError
 from routing.meter import Meter
 from routing.models.catalog import DEFAULT_CATALOG
 from routing.models.embedded import EmbeddedEmbedder
@@ -138,6 +138,17 @@ def test_a_knowledge_base_reranks_with_ones_own(tmp_path: Path) -> None:
     assert "ferry" in hits[0].chunk.text
     assert [hit.rerank_score for hit in hits] == [1.0, 0.0]
     assert reranker.closed
+
+
+def test_an_answer_says_that_its_reranker_failed(tmp_path: Path) -> None:
+    (tmp_path / "notes.md").write_text("# Ferries\n\nThe ferry leaves at nine.\n\n# Refunds\n\nThe window is long.\n")
+    settings = {"chunking.size": 16, "chunking.overlap": 0, "retrieval.top_n": 1, "routing.retry.attempts": 1}
+    reranker = ScriptedReranker(OverloadedError("It is down.", model="scripted/rerank"))
+    with RAG.open(tmp_path / "kb", home=tmp_path / "home", reranker=reranker, settings=settings) as kb:
+        kb.ingest(tmp_path / "notes.md")
+        answer = kb.ask("When does the ferry leave?")
+    assert "nine" in answer.text
+    assert answer.degraded == "Not reranked: It is down."
 
 
 def test_a_wrong_name_in_the_configuration_is_an_error_of_it(tmp_path: Path) -> None:
