@@ -8,8 +8,7 @@ map into memory and share. Few points are compared one by one; how more are, see
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -18,7 +17,7 @@ from plumbline.errors import StorageError
 from rag.index.checks import check_points, check_search
 from rag.index.files import IndexFiles
 from rag.index.filters import Filter
-from rag.index.gate import Gate
+from rag.index.keeper import IndexKeeper
 from rag.index.lexical.fields import FieldReader
 from rag.index.point_reader import PointReader
 from rag.index.points import PointTable
@@ -60,21 +59,14 @@ class EmbeddedStore:
         self._dim = dim
         self._points = PointTable(engine, path, generation)
         self._reader = PointReader(path, generation)
-        self._files = IndexFiles(path.parent / "index", generation)
         self._reading = FieldReader(lexical or LexicalSettings())
-        self._tuning = tuning or Tuning()
-        self._gate = Gate()
-        self._sync: Sync | None = None
-
-    @property
-    def lexical_scorer(self) -> str:
-        """How its lexical side scores."""
-        return "rank-bm25 (Okapi)" if self._reading.settings.scorer == "rank-bm25" else "bm25f (Lucene idf)"
+        files = IndexFiles(path.parent / "index", generation)
+        self._keeper = IndexKeeper(path, self._reader, files, self._reading, dim, tuning or Tuning())
 
     @property
     def rebuilt(self) -> bool:
         """Whether the index had to be made from the points because it did not fit them."""
-        return self._sync is not None and self._sync.rebuilt
+        return self._keeper.rebuilt
 
     async def upsert(self, points: Sequence[Point]) -> None:
         """Add or replace points, in one transaction."""
@@ -90,10 +82,8 @@ class EmbeddedStore:
     async def search(self, search: Search) -> Found:
         """Search as of now; exactly on the lexical side, and on the dense one when asked or when there are few."""
         check_search(search, self._dim)
-        sync = self._sync
-        if sync is None or len(sync.index) > LONG or not self._is_current(sync):
-            return await asyncio.to_thread(self._search, search)
-        return self._search(search, sync)
+        ready = self._keeper.ready(LONG)
+        return await asyncio.to_thread(self._search, search) if ready is None else self._search(search, ready)
 
     async def get(self, ids: Sequence[str]) -> list[Point]:
         """The points with these ids that exist, in the order of `ids`."""
@@ -125,7 +115,7 @@ class EmbeddedStore:
 
     async def compact(self) -> None:
         """Leave the index as a file for the next process to start from, unless the last one is nearly as new."""
-        await asyncio.to_thread(self._compact)
+        await asyncio.to_thread(self._keeper.compact)
 
     async def snapshot(self, target: Path) -> None:
         """Write a copy of the whole knowledge base's database."""
@@ -133,14 +123,12 @@ class EmbeddedStore:
 
     async def close(self) -> None:
         """Forget the index in memory; the database is its owner's."""
-        with self._gate.alone():
-            self._sync = None
-            self._reader.close()
+        self._keeper.forget()
 
-    def _search(self, search: Search, checked: Sync | None = None) -> Found:
+    def _search(self, search: Search, ready: Sync | None = None) -> Found:
         from rag.index.segment import DenseSearch
 
-        with self._current(checked) as sync:
+        with self._keeper.current(ready) as sync:
             index, dense, lexical = sync.index, [], []
             if search.vector is not None:
                 nearest = DenseSearch(search.vector, search.k, search.exact, sync.tuning, self._reader.vectors)
@@ -151,70 +139,18 @@ class EmbeddedStore:
         return Found(dense, lexical)
 
     def _count(self, condition: Filter | None) -> int:
-        with self._current() as sync:
+        with self._keeper.current() as sync:
             return int(sync.index.mask(condition).sum())
 
     def _postings(self, ids: Sequence[str]) -> list[dict[str, float]]:
-        with self._current() as sync:
+        with self._keeper.current() as sync:
             seqs = self._reader.seqs(ids)
             positions = sync.index.positions([seqs[each] for each in ids if each in seqs])
             return sync.index.lexical.postings_of(positions.tolist())
 
     def _clear(self) -> None:
         self._points.clear()
-        with self._gate.alone(), storage_errors(self._path):
-            self._sync = None
-            self._files.remove()
-
-    def _compact(self) -> None:
-        with storage_errors(self._path):
-            if self._is_compact():
-                return
-            with self._current() as sync:
-                worn = sync.is_worn()
-            fresh = sync.build() if worn else None  # outside: nobody waits to search for it, nor for the disk
-            with self._gate.alone():
-                if fresh is not None:
-                    sync.replace(fresh)
-                sync.catch_up()
-                draft = sync.draft()
-            draft.write()
-            with self._gate.alone():
-                sync.adopt(draft)
-
-    def _is_compact(self) -> bool:
-        """Whether a file holds nearly everything; one that did not fit does not count."""
-        self._reader.state()
-        file, (count, _) = self._files.newest(), self._reader.totals()
-        leaving = self._tuning.leaves(count)
-        return file is not None and not self.rebuilt and file.covers(*self._reader.counters(), leaving=leaving)
-
-    @contextmanager
-    def _current(self, checked: Sync | None = None) -> Iterator[Sync]:
-        """The index as of now, for others to search in at the same time; `checked` was found to be so just now."""
-        with storage_errors(self._path):
-            while True:
-                sync = self._sync
-                if sync is None or (sync is not checked and not sync.is_current()):
-                    with self._gate.alone():
-                        self._synchronised()
-                with self._gate.shared():
-                    if self._sync is not None:  # another thread may have closed it in between
-                        yield self._sync
-                        return
-
-    def _is_current(self, sync: Sync) -> bool:
-        with storage_errors(self._path):
-            return sync.is_current()
-
-    def _synchronised(self) -> Sync:
-        """The index brought up to date, with the gate held alone."""
-        from rag.index.sync import Sync
-
-        if self._sync is None:
-            self._sync = Sync(self._reader, self._files, self._reading, self._dim, self._tuning)
-        self._sync.catch_up()
-        return self._sync
+        self._keeper.forget(files=True)
 
     async def _read(self, read: Callable[[], Value]) -> Value:
         def safely() -> Value:

@@ -21,7 +21,7 @@ class Tuning:
 
     exact_rows: int = 2048
     least: int = 512
-    per_hit: int = 8
+    per_hit: int = 12
     per_root: float = 3.0
     bits: int = 384
     full_bytes: int = 1 << 29
