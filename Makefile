@@ -38,7 +38,8 @@ test: $(VENV)/.dev ## Run the whole test suite
 
 test-heavy: ## Run the tests of the extras st, ray and ocr (installs torch and Ray into .venv-heavy: large)
 	@$(MAKE) --no-print-directory VENV=.venv-heavy .venv-heavy/.heavy
-	$(HEAVY_PYTEST) tests/routing/models/test_sentence_transformers.py tests/rag/ingest/load/test_pdf_ocr.py $(ARGS)
+	$(HEAVY_PYTEST) tests/routing/models/test_sentence_transformers.py tests/routing/models/test_st_rerank.py \
+		tests/rag/ingest/load/test_pdf_ocr.py $(ARGS)
 	@rm -f $(RAY_VERDICT)
 	$(RAY_TESTS) || { \
 		if [ -e $(RAY_VERDICT) ]; then exit 1; fi; \

@@ -36,12 +36,16 @@ class Output(BaseModel):
 
 
 class UsageOutput(Output):
-    """Tokens: `input_tokens` includes the cached ones; `estimated` when the counts are not the provider's."""
+    """Tokens, the cached ones within `input_tokens`, and `searches` of rerankers that are paid by them.
+
+    `estimated` when the counts are not the provider's.
+    """
 
     input_tokens: int
     cached_input_tokens: int
     cache_write_tokens: int
     output_tokens: int
+    searches: int
     estimated: bool
 
     @classmethod
