@@ -64,6 +64,11 @@ class EmbeddedStore:
         self._keeper = IndexKeeper(path, self._reader, files, self._reading, dim, tuning or Tuning())
 
     @property
+    def lexical_scorer(self) -> str:
+        """How its lexical side scores."""
+        return "rank-bm25 (Okapi)" if self._reading.settings.scorer == "rank-bm25" else "bm25f (Lucene idf)"
+
+    @property
     def rebuilt(self) -> bool:
         """Whether the index had to be made from the points because it did not fit them."""
         return self._keeper.rebuilt
