@@ -19,20 +19,20 @@ CONSIDERED = 100
 _COUNTED = frozenset({"quantity", "share", "money"})
 _ASKED = re.compile(
     r"\b(?:how (?:much|many)|percent(?:age)?|ratio|rate|average|mean|median|totals?|amounts?|sum|margin|value|number of"
-    r"|calculat\w+|comput\w+|decimals?|increas\w+|decreas\w+|gr[eo]w\w*|declin\w+|changed? (?:in|of)"
-    r"|compared (?:to|with)"
+    r"|calculat\w+|comput\w+|decimals?|compared (?:to|with)"
     r"|(?:high|low|large|small|great|few)(?:er|est)|USD|dollars|euros?|millions?|billions?|revenues?|sales|income|profits?"
     r"|earnings|expens\w+|costs?|prices?|debts?|assets|liabilit\w+|cash flows?|balance sheets?|statements? of|tables?"
-    r"|figures?|statistics)\b|%",
+    r"|figures?|statistics)\b|(?<!\d)(?<!\d )%",
     re.IGNORECASE,
 )
+_MOVED = re.compile(r"\b(?:increas|decreas|gr[eo]w|declin|chang)\w*\b.*\?", re.IGNORECASE | re.DOTALL)  # no mere claims
 _DIGIT = re.compile(r"\d")
 _LETTER = re.compile(r"\w")
 
 
 def asks_for_figures(question: str) -> bool:
     """Whether the answer is likely to be a number, or to be worked out from numbers."""
-    return _ASKED.search(question) is not None or answer_kind(question) in _COUNTED
+    return bool(_ASKED.search(question) or _MOVED.search(question)) or answer_kind(question) in _COUNTED
 
 
 def figures_share(text: str) -> float:

@@ -15,7 +15,8 @@ PROSE = "Revenue is recognised when control of the goods has passed to the custo
     [
         ("What was the operating margin in 2022?", True),
         ("How many people work there?", True),
-        ("Did debt increase?", True),
+        ("Did attendance increase?", True),
+        ("Sleep increases attention.", False),
         ("Who is the new chair?", False),
         ("Why was the project stopped?", False),
     ],
