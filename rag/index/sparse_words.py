@@ -35,15 +35,15 @@ class SparseWords:
 
     def of_terms(self, weighted: Mapping[str, float]) -> Sparse:
         """The vector of a point with these terms."""
-        return self._vector(weighted.items(), sum(weighted.values()))
+        counts = ((_hashed(term), count) for term, count in weighted.items())
+        return self._vector(counts, sum(weighted.values()))
 
     def of_beginnings(self, weighted: Mapping[str, float]) -> Sparse:
         """The same of every beginning of every term, up to `LONGEST_PREFIX` letters: some three times as many."""
-        counts: dict[str, float] = {}
+        counts: dict[int, float] = {}
         for term, count in weighted.items():
-            for size in range(1, min(len(term), LONGEST_PREFIX) + 1):
-                beginning = _PREFIX + term[:size]
-                counts[beginning] = counts.get(beginning, 0.0) + count
+            for hashed in _beginnings(term):
+                counts[hashed] = counts.get(hashed, 0.0) + count
         return self._vector(counts.items(), sum(weighted.values()))
 
     def asked(self, query: LexicalQuery) -> Sparse:
@@ -69,10 +69,10 @@ class SparseWords:
     def _times(self, words: Iterable[str]) -> Sparse:
         return {at: float(times) for at, times in Counter(map(self._at, words)).items()}
 
-    def _vector(self, counts: Iterable[tuple[str, float]], length: float) -> Sparse:
+    def _vector(self, counts: Iterable[tuple[int, float]], length: float) -> Sparse:
         found: Sparse = {}
-        for word, count in counts:
-            at = self._at(word)
+        for hashed, count in counts:
+            at = hashed % self.space + 1
             found[at] = found.get(at, 0.0) + self.reading.saturate(count, length, self.average)
         return found
 
@@ -83,3 +83,8 @@ class SparseWords:
 @lru_cache(maxsize=2**17)
 def _hashed(word: str) -> int:
     return int.from_bytes(blake2b(word.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
+
+
+@lru_cache(maxsize=2**16)
+def _beginnings(term: str) -> tuple[int, ...]:
+    return tuple(_hashed(_PREFIX + term[:size]) for size in range(1, min(len(term), LONGEST_PREFIX) + 1))

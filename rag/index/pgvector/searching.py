@@ -105,7 +105,8 @@ def _lexical(made: Statement, tables: Tables, search: Search, words: Sparse, pre
             list(asked),
             list(asked.values()),
         )
-    made.add("said AS (SELECT num, sum(score) AS score FROM (")
+    several = len(sides) > 1
+    made.add(f"said AS (SELECT num, {'sum(score)' if several else 'score'} AS score FROM (")
     for number, (kind, _) in enumerate(sides):
         made.add("UNION ALL" if number else "")
         made.add(
@@ -115,4 +116,4 @@ def _lexical(made: Statement, tables: Tables, search: Search, words: Sparse, pre
     made.add(") AS scored")
     if search.filter is not None:
         made.add(f"JOIN {tables.base}_points p USING (num) WHERE {condition}", *values)
-    made.add("GROUP BY num ORDER BY score DESC, num LIMIT %s)", min(search.k, 2**62))
+    made.add(f"{'GROUP BY num' if several else ''} ORDER BY score DESC, num LIMIT %s)", min(search.k, 2**62))
