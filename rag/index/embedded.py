@@ -60,13 +60,10 @@ class EmbeddedStore:
         self._points = PointTable(engine, path, generation)
         self._reader = PointReader(path, generation)
         self._reading = FieldReader(lexical or LexicalSettings())
+        okapi = self._reading.settings.scorer == "rank-bm25"
+        self.lexical_scorer = "rank-bm25 (Okapi)" if okapi else "bm25f (Lucene idf)"
         files = IndexFiles(path.parent / "index", generation)
         self._keeper = IndexKeeper(path, self._reader, files, self._reading, dim, tuning or Tuning())
-
-    @property
-    def lexical_scorer(self) -> str:
-        """How its lexical side scores."""
-        return "rank-bm25 (Okapi)" if self._reading.settings.scorer == "rank-bm25" else "bm25f (Lucene idf)"
 
     @property
     def rebuilt(self) -> bool:
