@@ -1,6 +1,6 @@
 """What the switches of `retrieval.question` that need no model change on questions that were not written for them.
 
-    python benchmarks/questions.py --data FOLDER [--sets xquad-en,scifact] [--set retrieval.fusion=rrf]
+    python -m benchmarks.questions --data FOLDER [--sets xquad-en,scifact] [--set retrieval.fusion=rrf]
 
 Every article or abstract becomes a file that is called by its title, and all of a set lie in one knowledge base.
 Printed is how often the passage that answers is among the first hits, with each switch and without, paired by question,
@@ -25,8 +25,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from _retrieval_data import chunking, scifact
 
+from benchmarks._retrieval_data import chunking, scifact
 from rag import RAG, Hit
 from rag.index.filters import In
 
