@@ -59,13 +59,13 @@ class FieldReader:
     def query(self, search: Search, present: Collection[str] = ()) -> LexicalQuery:
         """What a search asks of an index that holds texts in the languages `present`.
 
-        A question is read in its own language when that shows, which takes three words, and is present; otherwise in
-        each that is. A word of which two languages make one term counts once. Phrases and prefixes, which name what is
+        A question whose language shows, which takes three words, and is present, is read in it, and what is left
+        without its function words, names above all, in the other languages too. Any other question is read in each
+        language. A word of which two languages make one term counts once. Phrases and prefixes, which name what is
         written, are read in each language.
         """
         languages = sorted(present) or [self._default]
-        own = self._own(search, languages)
-        words = _together([terms(search.text or "", language) for language in own])
+        words = _together(self._readings(search.text or "", languages))
         readings = [[terms(phrase, language) for language in languages] for phrase in search.phrases]
         for reading in readings:
             words.update(_together(reading))
@@ -77,11 +77,15 @@ class FieldReader:
             ),
         )
 
-    def _own(self, search: Search, languages: Sequence[str]) -> Sequence[str]:
-        """The languages in which the text of a search is read."""
-        text = search.text or ""
-        own = detect_language(text) if len(languages) > 1 and len(text.split()) >= _FEWEST_WORDS else None
-        return [own] if own is not None and own in languages else languages
+    def _readings(self, text: str, languages: Sequence[str]) -> list[list[str]]:
+        """The terms of a question in each of the languages."""
+        written = text.split()
+        own = detect_language(text) if len(languages) > 1 and len(written) >= _FEWEST_WORDS else None
+        if own is None or own not in languages:
+            return [terms(text, language) for language in languages]
+        # A function word of its language is a rare word in the texts of another, and would weigh there.
+        left = " ".join(word for word in written if terms(word, own))
+        return [terms(text if language == own else left, language) for language in languages]
 
     def _forms(self, prefix: str, languages: Sequence[str]) -> tuple[str, ...]:
         """The terms of a prefix that is one word."""

@@ -98,7 +98,8 @@ class Sums:
             now += shares
             sums[at] = now
             touched.append((at, now))
-            if number + 1 >= common:  # otherwise nothing depends on the floor yet
+            after = reach[number + 1]
+            if after == 0 or (number + 1 >= common and 2 * after < reach[0]):  # otherwise no floor ends this
                 few = min((each for each, _ in touched if len(each) >= k), key=len, default=at)
                 for values in (now, sums[few]):
                     floor = max(floor, _kth(values[values > floor] if floor else values, k))

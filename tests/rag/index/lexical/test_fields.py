@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from plumbline.text.terms import terms
 from rag.index.lexical import LexicalIndex
 from rag.index.lexical.fields import FieldReader
 from rag.index.lexical.query import LexicalQuery, Phrase, Prefix
@@ -64,8 +65,13 @@ def words(text: str, *present: str) -> set[str]:
 
 
 def test_a_question_is_read_in_its_own_language_where_that_shows() -> None:
-    assert words("When were the houses sold in the city?", "de", "en") == {"hous", "sold", "citi"}
+    assert words("When were the houses sold in the city?", "de", "en") == {"hous", "sold", "citi", "city"}
     assert words("Wann wurden die Häuser in der Stadt verkauft?", "de", "en") >= {"haus", "stadt", "verkauft"}
+
+
+def test_its_function_words_are_not_looked_for_in_other_languages() -> None:
+    assert terms("the of in", "es") == ["the", "of", "in"]
+    assert words("What is the name of the king in Madrid?", "en", "es") == {"name", "king", "madrid", "nam", "madr"}
 
 
 def test_otherwise_in_each_that_is_present() -> None:
