@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,7 +16,7 @@ from rag.index.lexical.query import LexicalQuery
 from rag.index.pgvector.conditions import to_sql
 from rag.index.pgvector.connections import Connection, Connections, MissingTableError
 from rag.index.pgvector.searching import FEW, both
-from rag.index.pgvector.tables import SPACE, Row, Tables, base_name
+from rag.index.pgvector.tables import COLUMNS, SPACE, Row, Tables, base_name, to_point
 from rag.index.phrases import holding
 from rag.index.points_file import PointsWriter
 from rag.index.settings import LexicalSettings
@@ -25,7 +25,6 @@ from rag.index.store import Found, Point, Ranking, Search
 
 T = TypeVar("T")
 POINTS_PER_READ = 500
-_COLUMNS = "id, vector, title, heading, text, payload"
 
 
 class PgVectorStore:
@@ -103,9 +102,9 @@ class PgVectorStore:
 
     async def get(self, ids: Sequence[str]) -> list[Point]:
         """The points with these ids that exist, in the order of `ids`."""
-        statement = f"SELECT {_COLUMNS} FROM {self._tables.base}_points WHERE id = ANY(%s)"
+        statement = f"SELECT {COLUMNS} FROM {self._tables.base}_points WHERE id = ANY(%s)"
         rows = await self._rows(statement, list(ids))
-        found = {row[0]: _point(row) for row in rows}
+        found = {row[0]: to_point(row) for row in rows}
         return [found[each] for each in ids if each in found]
 
     async def ids(self) -> list[str]:
@@ -123,11 +122,11 @@ class PgVectorStore:
     async def postings(self, ids: Sequence[str]) -> list[dict[str, float]]:
         """For each of these points that exists, in their order: the terms that its sparse vector bears out."""
         base = self._tables.base
-        columns = ", ".join(f"p.{column}" for column in _COLUMNS.split(", "))
+        columns = ", ".join(f"p.{column}" for column in COLUMNS.split(", "))
         statement = f"SELECT {columns}, w.vector FROM {base}_points p LEFT JOIN {base}_words w USING (num)"
         found = {}
         for *row, held in await self._rows(f"{statement} WHERE p.id = ANY(%s)", list(ids)):
-            point = _point(row)
+            point = to_point(row)
             found[point.id] = self._words.stored(self._reading.weighted(point), _sparse(held))
         return [found[each] for each in ids if each in found]
 
@@ -154,7 +153,7 @@ class PgVectorStore:
             try:
                 with connection.transaction():
                     connection.execute(b"SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-                    writer.add(self._copied(connection))
+                    writer.add(self._tables.exported(connection))
                 writer.finish()
             except BaseException:
                 writer.abandon()
@@ -187,12 +186,6 @@ class PgVectorStore:
             for _, point_id, score, title, heading, text, payload in connection.execute(statement.sql, statement.values)
         ]
 
-    def _copied(self, connection: Connection) -> Iterator[Point]:
-        statement = f"COPY (SELECT {_COLUMNS} FROM {self._tables.base}_points ORDER BY num) TO STDOUT (FORMAT BINARY)"
-        with connection.cursor() as cursor, cursor.copy(statement.encode()) as copy:
-            copy.set_types(["text", "vector", "text", "text", "text", "jsonb"])
-            yield from (_point(row) for row in copy.rows())
-
     async def _rows(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         return await self._read(lambda connection: connection.execute(statement.encode(), values).fetchall(), [])
 
@@ -203,12 +196,6 @@ class PgVectorStore:
         except MissingTableError:
             return empty
         return found
-
-
-def _point(row: Sequence[Any]) -> Point:
-    point_id, vector, title, heading, text, payload = row
-    values = vector.to_numpy() if hasattr(vector, "to_numpy") else vector
-    return Point(point_id, np.asarray(values, np.float32), text, payload, heading, title)
 
 
 def _sparse(vector: Any) -> Sparse:

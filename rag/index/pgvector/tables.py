@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
@@ -29,6 +29,8 @@ SPACE = 1_000_000_000
 """The most dimensions that a sparsevec may have."""
 LONGEST_NAME = 40
 KINDS = ("words", "prefixes")
+COLUMNS = "id, vector, title, heading, text, payload"
+"""What `to_point` reads, in its order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +130,13 @@ class Tables:
         for table in ("points", "counts", *KINDS):
             connection.execute(f"ANALYZE {self.base}_{table}".encode())
 
+    def exported(self, connection: Connection) -> Iterator[Point]:
+        """Every point, in the order of writing, one at a time."""
+        statement = f"COPY (SELECT {COLUMNS} FROM {self.base}_points ORDER BY num) TO STDOUT (FORMAT BINARY)"
+        with connection.cursor() as cursor, cursor.copy(statement.encode()) as copy:
+            copy.set_types(["text", "vector", "text", "text", "text", "jsonb"])
+            yield from map(to_point, copy.rows())
+
     def drop(self, connection: Connection) -> None:
         """Remove the tables."""
         with connection.transaction():
@@ -183,6 +192,13 @@ def base_name(collection: str, generation: int) -> str:
     if plain_name != collection or not plain_name[:1].isalpha():
         plain_name = f"kb_{plain_name[:28]}_{blake2b(collection.encode(), digest_size=4).hexdigest()}"
     return f"{plain_name}_g{generation}"
+
+
+def to_point(row: Sequence[Any]) -> Point:
+    """The point in a row of `COLUMNS`."""
+    point_id, vector, title, heading, text, payload = row
+    values = vector.to_numpy() if hasattr(vector, "to_numpy") else vector
+    return Point(point_id, np.asarray(values, np.float32), text, payload, heading, title)
 
 
 def _values(num: int, point: Point) -> tuple[Any, ...]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import numpy as np
@@ -20,6 +21,9 @@ from rag.index.settings import StoreSettings
 from rag.index.store import Point
 from rag.testing.store import DIM, sample_points
 from rag.testing.store_samples import fielded_points
+
+NO_ENGINE: Any = None
+"""What stores on servers are built with: they use none."""
 
 
 class Failing(MemoryStore):
@@ -143,7 +147,7 @@ def test_addresses_become_settings() -> None:
 )
 def test_settings_that_do_not_go_together_are_named(given: dict[str, object], said: str) -> None:
     with pytest.raises(ConfigError, match=said) as caught:
-        build_store(settings(**given), dim=DIM, engine=None, file=Path("kb.db"))  # type: ignore[arg-type]  # not used
+        build_store(settings(**given), dim=DIM, engine=NO_ENGINE, file=Path("kb.db"))
     assert "secret" not in str(caught.value)
 
 
@@ -153,7 +157,7 @@ def test_stores_are_built_by_generation_and_ask_nobody(tmp_path: Path) -> None:
         {"kind": "qdrant", "url": "http://127.0.0.1:1", "collection": "kb"},
         {"kind": "pgvector", "url": "postgresql://127.0.0.1:1/db", "collection": "kb"},
     ):
-        make = build_store(settings(**given), dim=DIM, engine=None, file=tmp_path, environ={})  # type: ignore[arg-type]
+        make = build_store(settings(**given), dim=DIM, engine=NO_ENGINE, file=tmp_path, environ={})
         assert make(3).name == given["kind"]
 
 
@@ -161,7 +165,7 @@ def test_a_missing_package_names_its_extra(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setitem(__import__("sys").modules, "qdrant_client", None)
     given = settings(kind="qdrant", url="http://h", collection="kb")
     with pytest.raises(MissingExtraError, match=r"plumbline\[qdrant\]"):
-        build_store(given, dim=DIM, engine=None, file=Path("kb.db"))  # type: ignore[arg-type]
+        build_store(given, dim=DIM, engine=NO_ENGINE, file=Path("kb.db"))
 
 
 async def test_from_postgres_and_back(postgres_url: str) -> None:
