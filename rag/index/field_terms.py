@@ -35,6 +35,8 @@ class FieldTerms:
 
     def holds(self, point: Point, phrases: Sequence[Phrase]) -> bool:
         """Whether each phrase stands in one of the fields, its terms one after the other."""
+        if not phrases:
+            return True
         fields = self._reader.fields(point)
         return all(phrase.within(fields) for phrase in phrases)
 
