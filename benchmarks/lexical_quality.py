@@ -51,6 +51,7 @@ def main() -> None:
             print(f"{each.name}, title weighs {weight}: {values[::2].mean():.4f} / {values[1::2].mean():.4f}")
     if len(sets) == 4:
         mixed(sets[2:])
+        apart(sets[2:])
 
 
 def plain(data: RetrievalSet, reader: FieldReader) -> npt.NDArray[np.float64]:
@@ -80,6 +81,24 @@ def mixed(sets: Sequence[RetrievalSet]) -> None:
         print(f"mixed, {each.name}: {own.mean():.4f}, in all languages {union.mean():.4f}, ", end="")
         print(f"all as English {as_english.mean():.4f}")
         first += len(each.passages)
+
+
+def apart(sets: Sequence[RetrievalSet]) -> None:
+    """One index that holds each passage in one language only, by turns; questions in that language and in others."""
+    reader = FieldReader(LexicalSettings())
+    turns = [sets[at % len(sets)] for at in range(len(sets[0].passages))]
+    points = [Point("", NOTHING, each.passages[at], {"language": each.language}) for at, each in enumerate(turns)]
+    index = _index(points, reader)
+    for each in sets:
+        own = np.array([turns[next(iter(gains))] is each for gains in each.qrels])
+        ways: Mapping[str, Ask] = {
+            "as they are": lambda text: reader.query(Search(10, text=text), index.languages),
+            "in their own language": partial(_asked, FieldReader(LexicalSettings(language=each.language))),
+        }
+        for name, ask in ways.items():
+            values = scores(index, each, ask)
+            print(f"apart, {each.name} {name}: same language {values[own].mean():.4f}, ", end="")
+            print(f"other {values[~own].mean():.4f}")
 
 
 def scores(index: LexicalIndex, data: RetrievalSet, ask: Ask, first: int = 0) -> npt.NDArray[np.float64]:
