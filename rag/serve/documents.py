@@ -114,7 +114,7 @@ def routes(host: Host) -> APIRouter:
         async with host.ingestions.lock(name):
             row = _row(base, document_id, request.state.access)
             together = await asyncio.to_thread(lambda: base.parts.catalogue.documents(file=row["file"]))
-            _require_own(together, request.state.access)
+            _require_own(row, together, request.state.access)
             if not whole:
                 _require_alone(together, row)
             await asyncio.to_thread(_remove_file, base, Path(row["file"]))
@@ -156,15 +156,10 @@ def _passage(base: RAG, row: dict[str, Any], start: int, end: int, around: int) 
     )
 
 
-def _require_own(together: Sequence[dict[str, Any]], access: Access) -> None:
-    """Raise `ForbiddenError` when one of the documents that would go is not the key's own."""
-    for row in together:
-        if not may_remove(access, row):
-            raise ForbiddenError(
-                f"'{row['name']}' is not a document of this key's tenant, which may read it and not remove it."
-                if may_see(access, row)
-                else "The file of this document gave others too, which are not this key's."
-            )
+def _require_own(row: dict[str, Any], together: Sequence[dict[str, Any]], access: Access) -> None:
+    """Raise `ForbiddenError` when the document, or one that would go with it, is not the key's own."""
+    if not all(may_remove(access, each) for each in together):
+        raise ForbiddenError(f"'{row['name']}' may be read with this key, and not removed: it belongs to others too.")
 
 
 def _require_alone(together: Sequence[dict[str, Any]], row: dict[str, Any]) -> None:

@@ -91,12 +91,12 @@ class _Exchange:
     async def _answered(self, app: ASGIApp, guard: Guard, receive: Receive) -> None:
         method, path = self._scope["method"], self._scope["path"]
         key = guard.admit(method, path, self._headers)
-        self._scope["state"]["access"] = access_of(key, loopback=self._host.loopback)
         if key is not None:
             await self._host.keys.note_use(key)
         if not path.startswith(GUARDED):
             await app(self._scope, receive, self._forward)
             return
+        self._scope["state"]["access"] = access_of(key, loopback=self._host.loopback)
         with self._host.traffic.admitted():
             limits = self._host.settings.serve
             if method == "POST" and path == UPLOADS:

@@ -149,10 +149,7 @@ class Host:
         """
         for name, base in self.bases.items():
             parts = base.parts
-            for uploads in Uploads.all(parts.path, parts.manifest.labels()):
-                uploads.clean()
-                if uploads.any() or parts.manifest.count(uploads.source):
-                    self.ingestions.start(name, base, uploads)
+            self.ingestions.catch_up(name, base, await asyncio.to_thread(_left_behind, parts))
             base.require_model()
             await self.background.arun(_answer_once(parts))
         self.warm = True
@@ -235,6 +232,16 @@ def _opened(folders: Sequence[str | Path], open_base: Callable[[str | Path], RAG
         bases[name] = open_base(folder)
         undo.callback(bases[name].close)
     return bases
+
+
+def _left_behind(parts: Parts) -> list[Uploads]:
+    """The folders of uploads that hold, or held, something; whole files alone are left in them."""
+    found = []
+    for uploads in Uploads.all(parts.path, parts.manifest.labels()):
+        uploads.clean()
+        if uploads.any() or parts.manifest.count(uploads.source):
+            found.append(uploads)
+    return found
 
 
 async def _answer_once(parts: Parts) -> None:

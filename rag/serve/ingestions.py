@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 from uuid import uuid4
 
 from plumbline.aio import LoopThread
@@ -75,16 +75,28 @@ class Ingestions:
         paths = await asyncio.to_thread(uploads.keep, files)
         return self.start(kb, base, uploads, paths).id
 
-    def start(self, kb: str, base: RAG, uploads: Uploads, files: list[Path] | None = None) -> Ingestion:
-        """Ingest uploads of a knowledge base; the report tells of `files` (`None`: of all that changed)."""
+    def start(self, kb: str, base: RAG, uploads: Uploads, files: list[Path]) -> Ingestion:
+        """Ingest uploads of a knowledge base; the report tells of `files`."""
         ingestion = Ingestion(uuid4().hex, kb, uploads.audience)
         self._known[ingestion.id] = ingestion
         while len(self._known) > KEPT:
             self._known.popitem(last=False)
-        task = asyncio.create_task(self._run(ingestion, base, uploads, files))
+        self._begin(self._run(ingestion, base, uploads, files))
+        return ingestion
+
+    def catch_up(self, kb: str, base: RAG, left: Sequence[Uploads]) -> None:
+        """Ingest what an earlier server left, one after the other, and in between what is uploaded meanwhile."""
+
+        async def each() -> None:
+            for uploads in left:
+                await self._run(Ingestion(uuid4().hex, kb, uploads.audience), base, uploads)
+
+        self._begin(each())
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        return ingestion
 
     def lock(self, kb: str) -> asyncio.Lock:
         """Held while the uploads of a knowledge base are ingested or removed."""
@@ -101,7 +113,7 @@ class Ingestions:
             task.cancel()
         await self.finish()
 
-    async def _run(self, ingestion: Ingestion, base: RAG, uploads: Uploads, files: list[Path] | None) -> None:
+    async def _run(self, ingestion: Ingestion, base: RAG, uploads: Uploads, files: Sequence[Path] = ()) -> None:
         async with self.lock(ingestion.kb):
             ingestion.state = "running"
             labels = uploads.audience.labels or None  # what the operator says of the folder for everybody stays
@@ -124,8 +136,6 @@ def _label(base: RAG, uploads: Uploads) -> None:
         manifest.label(uploads.source, labels)
 
 
-def _about(report: IngestReport, files: list[Path] | None) -> IngestReport:
-    if files is None:
-        return replace(report, files=tuple(file for file in report.files if file.outcome != "unchanged"))
+def _about(report: IngestReport, files: Sequence[Path]) -> IngestReport:
     wanted = {str(path.resolve()) for path in files}
     return replace(report, files=tuple(file for file in report.files if file.source in wanted))
