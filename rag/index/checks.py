@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -50,6 +51,14 @@ def payload_json(point: Point) -> str:
             f"The payload of point {point.id} cannot be stored: {error}.",
             hint="A payload holds texts, finite numbers, true and false, and lists of texts.",
         ) from error
+
+
+def double(number: float) -> float:
+    """A number as the doubles of servers hold it; infinite where it is beyond them."""
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf if number > 0 else -math.inf
 
 
 def plain(payload: Mapping[str, Any]) -> dict[str, Any]:

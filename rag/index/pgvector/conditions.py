@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 
+from rag.index.checks import double
 from rag.index.filters import And, Eq, Exists, Filter, In, Not, Or, Range, Value, matches
 
 MANY_VALUES = 50
@@ -67,9 +68,12 @@ def _range(bounds: Range) -> Sql:
         return _one_of(bounds.field, tuple(v for v in (False, True) if matches(bounds, {bounds.field: v})))
     if all(isinstance(limit, str) for limit in limits.values()):
         return _path(bounds.field, " && ".join(f"@ {sign} {_literal(limit)}" for sign, limit in limits.items()))
-    if any(isinstance(limit, bool | str) for limit in limits.values()):
-        return "false", []
-    return _number_range(bounds.field, {sign: float(limit) for sign, limit in limits.items()}, limits)
+    numbers = {
+        sign: double(limit)
+        for sign, limit in limits.items()
+        if isinstance(limit, int | float) and not isinstance(limit, bool)
+    }
+    return _number_range(bounds.field, numbers, limits) if len(numbers) == len(limits) else ("false", [])
 
 
 def _number_range(field: str, as_float: dict[str, float], limits: dict[str, Value]) -> Sql:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from qdrant_client import models
 
 from plumbline.errors import InputError
+from rag.index.checks import double
 from rag.index.filters import And, Eq, Exists, Filter, In, Not, Or, Range, Value, matches
 from rag.index.qdrant import fields
 
@@ -102,7 +103,7 @@ def _range(bounds: Range) -> Condition:
         return _one_of(bounds.field, tuple(v for v in (False, True) if matches(bounds, {bounds.field: v})))
     if all(isinstance(bound, str) for bound in given):
         return _text_range(bounds)
-    if any(isinstance(bound, bool | str) or math.isnan(bound) for bound in given):
+    if any(isinstance(bound, bool | str) or math.isnan(double(bound)) for bound in given):
         return False
     return _number_range(bounds)
 
@@ -110,7 +111,7 @@ def _range(bounds: Range) -> Condition:
 def _number_range(bounds: Range) -> Condition:
     """Numbers are compared as doubles. An infinite bound is no bound: every number that is stored is finite."""
     given = {"gte": bounds.gte, "gt": bounds.gt, "lte": bounds.lte, "lt": bounds.lt}
-    limits = {name: float(limit) for name, limit in given.items() if limit is not None}
+    limits = {name: double(limit) for name, limit in given.items() if isinstance(limit, int | float)}
     if math.inf in {limits.get("gte"), limits.get("gt")} or -math.inf in {limits.get("lte"), limits.get("lt")}:
         return False
     limits = {name: limit for name, limit in limits.items() if math.isfinite(limit)}
