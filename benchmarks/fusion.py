@@ -1,6 +1,6 @@
 """Measures fusions of BM25 and vectors: which beats both halves, on which data, with which embedder.
 
-    python -m benchmarks.fusion --data FOLDER [--cache FOLDER] [--only scifact,cranfield] [--weights]
+    python -m benchmarks.fusion --data FOLDER [--cache FOLDER] [--only scifact,cranfield] [--weights] [--labels]
 
 FOLDER holds `scifact/` (BEIR files), `cranfield/`, `xquad/en.json` and `chunking/` (the chunking evaluation); what is
 missing is left out. Embedders: the embedded one, and all-MiniLM-L6-v2 where `sentence_transformers` and
@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.embedders import CANDIDATES, Embed, Task, cached, candidates, ranking, tasks
-from evals.retrieval_learning import FEWEST, Asked, Learning
+from evals.retrieval_learning import FEWEST, Asked, Learning, certify, halves
 from evals.stats import paired_difference
 from plumbline.text.terms import terms
 from rag.index.lexical import LexicalIndex
@@ -34,6 +34,7 @@ Floats = npt.NDArray[np.float64]
 Fuse = Callable[[Found], Ranking]
 
 NAMES = {"embedded/wordllama": "embedded/wordllama", "all-MiniLM-L6-v2": "st/all-MiniLM-L6-v2"}
+LABELS = (100, 200, 400)
 CURVE = tuple(round(0.05 * step, 2) for step in range(2, 14))
 
 
@@ -118,6 +119,40 @@ def _difference(ours: Floats, theirs: Floats, seed: int) -> str:
     return f"{found.estimate:+.4f} [{found.low:+.4f}, {found.high:+.4f}]"
 
 
+def report_labels(questions: Questions, draws: int = 20) -> None:
+    """What so many labelled questions come to, on all others of the set: half fit, half certify, over random draws."""
+    learning = Learning(questions.vectors, default_dense_weight(questions.embedder), CANDIDATES)
+    counts = [count for count in LABELS if count <= len(questions.asked) // 2]
+    for count in counts:
+        uses: list[str] = []
+        gains = []
+        for seed in range(draws):
+            order = np.random.default_rng(seed).permutation(len(questions.asked))
+            some = [questions.asked[row] for row in order[:count]]
+            rest = [questions.asked[row] for row in order[count:]]
+            fitting, held_out = halves(some, seed)
+            weights = learning.fit(fitting)
+            clusters = [each.cluster for each in held_out]
+            made = certify(
+                learning.values(held_out, weights),
+                clusters,
+                fallback="lexical",
+                metric=questions.task.measure,
+                delta=0.05,
+                margin=0.01,
+                seed=seed,
+            )
+            values = {way: float(np.mean(column)) for way, column in learning.values(rest, weights).items()}
+            uses.append(made.use)
+            gains.append(values[made.use] - max(values["lexical"], values["dense"]))
+        used = ", ".join(f"{use} {uses.count(use)}" for use in dict.fromkeys(sorted(uses)))
+        print(
+            f"  {count:4} labels, {draws} draws: {used}; on the others {np.mean(gains):+.4f} against the better half, "
+            f"at worst {min(gains):+.4f}",
+            flush=True,
+        )
+
+
 def report_weights(all_questions: Sequence[Questions]) -> None:
     """Mean by dense weight over the sets: what the defaults are read from."""
     print("\nby dense weight, read on the questions it is chosen on" + "".join(f"{weight:8.2f}" for weight in CURVE))
@@ -138,6 +173,7 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, help="folder in which vectors are kept between runs")
     parser.add_argument("--only", default="", help="names of sets, separated by commas")
     parser.add_argument("--weights", action="store_true", help="print the curves over dense weights, too")
+    parser.add_argument("--labels", action="store_true", help="say how many labelled questions it takes to certify")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     sets = [task for task in tasks(options.data) if not options.only or task.name in options.only.split(",")]
@@ -151,6 +187,8 @@ def main() -> None:
         for name, embed in found.items():
             done.append(searched(task, lexical, embed, name, options.cache))
             report(done[-1], options.seed)
+            if options.labels:
+                report_labels(done[-1])
     if options.weights:
         report_weights(done)
 

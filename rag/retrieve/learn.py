@@ -74,18 +74,3 @@ def _loss(
         gradient = gradient + (mean - target @ features) / len(taught)
         curvature = curvature + ((features * chance[:, None]).T @ features - np.outer(mean, mean)) / len(taught)
     return loss, gradient, curvature
-
-
-def folds(count: int, parts: int, seed: int) -> npt.NDArray[np.int64]:
-    """For each of `count` questions which of the `parts` equal parts it belongs to, at random."""
-    return np.random.default_rng(seed).permutation(count) % parts
-
-
-def held_out_weights(judged: Sequence[Judged], prior: Floats, penalty: float, part: npt.NDArray[np.int64]) -> Floats:
-    """float64[n, p]: for each question the weights that were fitted on the questions of all other parts."""
-    weights = np.empty((len(judged), len(prior)))
-    for number in np.unique(part):
-        weights[part == number] = fit(
-            [each for each, own in zip(judged, part, strict=True) if own != number], prior, penalty
-        )
-    return weights
