@@ -14,7 +14,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from rag.index.codes import Codes, distances, encode, nearest, words_of
+from rag.index.codes import Codes, Distances, distances, encode, nearest, words_of
 from rag.index.columns import Columns
 from rag.index.texts import Texts
 from rag.index.tuning import Tuning
@@ -44,6 +44,11 @@ class Matching:
     def rows(self) -> Places:
         """Them, ascending."""
         return np.flatnonzero(self.flags)
+
+    @cached_property
+    def excluded(self) -> Distances:
+        """What puts all others farther away than anything."""
+        return np.where(self.flags, 0, FARTHEST).astype(np.uint16)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,7 +107,7 @@ class DenseSearch:
             return rows[nearest(distances(segment.codes.take(rows, axis=1), code), count)]
         found = distances(segment.codes, code)
         if matching is not None:
-            np.copyto(found, FARTHEST, where=~matching.flags)
+            found |= matching.excluded
         return nearest(found, count)
 
     def _shortlist(self, vectors: Vectors, places: Places | None, *, exact: bool) -> Places:
