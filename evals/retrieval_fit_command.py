@@ -83,7 +83,8 @@ def _show(console: Any, output: FitOutput) -> None:
     for each in certificate.comparisons:
         line(f"  {each.way} against {each.against}: {each.difference:+.4f}, at least {each.low:+.4f}")
     sure = f"at most {certificate.margin:g} worse than the better half, with an error of {certificate.delta:.0%}"
-    line(f"certified: {certificate.use}, {sure}" if certificate.certified else "nothing is certified", "bold")
+    doubt = "nothing is certified; label more questions, or keep retrieval.fusion weighted"
+    line(f"certified: {certificate.use}, {sure}" if certificate.certified else doubt, "bold")
     line(f"retrieval.fusion learned now means: {certificate.use} ({output.path})")
     for note in output.notes:
         line(f"not read: {note}", "yellow")
