@@ -217,17 +217,9 @@ class Ingestor:
     async def _begin(self, source: Source, how: How, on_progress: OnProgress | None) -> _Run:
         known = await asyncio.to_thread(self.manifest.count, source.root)
         total = await asyncio.to_thread(_count, source) if on_progress is not None else None
-        labels = await asyncio.to_thread(self._labels, source.root, how)
-        batch = Batch(self.indexer, self.manifest, source.root, self._reading(labels), self.loading.duplicates)
+        labels = await asyncio.to_thread(_labels, self.manifest, source.root, how)
+        batch = Batch(self.indexer, self.manifest, source.root, _reading(self.loading, labels), self.loading.duplicates)
         return _Run(source, how, known, total, on_progress, batch, labels)
-
-    def _labels(self, root: str, how: How) -> Labels:
-        """What is said of sources, with what this run says."""
-        said: dict[str, Labelling] = dict(self.manifest.labels())
-        return Labels(said if how.labels is None else {**said, root: how.labels})
-
-    def _reading(self, labels: Labels) -> Callable[[str, str], str]:
-        return lambda source, root: reading_name(self.loading, labels.of(source, root))
 
     async def _pass(self, run: _Run) -> None:
         await self._work(run, lambda prepared: self._take(run, prepared))
@@ -314,7 +306,7 @@ class Ingestor:
                     self._miss(run, step.record)
                     continue
                 if run.again:
-                    yield from (self._job(run, again) for again in _again(step, looking))
+                    yield from (_job(run, again) for again in _again(step, looking))
                     continue
                 run.met += step.item is not None
                 if step.action == "passed" and step.passed is not None:
@@ -322,29 +314,40 @@ class Ingestor:
                 elif step.action == "unchanged" and step.item is not None:
                     run.note(FileOutcome(step.item.source, step.item.name, "unchanged"))
                 elif step.item is not None:
-                    yield self._job(run, step)
+                    yield _job(run, step)
         except InputError as error:
             if not (run.known and how.allow_empty):
                 raise _with_kept(error, run) from error
             for record in self.manifest.files(root):
                 self._miss(run, record)
 
-    @staticmethod
-    def _job(run: _Run, step: Step) -> Job:
-        item, root = step.item, step.record.root if step.record else run.source.root
-        assert item is not None  # what is read is offered
-        run.steps[item.source] = step
-        return Job(item, step.known_hash, run.labels.of(item.source, root))
-
     def looking(self, how: How, labels: Labels | None = None) -> Looking:
         """How known files are judged in a run; `labels` are those stored, unless given."""
         skip, has_texts = self.loading.duplicates == "skip", self.indexer.catalogue.has_texts
         return Looking(
-            self._reading(labels or self._labels("", how)),
+            _reading(self.loading, labels or _labels(self.manifest, "", how)),
             rehash=how.rehash,
             afresh=how.afresh,
             repeated=lambda fingerprints: skip and has_texts(fingerprints),
         )
+
+
+def _labels(manifest: Manifest, root: str, how: How) -> Labels:
+    """What is said of sources, with what this run says of its own."""
+    said: dict[str, Labelling] = dict(manifest.labels())
+    return Labels(said if how.labels is None else {**said, root: how.labels})
+
+
+def _reading(loading: LoadingSettings, labels: Labels) -> Callable[[str, str], str]:
+    """How a file of a source and root is read now."""
+    return lambda source, root: reading_name(loading, labels.of(source, root))
+
+
+def _job(run: _Run, step: Step) -> Job:
+    item, root = step.item, step.record.root if step.record else run.source.root
+    assert item is not None  # what is read is offered
+    run.steps[item.source] = step
+    return Job(item, step.known_hash, run.labels.of(item.source, root))
 
 
 def _again(step: Step, looking: Looking) -> Iterator[Step]:
