@@ -7,14 +7,33 @@ given to a tenant.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import date
 
 from plumbline.errors import InputError
 from rag.types import Document, MetadataValue, text_hash
 
 ACCESS = ("tenant", "groups")
 """Whom a document is for (`rag.retrieve.access`): what is read in a file is not asked."""
+PROVENANCE = frozenset(
+    {
+        "source_document",
+        "source",
+        "document_id",
+        "page_number",
+        "section_heading",
+        "date_created",
+        "date_from",
+        "start",
+        "end",
+        "hash",
+        "media_type",
+        "language",
+    }
+)
+"""What every chunk carries about where it comes from (`rag.ingest.metadata`); nothing that is said takes its place."""
 
 Labelling = Mapping[str, MetadataValue]
 
@@ -32,24 +51,45 @@ class Labels:
 
 
 def checked(labels: Mapping[str, object]) -> Labelling:
-    """Labels as documents carry them; raises `InputError` for what a filter could not compare."""
-    return {name: _value(name, value) for name, value in labels.items()}
+    """Labels as documents carry them, dates as text; raises `InputError` for what a filter could not compare or find.
+
+    Without a name in it, `groups` closes a document to everybody.
+    """
+    return {name: _access(name, value) if name in ACCESS else _value(name, value) for name, value in labels.items()}
+
+
+def _access(name: str, value: object) -> MetadataValue:
+    """Whom documents are for: a tenant is one name, groups are any number of them."""
+    names = _names(value) if name == "groups" else None
+    found = (value,) if names is None else names
+    if not all(isinstance(each, str) and each.strip() for each in found):
+        raise InputError(f"The label '{name}' must be {'names' if name == 'groups' else 'a name'}, not {value!r}.")
+    return str(value) if name == "tenant" else tuple(map(str, found))
 
 
 def _value(name: str, value: object) -> MetadataValue:
     if not name.strip():
-        raise InputError("A label needs a name.", hint="For example: metadata={'year': 2024}.")
-    if name == "groups" and isinstance(value, str):
-        return (value,)
-    if isinstance(value, list | tuple | set | frozenset) and all(isinstance(each, str) for each in value):
-        return tuple(sorted(value)) if isinstance(value, set | frozenset) else tuple(value)
-    if name in ACCESS and not isinstance(value, str):
-        raise InputError(f"The label '{name}' must be text, not {value!r}.")
-    if isinstance(value, str | bool | int | float):
+        raise InputError("A label needs a name.", hint="For example: labels={'year': 2024}.")
+    if name in PROVENANCE:
+        raise InputError(
+            f"'{name}' says where a passage comes from and cannot be a label.", hint="Give the label another name."
+        )
+    if (names := _names(value)) is not None:
+        return names
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, str | bool | int) or (isinstance(value, float) and math.isfinite(value)):
         return value
     raise InputError(
-        f"The label '{name}' is {value!r}.", hint="Labels are text, numbers, true or false, or lists of text."
+        f"The label '{name}' is {value!r}.", hint="Labels are text, numbers, dates, true or false, or lists of text."
     )
+
+
+def _names(value: object) -> tuple[str, ...] | None:
+    """A list of texts; sets are sorted."""
+    if not isinstance(value, list | tuple | set | frozenset) or not all(isinstance(each, str) for each in value):
+        return None
+    return tuple(sorted(value)) if isinstance(value, set | frozenset) else tuple(value)
 
 
 def labelled(document: Document, labels: Labelling, *, trusted: bool) -> Document:

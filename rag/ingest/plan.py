@@ -41,13 +41,14 @@ class Step:
 class Looking:
     """How known files are judged: `reading` is how files are read now; `rehash` trusts no stamp, `afresh` no hash,
     `repeated` tells whether the texts with these fingerprints, which a file repeats and for which it was left out, are
-    still there and still reason enough.
+    still there and still reason enough; `elsewhere` finds what is known of a file that this source did not offer yet.
     """
 
     reading: Callable[[str, str], str]
     rehash: bool = False
     afresh: bool = False
     repeated: Callable[[str], bool] = lambda fingerprints: True
+    elsewhere: Callable[[str], FileRecord | None] = lambda source: None
 
 
 def reading_name(loading: LoadingSettings, labels: Labelling = MappingProxyType({})) -> str:
@@ -90,6 +91,7 @@ def plan(offered: Iterable[Item | PassedOver], known: Iterable[FileRecord], look
 
 def _judged(item: Item, record: FileRecord | None, looking: Looking) -> Step:
     now = time.time_ns()
+    record = record or looking.elsewhere(item.source)
     if record is None:
         return Step("read", item, looked_ns=now)
     item = replace(item, name=_first_name(item, record))

@@ -299,7 +299,7 @@ class Ingestor:
 
     def _jobs(self, run: _Run) -> Iterator[Job]:
         """What must be read; everything else is dealt with on the way. May wait for the disk."""
-        how, looking, root = run.how, self.looking(run.how, run.labels), run.source.root
+        how, looking, root = run.how, self.looking(run.how, run.labels, run.source.root), run.source.root
         try:
             for step in plan(run.source.items(), self.manifest.files(root), looking):
                 if step.action == "missing" and step.record is not None:
@@ -321,21 +321,42 @@ class Ingestor:
             for record in self.manifest.files(root):
                 self._miss(run, record)
 
-    def looking(self, how: How, labels: Labels | None = None) -> Looking:
-        """How known files are judged in a run; `labels` are those stored, unless given."""
+    def looking(self, how: How, labels: Labels | None = None, root: str = "") -> Looking:
+        """How known files are judged in a run over `root`; `labels` are those stored, unless given."""
         skip, has_texts = self.loading.duplicates == "skip", self.indexer.catalogue.has_texts
         return Looking(
             _reading(self.loading, labels or _labels(self.manifest, "", how)),
             rehash=how.rehash,
             afresh=how.afresh,
             repeated=lambda fingerprints: skip and has_texts(fingerprints),
+            elsewhere=_labelled_elsewhere(self.manifest, how, labels, root),
         )
 
 
 def _labels(manifest: Manifest, root: str, how: How) -> Labels:
     """What is said of sources, with what this run says of its own."""
     said: dict[str, Labelling] = dict(manifest.labels())
-    return Labels(said if how.labels is None else {**said, root: how.labels})
+    if how.labels is not None:
+        said[root] = how.labels
+    return Labels({name: labels for name, labels in said.items() if labels})
+
+
+def _labelled_elsewhere(
+    manifest: Manifest, how: How, labels: Labels | None, root: str
+) -> Callable[[str], FileRecord | None]:
+    """Finds a file that is known from another source, of whose documents something was said: that stays said.
+
+    Of what lies below `root` all is known already.
+    """
+    below = root.rstrip("/") + "/"
+    if how.labels is not None or labels is None or not labels.by_root:
+        return lambda source: None
+
+    def found(source: str) -> FileRecord | None:
+        record = None if source.startswith(below) else manifest.file(source)
+        return record if record is not None and record.root in labels.by_root else None
+
+    return found
 
 
 def _reading(loading: LoadingSettings, labels: Labels) -> Callable[[str, str], str]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import math
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +39,9 @@ def test_labels_are_those_of_the_innermost_source() -> None:
         ({"groups": "staff"}, {"groups": ("staff",)}),
         ({"groups": ["b", "a"]}, {"groups": ("b", "a")}),
         ({"groups": {"b", "a"}}, {"groups": ("a", "b")}),
+        ({"groups": []}, {"groups": ()}),
         ({"year": 2024, "draft": False, "kind": "report"}, {"year": 2024, "draft": False, "kind": "report"}),
+        ({"filed": date(2024, 1, 31), "tags": ["b", "a"]}, {"filed": "2024-01-31", "tags": ("b", "a")}),
         ({}, {}),
     ],
 )
@@ -45,7 +49,16 @@ def test_labels_are_what_filters_compare(given: dict[str, Any], expected: dict[s
     assert checked(given) == expected
 
 
-@pytest.mark.parametrize("given", [{"tenant": 3}, {"tenant": True}, {"groups": 4}, {"a": None}, {"a": [1]}, {" ": "x"}])
+REFUSED: list[dict[str, Any]] = [
+    *({"tenant": each} for each in (3, True, "", " ", ["acme", "globex"])),
+    *({"groups": each} for each in (4, "", ["staff", ""], [1])),
+    *({"a": each} for each in (None, [1], math.nan, math.inf)),
+    {" ": "x"},
+    {"date_created": "2020-01-01"},
+]
+
+
+@pytest.mark.parametrize("given", REFUSED)
 def test_other_labels_are_refused(given: dict[str, Any]) -> None:
     with pytest.raises(InputError):
         checked(given)
@@ -95,6 +108,24 @@ def test_other_labels_are_read_into_every_document_and_embed_nothing(kb: RAG, do
     with RAG.open(tmp_path / "other", home=tmp_path / "home", environ={}) as other:
         other.ingest(docs)
         assert exported(other) == exported(kb)
+
+
+def test_what_was_said_of_one_pattern_stays_when_another_meets_the_same_files(kb: RAG, docs: Path) -> None:
+    kb.ingest(docs / "**" / "*.md", labels={"tenant": "acme"})
+    ours = found(kb, access=Access("acme"))
+    assert ours
+    report = kb.ingest(docs / "*" / "*.md")
+    assert report.count("unchanged") == 1
+    assert found(kb) == set()
+    kb.ingest(docs / "*" / "*.md", labels={"tenant": "globex"})
+    assert found(kb, access=Access("globex")) == {"shipping 🙂.md"}, "what is said last counts"
+
+
+def test_saying_nothing_of_a_part_leaves_it_what_is_said_of_the_whole(kb: RAG, docs: Path) -> None:
+    kb.ingest(docs, labels={"tenant": "acme"})
+    kb.ingest(docs / "more", labels={})
+    assert found(kb) == set()
+    assert kb.ingest(docs).count("unchanged") == 3
 
 
 def test_a_dry_run_says_nothing_of_a_source(kb: RAG, docs: Path) -> None:
