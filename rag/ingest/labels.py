@@ -93,13 +93,28 @@ def _names(value: object) -> tuple[str, ...] | None:
 
 
 def labelled(document: Document, labels: Labelling, *, trusted: bool) -> Document:
-    """The document with its labels. Only a `trusted` one, which a program handed over, says itself whom it is for."""
+    """The document with its labels. Only a `trusted` one, which a program handed over, says itself whom it is for.
+
+    Raises `InputError` for what such a one says and nothing could store.
+    """
     own = document.metadata
-    if not trusted:
+    if trusted:
+        _require_storable(own)
+    else:
         own = {name: value for name, value in own.items() if name not in ACCESS}
     if not labels and own == document.metadata:
         return document
     return replace(document, metadata={**own, **labels})
+
+
+def _require_storable(metadata: Mapping[str, object]) -> None:
+    for name in ACCESS:
+        if metadata.get(name) is not None:
+            _access(name, metadata[name])
+    try:
+        json.dumps(dict(metadata), allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"Its metadata cannot be stored: {error}.", hint="Give texts and finite numbers.") from error
 
 
 def labels_name(labels: Labelling) -> str:

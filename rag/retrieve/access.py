@@ -25,6 +25,16 @@ class Access:
     groups: tuple[str, ...] = ()
     everything: bool = False
 
+    def __post_init__(self) -> None:
+        """Raise `InputError` for what is no name: it would be taken for somebody else's, or for nobody's."""
+        if isinstance(self.groups, str):
+            raise InputError(f"Groups are several names, not '{self.groups}'.", hint="Access(groups=('staff',)).")
+        object.__setattr__(self, "groups", tuple(self.groups))
+        names: tuple[object, ...] = self.groups if self.tenant is None else (self.tenant, *self.groups)
+        for name in names:
+            if not isinstance(name, str) or not name.strip():
+                raise InputError(f"A tenant and a group have a name, which {name!r} is not.")
+
     def condition(self) -> Filter | None:
         """What a point must satisfy to be seen; `None`: nothing."""
         return None if self.everything else _condition(self.tenant, self.groups)

@@ -14,6 +14,7 @@ from plumbline.errors import InputError
 from rag import RAG
 from rag.index.filters import Eq, Filter
 from rag.ingest.labels import Labels, checked, labelled
+from rag.ingest.source.given import document_from_text
 from rag.retrieve.access import EVERYTHING, Access
 from rag.types import Document
 
@@ -69,6 +70,20 @@ def test_a_file_does_not_say_itself_whom_it_is_for() -> None:
     assert labelled(document, {}, trusted=False).metadata == {"year": 1}
     assert labelled(document, {}, trusted=True) is document
     assert labelled(document, {"tenant": "globex"}, trusted=True).metadata["tenant"] == "globex"
+
+
+@pytest.mark.parametrize("metadata", [{"rate": math.nan}, {"tenant": 5}, {"groups": [""]}, {"at": date(2024, 1, 1)}])
+def test_a_document_that_cannot_be_stored_stops_no_other(kb: RAG, docs: Path, metadata: dict[str, Any]) -> None:
+    loose: dict[str, Any] = {"tenant": None, "nested": {"a": 1}}
+    given = [
+        document_from_text("The refund takes a week.", source="good", metadata=loose),
+        document_from_text("The refund takes a day.", source="worse", metadata=metadata),
+    ]
+    report = kb.ingest(given)
+    assert [each.outcome for each in report.files] == ["added", "failed"]
+    assert next(iter(metadata)) in f"{report.files[1].reason}" or "metadata" in f"{report.files[1].reason}"
+    assert kb.ingest(docs).count("added") == 3
+    assert "good" in found(kb, "refund takes")
 
 
 def test_a_tenants_documents_are_found_by_theirs_alone(kb: RAG, docs: Path) -> None:

@@ -1,10 +1,12 @@
+from typing import Any
+
 import pytest
 
 from plumbline.errors import InputError
 from rag.index.filters import matches
 from rag.retrieve.access import EVERYTHING, Access, access
 
-DOCUMENTS = {
+DOCUMENTS: dict[str, dict[str, Any]] = {
     "for all": {},
     "acme's": {"tenant": "acme"},
     "globex's": {"tenant": "globex"},
@@ -45,3 +47,14 @@ def test_a_call_says_once_who_asks() -> None:
     assert access(Access(groups=("board",)), None) == Access(groups=("board",))
     with pytest.raises(InputError, match="tenant is 'acme', and access is for 'globex'"):
         access(Access("globex"), "acme")
+
+
+def test_groups_may_be_given_as_a_list() -> None:
+    assert Access("acme", groups=["board"]) == Access("acme", ("board",))  # type: ignore[arg-type]  # as people do
+    assert seen(Access(groups=["board"])) == {"for all", "staff"}  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("given", [{"groups": "board"}, {"groups": ("",)}, {"tenant": ""}, {"tenant": 5}])
+def test_what_is_no_name_is_refused(given: dict[str, Any]) -> None:
+    with pytest.raises(InputError):
+        Access(**given)
