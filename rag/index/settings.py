@@ -29,9 +29,9 @@ class LexicalSettings(Settings):
 class StoreSettings(Settings):
     """Where points are kept and searched.
 
-    `url` is the address of the server ("qdrant" and "pgvector"), `collection` what the index is called there (`None`:
-    after the knowledge base). `shards` and `replicas` are of a Qdrant collection when it is made. A key comes from
-    PLUMBLINE_STORE_KEY in the environment.
+    `url` is the address of the server ("qdrant" and "pgvector"), `collection` what the index is called there, which
+    must be named: two knowledge bases of one name would write over each other. `shards` and `replicas` are of a Qdrant
+    collection when it is made. A key comes from PLUMBLINE_STORE_KEY in the environment.
     """
 
     kind: Literal["embedded", "memory", "qdrant", "pgvector"] = "embedded"
