@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from plumbline.database import storage_errors, writing
 from plumbline.reading import ReadConnection, marks
 from rag.index import tables
+from rag.index.filters import Filter, matches
 from rag.index.manifest import FileRecord, put_files
 from rag.index.rows import insert, metadata_from_json, portions
 from rag.ingest.labels import ACCESS
@@ -181,12 +182,19 @@ class Catalogue:
         with storage_errors(self._path), self._engine.connect() as connection:
             return [{**json.loads(row.audience), "documents": row.documents} for row in connection.execute(query)]
 
-    def chunks(self, chunk_ids: Sequence[str], *, generation: int) -> dict[str, tuple[Chunk, str]]:
-        """The chunks of the generation with these ids that exist, each with its document's name."""
+    def chunks(
+        self, chunk_ids: Sequence[str], *, generation: int, access: Filter | None = None
+    ) -> dict[str, tuple[Chunk, str]]:
+        """The chunks of the generation with these ids that exist, each with its document's name.
+
+        With `access`, only of documents whose `tenant` and `groups` satisfy it: a store may not have heard of them yet.
+        """
         found: dict[str, tuple[Chunk, str]] = {}
         for some in portions(chunk_ids):
             for row in self._reader.rows(_chunks_named(len(some)), (generation, *some)):
-                *_, parent_start, parent_end, name = row
+                *_, parent_start, parent_end, name, audience = row
+                if access is not None and audience != _FOR_ALL and not matches(access, _named(audience)):
+                    continue
                 id_, document_id, index, start, end, text, tokens, page, section, context = row[:10]
                 parent = None if parent_start is None else (parent_start, parent_end)
                 chunk = Chunk(id_, document_id, index, start, end, text, tokens, page, section, context, parent)
@@ -263,6 +271,7 @@ _PLACE = """
     (SELECT path FROM sections WHERE document_id = :id AND start <= :start AND "end" > :start
         ORDER BY start DESC, position DESC LIMIT 1)
 """
+_FOR_ALL = "[null,null]"
 _SPAN = f"SELECT substr(text, :start + 1, :length), {_PLACE} FROM documents WHERE id = :id"
 
 
@@ -270,9 +279,14 @@ _SPAN = f"SELECT substr(text, :start + 1, :length), {_PLACE} FROM documents WHER
 def _chunks_named(count: int) -> str:
     columns = ", ".join(f'c."{name}"' for name in (*_CHUNK, "parent_start", "parent_end"))
     return (
-        f"SELECT {columns}, d.name FROM chunks c JOIN documents d ON d.id = c.document_id"
+        f"SELECT {columns}, d.name, json_extract(d.metadata, '$.{ACCESS[0]}', '$.{ACCESS[1]}')"
+        " FROM chunks c JOIN documents d ON d.id = c.document_id"
         f" WHERE c.generation = ? AND c.id IN ({marks(count)})"
     )
+
+
+def _named(audience: str) -> dict[str, object]:
+    return dict(zip(ACCESS, json.loads(audience), strict=True))
 
 
 def _shown(section: str | None) -> str | None:

@@ -27,8 +27,9 @@ class Access:
 
     def __post_init__(self) -> None:
         """Raise `InputError` for what is no name: it would be taken for somebody else's, or for nobody's."""
-        if isinstance(self.groups, str):
-            raise InputError(f"Groups are several names, not '{self.groups}'.", hint="Access(groups=('staff',)).")
+        groups: object = self.groups
+        if isinstance(groups, str):
+            raise InputError(f"Groups are several names, not '{groups}'.", hint="Access(groups=('staff',)).")
         object.__setattr__(self, "groups", tuple(self.groups))
         names: tuple[object, ...] = self.groups if self.tenant is None else (self.tenant, *self.groups)
         for name in names:

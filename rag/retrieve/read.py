@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from rag.index.catalogue import Catalogue
+from rag.index.filters import Filter
 from rag.index.store import Found, Ranking
 from rag.ingest.chunk import chunk_id
 from rag.retrieve import grow
@@ -30,12 +31,17 @@ class Reader:
     settings: RetrievalSettings
     count: Callable[[str], int]
 
-    def hits(self, ranked: Ranking, found: Sequence[Found], top_k: int, generation: int) -> list[Hit]:
-        """The `top_k` best hits of a fused ranking of what was found in one or several searches, best first."""
-        standings = _standings(ranked, found)
+    def hits(
+        self, ranked: Ranking, found: Sequence[Found], top_k: int, generation: int, access: Filter | None
+    ) -> list[Hit]:
+        """The `top_k` best hits of a fused ranking of what was found in one or several searches, best first.
+
+        Of a document that was given to others since, and of which the store has not heard yet, nothing is read.
+        """
+        standings, stored = _standings(ranked, found), _InTurn(self.catalogue, ranked, generation, access)
         if self.settings.expand == "passages":
-            return self._passages(ranked, standings, top_k, generation)
-        return self._chunks(ranked, standings, top_k, generation)
+            return self._passages(stored, standings, top_k)
+        return self._chunks(stored, standings, top_k)
 
     def expanded(self, hits: Sequence[Hit], generation: int) -> list[Hit]:
         """The hits with what stands around them, as far as that has at most `expand_tokens`; repeats are left out."""
@@ -75,11 +81,11 @@ class Reader:
         if spans:
             yield spans[0][0], max(end for _, end in spans)
 
-    def _chunks(self, ranked: Ranking, standings: Standings, top_k: int, generation: int) -> list[Hit]:
+    def _chunks(self, stored: _InTurn, standings: Standings, top_k: int) -> list[Hit]:
         """Chunks; of those that are read as part of a larger span, each span once, at its best chunk's rank."""
         hits: list[Hit] = []
         read: set[tuple[str, tuple[int, int]]] = set()
-        for chunk, document, score in self._stored(ranked, generation, top_k):
+        for chunk, document, score in stored.read(top_k):
             shown = chunk
             if chunk.parent is not None:
                 if (chunk.document_id, chunk.parent) in read:
@@ -91,8 +97,9 @@ class Reader:
                 break
         return hits
 
-    def _passages(self, ranked: Ranking, standings: Standings, top_k: int, generation: int) -> list[Hit]:
-        by_id = {chunk.id: (chunk, document) for chunk, document, _ in self._stored(ranked, generation, len(ranked))}
+    def _passages(self, stored: _InTurn, standings: Standings, top_k: int) -> list[Hit]:
+        ranked, generation = stored.ranked, stored.generation
+        by_id = {chunk.id: (chunk, document) for chunk, document, _ in stored.read(len(ranked))}
         least = ranked[-1][1] if ranked else 0.0  # cosines and RRF's scores lie close together far above 0
         scores = {point_id: score - least for point_id, score in ranked}
         candidates = [
@@ -114,14 +121,25 @@ class Reader:
             hits.append(Hit(shown, document, passage.score, *standings(chunk.id)))
         return hits
 
-    def _stored(self, ranked: Ranking, generation: int, at_once: int) -> Iterator[tuple[Chunk, str, float]]:
-        """The chunks of a ranking with their documents' names and scores, `at_once` read when they are asked for.
+
+@dataclass(frozen=True, slots=True)
+class _InTurn:
+    """What a ranking names, read from the catalogue as far as it is asked for."""
+
+    catalogue: Catalogue
+    ranked: Ranking
+    generation: int
+    access: Filter | None
+
+    def read(self, at_once: int) -> Iterator[tuple[Chunk, str, float]]:
+        """The chunks with their documents' names and scores, `at_once` read when they are asked for.
 
         The store may still hold a chunk that the catalogue has just replaced; it is on its way out, and left out.
         """
-        for start in range(0, len(ranked), max(at_once, 1)):
-            some = ranked[start : start + at_once]
-            chunks = self.catalogue.chunks([point_id for point_id, _ in some], generation=generation)
+        for start in range(0, len(self.ranked), max(at_once, 1)):
+            some = self.ranked[start : start + at_once]
+            ids = [point_id for point_id, _ in some]
+            chunks = self.catalogue.chunks(ids, generation=self.generation, access=self.access)
             for point_id, score in some:
                 if point_id in chunks:
                     yield *chunks[point_id], score

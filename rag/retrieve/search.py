@@ -113,7 +113,7 @@ class Retriever:
                 if fusion.feedback is not None and self.settings.mode == "hybrid":
                     ranked = await fusion.feedback.refine(searched.store, ranked)
                 sides = [each.found for each, _ in found]
-                hits = self.reader.hits(ranked, sides, top_k, searched.generation)
+                hits = self.reader.hits(ranked, sides, top_k, searched.generation, query.access.condition())
                 now = self.live.current()
             span.set_attributes(_attributes(now, found, hits))
         report = None

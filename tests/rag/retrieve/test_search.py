@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
+from plumbline.errors import StorageError
 from rag import RAG
 from rag.index.embedded import EmbeddedStore
-from rag.index.store import Found, Search
+from rag.index.store import Found, Point, Search
+from rag.retrieve.access import EVERYTHING, Access
 
 SMALL = {"chunking.size": 16, "chunking.overlap": 0}
 
@@ -67,3 +69,27 @@ def test_words_in_quotes_must_stand_so_in_what_is_found(kb: RAG, docs: Path) -> 
         with RAG.open(kb.parts.path, home=kb.parts.home.path, environ={}, settings={"retrieval.mode": mode}) as other:
             assert [hit.document for hit in other.search('"Refunds are paid within"')] == ["returns.md"]
             assert other.search('"paid are refunds"') == []
+
+
+@pytest.mark.parametrize("expand", ["none", "passages"])
+def test_what_was_given_to_others_is_closed_before_the_store_hears_of_it(
+    kb: RAG, docs: Path, monkeypatch: pytest.MonkeyPatch, expand: str
+) -> None:
+    """The ingestion dies between the catalogue and the store."""
+    kb.ingest(docs)
+
+    async def dies(self: EmbeddedStore, points: Sequence[Point]) -> None:
+        raise StorageError("The disk is full.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(EmbeddedStore, "upsert", dies)
+        with pytest.raises(StorageError):
+            kb.ingest(docs, labels={"tenant": "acme", "groups": ["board"]})
+    with RAG.open(kb.parts.path, home=kb.parts.home.path, environ={}, settings={"retrieval.expand": expand}) as other:
+        for who in (Access(), Access("globex", ("board",)), Access("acme")):
+            assert other.search("refund shipping shop", access=who) == []
+            assert other.ask("How long is the refund window?", access=who).hits == ()
+        assert other.search("refund shipping shop", access=EVERYTHING)
+        assert other.search("refund shipping shop", access=Access("acme", ("board", "staff")))
+        assert other.verify().complete
+        assert other.search("refund shipping shop", access=Access("acme")) == []
