@@ -74,6 +74,7 @@ class Home:
     def close(self) -> None:
         """Store what is still queued and close the database."""
         self.tracing.close()
+        self.ledger.flush()
         self.engine.dispose()
 
 

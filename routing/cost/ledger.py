@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from plumbline.database import Component, writing
+from plumbline.errors import StateError
 from routing.chat import Tags, Usage
 
 if TYPE_CHECKING:
@@ -124,11 +125,26 @@ class Ledger:
         for entry in entries:
             entry.result()
 
+    def flush(self) -> None:
+        """Store what is enqueued and nobody waits for, in this thread, unless another is at it."""
+        if self._taken():
+            self._store_waiting()
+
     def _start(self) -> None:
-        with self._lock:
-            start, self._busy = not self._busy, True
-        if start:
+        if not self._taken():
+            return
+        try:
             asyncio.get_running_loop().run_in_executor(None, self._store_waiting)
+        except RuntimeError:  # the loop is coming to its end: another one's must not wait for it
+            with self._lock:
+                self._busy = False
+            raise
+
+    def _taken(self) -> bool:
+        """Whether the storing is now this thread's to see to, as it was nobody's."""
+        with self._lock:
+            taken, self._busy = not self._busy, True
+        return taken
 
     def _store_waiting(self) -> None:
         while True:
@@ -137,14 +153,22 @@ class Ledger:
                 self._busy = bool(batch)
             if not batch:
                 return
-            try:
-                self.record(*(entry for entry, _ in batch))
-            except Exception as error:  # noqa: BLE001 (it is raised where each entry is waited for)
-                for _, stored in batch:
-                    stored.set_exception(error)
-            else:
-                for _, stored in batch:
-                    stored.set_result(None)
+            self._store(batch)
+
+    def _store(self, batch: Sequence[tuple[LedgerEntry, Future[None]]]) -> None:
+        """Store entries together; where one of them is what stands in the way, each alone."""
+        try:
+            self.record(*(entry for entry, _ in batch))
+        except Exception as error:  # noqa: BLE001 (it is raised where each entry is waited for)
+            if len(batch) > 1 and not isinstance(error, StateError):
+                for each in batch:
+                    self._store([each])
+                return
+            for _, stored in batch:
+                stored.set_exception(error)
+        else:
+            for _, stored in batch:
+                stored.set_result(None)
 
     def of_trace(self, trace_id: str) -> list[LedgerEntry]:
         """The entries one trace caused, oldest first."""

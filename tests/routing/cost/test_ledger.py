@@ -118,6 +118,34 @@ async def test_every_task_is_told_that_its_row_could_not_be_written(ledger: Ledg
     assert ledger.totals().calls == 1
 
 
+async def test_a_row_that_cannot_be_written_takes_no_other_with_it(ledger: Ledger) -> None:
+    rows = [ledger.enqueue(entry("1", trace=trace), soon=False) for trace in ("t1", "\udce9", "t2")]
+    with pytest.raises(UnicodeEncodeError):
+        await ledger.stored(rows)
+    assert [found.trace_id for _, found in ledger.after(0)] == ["t1", "t2"]
+
+
+def test_a_row_that_nothing_waits_for_is_stored_at_the_end(ledger: Ledger) -> None:
+    row = ledger.enqueue(entry("0"), soon=False)
+    assert ledger.totals().calls == 0
+    ledger.flush()
+    ledger.flush()
+    assert row.result() is None
+    assert ledger.totals().calls == 1
+
+
+async def test_a_loop_that_takes_no_more_work_stops_no_other_loop(ledger: Ledger) -> None:
+    await asyncio.to_thread(asyncio.run, _refused(ledger))
+    await asyncio.wait_for(ledger.arecord(entry("2")), 10)
+    assert {found.cost for _, found in ledger.after(0)} == {1, 2}
+
+
+async def _refused(ledger: Ledger) -> None:
+    await asyncio.get_running_loop().shutdown_default_executor()
+    with pytest.raises(RuntimeError):
+        await ledger.arecord(entry("1"))
+
+
 def test_a_row_that_cannot_be_written_is_an_error(ledger: Ledger) -> None:
     with ledger._engine.begin() as connection:
         connection.execute(text("DROP TABLE ledger"))
