@@ -5,6 +5,9 @@ Pure but for `span`, which reads another span of a hit's document.
 
 from __future__ import annotations
 
+import re
+from bisect import bisect_right
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Literal
@@ -13,6 +16,7 @@ from plumbline.text.sentences import sentences
 from rag.types import Chunk, Hit
 
 Order = Literal["relevance", "document"]
+_BLANK = re.compile(r"\s")
 Span = Callable[[Chunk, int, int], Chunk]
 """Another span (start, end) of a chunk's document, as a chunk."""
 
@@ -30,12 +34,13 @@ def packed(
     chosen: list[Hit] = []
     left = max_tokens
     for hit in hits:
-        at = next((n for n, other in enumerate(chosen) if _overlap(hit.chunk, other.chunk)), None)
-        if at is not None:
-            joined = _joined(chosen[at], hit.chunk, span)
-            more = joined.chunk.tokens - chosen[at].chunk.tokens
+        shared = [other for other in chosen if _overlap(hit.chunk, other.chunk)]
+        if shared:
+            joined = _joined(shared, hit.chunk, span)
+            more = joined.chunk.tokens - sum(other.chunk.tokens for other in shared)
             if more <= left:
-                chosen[at], left = joined, left - more
+                left -= more
+                chosen = [joined if each is shared[0] else each for each in chosen if each not in shared[1:]]
         elif len(chosen) == count:
             break
         elif hit.chunk.tokens <= left:
@@ -49,8 +54,11 @@ def packed(
 def without_repeats(hits: Sequence[Hit]) -> list[Hit]:
     """The hits whose span is not within that of a better one."""
     kept: list[Hit] = []
+    of_document: defaultdict[str, list[Chunk]] = defaultdict(list)
     for hit in hits:
-        if not any(_within(hit.chunk, other.chunk) for other in kept):
+        others = of_document[hit.chunk.document_id]
+        if not any(_within(hit.chunk, other) for other in others):
+            others.append(hit.chunk)
             kept.append(hit)
     return kept
 
@@ -63,21 +71,28 @@ def _within(one: Chunk, other: Chunk) -> bool:
     return one.document_id == other.document_id and other.start <= one.start and one.end <= other.end
 
 
-def _joined(hit: Hit, chunk: Chunk, span: Span) -> Hit:
-    if _within(chunk, hit.chunk):
-        return hit
-    start, end = min(hit.chunk.start, chunk.start), max(hit.chunk.end, chunk.end)
-    return replace(hit, chunk=span(hit.chunk, start, end))
+def _joined(hits: Sequence[Hit], chunk: Chunk, span: Span) -> Hit:
+    """The first of the hits, with what the others hold, and `chunk`, which shares characters with each."""
+    first = hits[0]
+    if _within(chunk, first.chunk):
+        return first
+    every = (chunk, *(hit.chunk for hit in hits))
+    return replace(first, chunk=span(first.chunk, min(each.start for each in every), max(each.end for each in every)))
 
 
 def _beginning(chunk: Chunk, max_tokens: int, span: Span, tokens: Callable[[str], int]) -> Chunk:
     """As many sentences from the start of `chunk` as fit into `max_tokens`, or what does of the first one's words."""
-    ends = [end for _, end in sentences(chunk.text)] or [len(chunk.text)]
-    fitting = [end for end in ends if tokens(chunk.text[:end]) <= max_tokens]
-    if not fitting:
-        ends = [at for at, character in enumerate(chunk.text[: ends[0]]) if at and character.isspace()]
-        fitting = [end for end in ends if tokens(chunk.text[:end]) <= max_tokens] or ends[:1] or [len(chunk.text)]
-    return span(chunk, chunk.start, chunk.start + fitting[-1])
+    text = chunk.text
+
+    def fitting(ends: Sequence[int]) -> int:
+        return bisect_right(ends, max_tokens, key=lambda end: tokens(text[:end]))
+
+    ends = [end for _, end in sentences(text)] or [len(text)]
+    count = fitting(ends)
+    if count == 0:
+        ends = [match.start() for match in _BLANK.finditer(text, 1, ends[0])] or [len(text)]
+        count = max(fitting(ends), 1)
+    return span(chunk, chunk.start, chunk.start + ends[count - 1])
 
 
 def _place(hit: Hit) -> tuple[str, str, int]:

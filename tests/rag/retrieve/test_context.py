@@ -79,3 +79,38 @@ def test_passages_can_stand_by_document_for_caches_of_prompts() -> None:
 def test_spans_within_better_ones_are_repeats() -> None:
     hits = [hit("a", 100, 200), hit("a", 120, 180), hit("a", 150, 260), hit("b", 120, 180)]
     assert without_repeats(hits) == [hits[0], hits[2], hits[3]]
+
+
+def test_a_hit_that_bridges_two_joins_them() -> None:
+    hits = [hit("a", 0, 100), hit("b", 0, 50), hit("a", 150, 250), hit("a", 90, 160), hit("c", 0, 50)]
+    assert pack(hits, count=4) == [("a", 0, 250), ("b", 0, 50), ("c", 0, 50)]
+
+
+def test_a_bridge_that_makes_room_is_counted_so() -> None:
+    hits = [hit("a", 0, 270), hit("a", 270, 540), hit("a", 200, 300), hit("b", 0, 27)]
+    room = hit("a", 0, 540).chunk.tokens + hits[3].chunk.tokens
+    assert pack(hits, max_tokens=room) == [("a", 0, 540), ("b", 0, 27)]
+
+
+def test_the_beginning_of_a_long_text_is_found_in_few_looks() -> None:
+    looks: list[int] = []
+
+    def counted(text: str) -> int:
+        looks.append(len(text))
+        return tokens(text)
+
+    text = " ".join(f"Sentence number {n} ends here." for n in range(5000))
+    long = replace(chunk("a", 0, 10), start=0, end=len(text), text=text, tokens=25_000)
+
+    def part(of: Chunk, start: int, end: int) -> Chunk:
+        return replace(of, start=start, end=end, text=text[start:end], tokens=tokens(text[start:end]))
+
+    (found,) = packed([Hit(long, "a.md", 1.0)], 3, max_tokens=1003, order="relevance", span=part, tokens=counted)
+    assert found.chunk.tokens == 1000
+    assert len(looks) < 20
+    words = replace(long, text="word " * 20_000, end=100_000, tokens=20_000)
+    text = words.text
+    looks.clear()
+    (found,) = packed([Hit(words, "a.md", 1.0)], 3, max_tokens=300, order="relevance", span=part, tokens=counted)
+    assert found.chunk.tokens == 300
+    assert len(looks) < 40
