@@ -5,6 +5,7 @@ Writing, and reading that is rare, goes through `plumbline.database`.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 import weakref
@@ -22,34 +23,43 @@ class ReadConnection:
     """A read-only connection to the SQLite database at `path`, opened when it is first used.
 
     Each call sees what is committed by then. Safe to use from several threads, one after the other. Raises `StateError`
-    when the database cannot be read.
+    when the database cannot be read. A forked child opens a connection of its own.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._pid = os.getpid()
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
+        self._openings = 0
 
     def rows(self, statement: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> list[Any]:
         """All rows that a statement gives, as tuples."""
-        with self._lock, storage_errors(self._path):
+        with self._turn(), storage_errors(self._path):
             return self._opened().execute(statement, values).fetchall()
 
     def changes(self) -> int:
-        """A number that differs from the last one exactly when something was committed in between, by whomever."""
-        with self._lock, storage_errors(self._path):
+        """A number that differs from the last one when something was committed in between, by whomever."""
+        with self._turn(), storage_errors(self._path):
             (found,) = self._opened().execute("PRAGMA data_version").fetchone()
-            return int(found)
+            return (self._openings << 32) + int(found)  # another connection counts from another number
 
     def close(self) -> None:
         """Give the connection back; a later call opens another."""
-        with self._lock:
+        with self._turn():
             if self._connection is not None:
                 self._connection.close()
                 self._connection = None
 
+    def _turn(self) -> threading.Lock:
+        """What one thread holds at a time; after a fork neither it nor the connection is the parent's."""
+        if self._pid != os.getpid():
+            self._pid, self._lock, self._connection = os.getpid(), threading.Lock(), None
+        return self._lock
+
     def _opened(self) -> sqlite3.Connection:
         if self._connection is None:
+            self._openings += 1
             address = f"{self._path.absolute().as_uri()}?mode=ro"
             self._connection = sqlite3.connect(
                 address, uri=True, check_same_thread=False, isolation_level=None, cached_statements=STATEMENTS

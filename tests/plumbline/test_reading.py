@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -24,7 +26,7 @@ def writer(tmp_path: Path) -> Iterator[sqlite3.Connection]:
 
 @pytest.fixture
 def reader(writer: sqlite3.Connection, tmp_path: Path) -> Iterator[ReadConnection]:
-    assert writer
+    writer.execute("SELECT 1")
     connection = ReadConnection(tmp_path / "a b%#.db")
     yield connection
     connection.close()
@@ -61,11 +63,13 @@ def test_threads_take_turns(writer: sqlite3.Connection, reader: ReadConnection) 
     assert found == [[(n,)] for n in range(100)]
 
 
-def test_closed_it_opens_again(reader: ReadConnection) -> None:
-    reader.rows("SELECT 1")
+def test_closed_it_opens_again(writer: sqlite3.Connection, reader: ReadConnection) -> None:
+    before = reader.changes()
     reader.close()
     reader.close()
+    writer.execute("INSERT INTO numbers VALUES (1)")
     assert reader.rows("SELECT 1") == [(1,)]
+    assert reader.changes() != before
 
 
 def test_what_is_no_database_is_said_to_be_damaged(tmp_path: Path) -> None:
@@ -74,3 +78,17 @@ def test_what_is_no_database_is_said_to_be_damaged(tmp_path: Path) -> None:
         ReadConnection(tmp_path / "x.db").rows("SELECT 1 FROM t")
     with pytest.raises(StateError):
         ReadConnection(tmp_path / "missing.db").rows("SELECT 1")
+
+
+def test_a_forked_child_reads_while_a_thread_of_its_parent_did(writer: sqlite3.Connection, tmp_path: Path) -> None:
+    reader = ReadConnection(tmp_path / "a b%#.db")
+    writer.execute("INSERT INTO numbers VALUES (7)")
+    assert reader.rows("SELECT n FROM numbers") == [(7,)]
+    with reader._lock:  # as another thread holds it at that moment
+        child = os.fork()
+        if child == 0:
+            signal.alarm(10)
+            os._exit(0 if reader.rows("SELECT n FROM numbers") == [(7,)] else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    assert reader.rows("SELECT n FROM numbers") == [(7,)]
+    reader.close()

@@ -111,6 +111,6 @@ def test_the_beginning_of_a_long_text_is_found_in_few_looks() -> None:
     words = replace(long, text="word " * 20_000, end=100_000, tokens=20_000)
     text = words.text
     looks.clear()
-    (found,) = packed([Hit(words, "a.md", 1.0)], 3, max_tokens=300, order="relevance", span=part, tokens=counted)
-    assert found.chunk.tokens == 300
+    (found,) = packed([Hit(words, "a.md", 1.0)], 3, max_tokens=100, order="relevance", span=part, tokens=counted)
+    assert found.chunk.tokens == 100
     assert len(looks) < 40
