@@ -86,7 +86,7 @@ def run(
 
 
 def retrieval(
-    folder: Annotated[Path, typer.Argument(help="A data set in BEIR's layout: corpus, queries, qrels.")],
+    folder: Annotated[Path, typer.Argument(help="A data set in BEIR's layout (corpus, queries, qrels), or Cranfield.")],
     split: Annotated[
         str | None, typer.Option("--split", help="Which qrels (default: the only ones there are).")
     ] = None,

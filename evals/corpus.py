@@ -6,13 +6,18 @@ import hashlib
 import json
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from evals.dataset import Dataset
+from evals.formats.entries import Entries
 from evals.located import located
 from plumbline.errors import InputError
 from rag import RAG
+from rag.ingest.source.given import GivenSource
 from rag.settings import RagSettings
+
+Corpus: TypeAlias = "Path | Entries"
+"""What is searched: a file or folder, or the documents of a data set."""
 
 READ_WITH = ("loading", "chunking", "embedding", "store")
 """The sections of the settings that decide what a knowledge base holds; others share it."""
@@ -43,9 +48,12 @@ def hash_files(target: Path) -> str:
     return digest.hexdigest()
 
 
-async def ingested(kb: RAG, corpus: Path) -> list[str]:
+async def ingested(kb: RAG, corpus: Corpus) -> list[str]:
     """Bring the knowledge base in step with the corpus; returns a line for each file that could not be read."""
-    report = await kb.aingest(corpus)
+    if isinstance(corpus, Entries):
+        report = await kb.aingest(GivenSource(corpus.documents, str(corpus.path.resolve()), complete=True))
+    else:
+        report = await kb.aingest(corpus)
     return [f"{file.name}: {file.reason}" for file in report.files if file.outcome == "failed"]
 
 

@@ -1,4 +1,4 @@
-"""`rag eval retrieval`: search on a data set in BEIR's layout, as configured, by either side alone, by each fusion."""
+"""`rag eval retrieval`: search on judged queries, as configured, by either side alone, by each fusion."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from evals.corpus import evals_folder
-from evals.formats.beir import load_beir
+from evals.formats.judged_folder import load_judged
 from evals.run import OnRow
 from evals.searching import SearchOutput, measure_search
-from rag.config import home_folder
 
 DEFAULT_METRICS = ("ndcg@10", "recall@10", "recall@100", "mrr", "map")
 DEPTH = 100
@@ -30,16 +28,17 @@ def evaluate_retrieval(
 ) -> SearchOutput:
     """Rank the documents of `folder` for its queries and score the rankings; a document counts at its best chunk.
 
-    `split` names the qrels, `config` and `settings` what is measured. Raises `InputError` for a folder that is not of
-    BEIR's layout, `ConfigError`, `ModelError` of the embedder, `StateError`.
+    `split` names the qrels, `config` and `settings` what is measured. `folder` is in BEIR's layout or holds the
+    files of Cranfield; titles are titles. Raises `InputError` for a folder that is neither, `ConfigError`, `ModelError`
+    of the embedder, `StateError`.
     """
     chosen = tuple(metrics or DEFAULT_METRICS)
-    dataset, corpus = load_beir(Path(folder), evals_folder(home_folder(home)), split)
+    dataset, corpus = load_judged(Path(folder), split)
     depths = [int(match[1]) for name in chosen if (match := re.search(r"@(\d+)$", name))]
     return measure_search(
         dataset.limited(limit),
         [corpus],
-        key=corpus,
+        key=corpus.path,
         metrics=chosen,
         top_k=max(DEPTH, *depths) if depths else DEPTH,
         config=config,

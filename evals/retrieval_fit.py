@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from evals.corpus import evals_folder, ingested, knowledge_base, located_in
+from evals.corpus import ingested, knowledge_base, located_in
 from evals.dataset import Dataset
 from evals.extra import require_extra
-from evals.formats.beir import load_beir
+from evals.formats.judged_folder import load_judged
 from evals.interval import IntervalOutput
 from evals.metrics.contract import Metric
 from evals.metrics.registry import find_metric
@@ -64,7 +64,7 @@ def fit_fusion(
 ) -> FitOutput:
     """Fit the fusion of a knowledge base on labelled questions and write `fusion.json` into its folder.
 
-    `data` is a JSONL file of questions about the documents in `kb`, or a folder in BEIR's layout, which without a `kb`
+    `data` is a JSONL file of questions about the documents in `kb`, or a folder of judged queries, which without a `kb`
     is searched in the knowledge base that `rag eval retrieval` keeps for it. What is guaranteed is said in
     `evals.retrieval_learning`. Raises `InputError` for too few questions or labels that do not fit, `ConfigError`,
     `ModelError` of the embedder, `StateError`.
@@ -76,10 +76,10 @@ def fit_fusion(
     folder = home_folder(home)
     corpus = None
     if Path(data).is_dir():
-        dataset, corpus = load_beir(Path(data), evals_folder(folder), split)
+        dataset, corpus = load_judged(Path(data), split)
     else:
         dataset = load_dataset(data)
-    path = _where(data, kb, None if corpus is None else knowledge_base(corpus, read, folder))
+    path = _where(data, kb, None if corpus is None else knowledge_base(corpus.path, read, folder))
     unfused = {"retrieval": read.retrieval.model_copy(update={"fusion": "weighted"})}
 
     async def run() -> FitOutput:

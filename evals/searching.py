@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from evals.corpus import ingested, knowledge_base, located_in
+from evals.corpus import Corpus, ingested, knowledge_base, located_in
 from evals.dataset import Dataset
 from evals.experiment import Key
 from evals.extra import require_extra
@@ -46,7 +46,7 @@ class SearchOutput(Output):
 
 def measure_search(
     dataset: Dataset,
-    corpora: Sequence[Path],
+    corpora: Sequence[Corpus],
     *,
     key: Path,
     metrics: Sequence[str],
@@ -99,7 +99,7 @@ def ways_to_search(asked: RetrievalSettings, beside: Mapping[str, Mapping[str, A
 
 async def _search(
     dataset: Dataset,
-    corpora: Sequence[Path],
+    corpora: Sequence[Corpus],
     path: Path,
     settings: RagSettings,
     ways: Mapping[str, RetrievalSettings],

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import csv
 from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import quote
 
 from pydantic import BaseModel, Field
 
 from evals.dataset import Dataset, Example, checked
-from evals.formats.folder import corpus_folder
+from evals.formats.entries import Entries, entries
 from evals.rows import read_lines, read_typed
 from plumbline.errors import InputError
 
@@ -27,52 +27,50 @@ class _Entry(BaseModel):
     title: str = ""
 
 
-def load_beir(folder: Path, unpacked: Path, split: str | None = None) -> tuple[Dataset, Path]:
-    """The queries that have judgements, with their grades, and the corpus as a folder below `unpacked`.
+def load_beir(folder: Path, split: str | None = None) -> tuple[Dataset, Entries]:
+    """The queries that have judgements, with their grades, and the corpus: documents called as their ids.
 
-    `split` names the qrels; it may be left out where there is one. Each document is a file, ID.txt. Raises
-    `InputError` naming file and line for what is not of this layout.
+    `split` names the qrels; it may be left out where there is one. Raises `InputError` naming file and line for what is
+    not of this layout.
     """
     if not folder.is_dir():
         raise InputError(f"There is no folder {folder}.")
     split = split or _only_split(folder)
     qrels = _qrels(_first(folder, f"qrels/{split}.tsv", f"qrels.{split}.tsv"))
-    texts = _corpus(_first(folder, "corpus.jsonl", "corpus.jsonl.gz"))
+    corpus = _corpus(_first(folder, "corpus.jsonl", "corpus.jsonl.gz"))
     queries = _first(folder, *(f"queries{part}.jsonl{end}" for part in (f".{split}", "") for end in ("", ".gz")))
     asked = {entry.id: entry.text for _, entry in read_typed(queries, _Entry)}
     unknown = next((query for query in qrels if query not in asked), None)
     if unknown is not None:
         raise InputError(f"The qrels judge the query '{unknown}', which {queries.name} does not hold.")
+    return judged(f"{folder.name}, {split}", asked, qrels, corpus, folder), corpus
+
+
+def judged(
+    name: str, asked: Mapping[str, str], qrels: Mapping[str, Mapping[str, int]], corpus: Entries, folder: Path
+) -> Dataset:
+    """A data set of the queries that were judged. Raises `InputError` for a relevant document that is not there."""
+    there = {document.name for document in corpus.documents}
     examples = []
-    for query, judged in qrels.items():
-        grades = {document_name(document): grade for document, grade in judged.items()}
-        missing = next((name for name, grade in grades.items() if grade > 0 and name not in texts), None)
+    for query, grades in qrels.items():
+        relevant = tuple(document for document, grade in grades.items() if grade > 0)
+        missing = next((document for document in relevant if document not in there), None)
         if missing is not None:
-            raise InputError(
-                f"The qrels judge the document '{missing.removesuffix('.txt')}', which is not in the corpus."
-            )
-        relevant = tuple(name for name, grade in grades.items() if grade > 0)
+            raise InputError(f"The qrels judge the document '{missing}', which is not in the corpus.")
         examples.append(Example(query, asked[query], documents=relevant, group=query, grades=grades))
-    return checked(f"{folder.name}, {split}", examples, source=str(folder)), corpus_folder(texts, unpacked)
+    return checked(name, examples, source=str(folder))
 
 
-def document_name(document: str) -> str:
-    """The file of a document: its id, with what a file name cannot hold percent-encoded."""
-    return f"{quote(document, safe=' ()[]+,=@')}.txt"
-
-
-def _corpus(path: Path) -> dict[str, str]:
-    texts: dict[str, str] = {}
+def _corpus(path: Path) -> Entries:
+    texts: dict[str, tuple[str, str]] = {}
     for number, entry in read_typed(path, _Entry):
-        text = "\n\n".join(part for part in (entry.title.strip(), entry.text.strip()) if part)
-        name = document_name(entry.id)
-        if name in texts:
+        if entry.id in texts:
             raise InputError(f"{path.name}:{number}: the id '{entry.id}' comes twice.")
-        if text:  # nothing can be found in a document without a word
-            texts[name] = text
-    if not texts:
+        texts[entry.id] = (entry.title, entry.text)
+    corpus = entries(path, texts)
+    if not corpus.documents:
         raise InputError(f"{path} holds no document.")
-    return texts
+    return corpus
 
 
 def _qrels(path: Path) -> dict[str, dict[str, int]]:

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 from evals.dataset import GoldSpan
-from evals.formats.beir import document_name, load_beir
+from evals.formats.beir import load_beir
 from evals.formats.chunking import load_chunking
 from evals.formats.folder import corpus_folder
 from evals.formats.squad import load_squad
 from plumbline.errors import InputError
+from rag.types import Section
 from tests.evals.conftest import write_rows
 
 CONTEXT = "Parcels to Norway take 4 days 🙂. To Iceland 9 days."
@@ -65,6 +66,7 @@ def beir(tmp_path: Path) -> Path:
         {"_id": "a/1", "title": "Norway", "text": "Four days."},
         {"_id": "b", "text": "Nine days."},
         {"_id": "void", "title": "", "text": " "},
+        {"_id": "bare", "title": "Iceland", "text": ""},
     ]
     write_rows(folder / "corpus.jsonl", documents)
     queries = "\n".join(json.dumps({"_id": name, "text": f"query {name}"}) for name in ("1", "2", "3"))
@@ -75,19 +77,22 @@ def beir(tmp_path: Path) -> Path:
     return folder
 
 
-def test_beir(beir: Path, tmp_path: Path) -> None:
-    dataset, corpus = load_beir(beir, tmp_path / "unpacked")
-    assert {path.name: path.read_text(encoding="utf-8") for path in corpus.iterdir()} == {
-        "a%2F1.txt": "Norway\n\nFour days.",
-        "b.txt": "Nine days.",
+def test_beir(beir: Path) -> None:
+    dataset, corpus = load_beir(beir)
+    assert corpus.path == beir / "corpus.jsonl"
+    found = {document.name: document for document in corpus.documents}
+    assert {name: document.text for name, document in found.items()} == {
+        "a/1": "Four days.",
+        "b": "Nine days.",
+        "bare": "Iceland",  # a title without a text can be found
     }
+    assert found["a/1"].metadata == {"title": "Norway"}
+    assert found["a/1"].sections == (Section(("Norway",), 0, len("Four days.")),)
+    assert (found["b"].metadata, found["b"].sections) == ({}, ())
+    assert (found["bare"].metadata, found["bare"].sections) == ({"title": "Iceland"}, ())
     first, second = dataset.examples  # query 3 has no judgement
-    assert (first.question, first.grades, first.documents) == (
-        "query 1",
-        {"a%2F1.txt": 2, "b.txt": 0},
-        (document_name("a/1"),),
-    )
-    assert second.documents == ("b.txt",)
+    assert (first.question, first.grades, first.documents) == ("query 1", {"a/1": 2, "b": 0}, ("a/1",))
+    assert second.documents == ("b",)
 
 
 @pytest.mark.parametrize(
@@ -102,15 +107,15 @@ def test_beir(beir: Path, tmp_path: Path) -> None:
         ("corpus.jsonl", '{"_id": "b", "text": "x"}\n{"_id": "b", "text": "y"}\n', "'b' comes twice"),
     ],
 )
-def test_beir_mistakes(beir: Path, tmp_path: Path, file: str, content: str, message: str) -> None:
+def test_beir_mistakes(beir: Path, file: str, content: str, message: str) -> None:
     (beir / file).write_text(content, encoding="utf-8")
     with pytest.raises(InputError, match=message):
-        load_beir(beir, tmp_path / "unpacked")
+        load_beir(beir)
 
 
 def test_a_folder_that_is_not_beirs(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"has no qrels. BEIR's layout: corpus.jsonl"):
-        load_beir(tmp_path, tmp_path)
+        load_beir(tmp_path)
 
 
 def test_chunking(tmp_path: Path) -> None:
