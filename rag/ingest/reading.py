@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from rag.types import Document
 
-READER_VERSION = 2
-"""Raised when readers change what they make of the same bytes: files read by another version are read again."""
+READER_VERSION = 3
+"""Raised when readers change what they make of the same bytes, or what is indexed of it changes: files that another
+version read are read again."""
 
 MEMBER_SEPARATOR = "!/"
 """Between a file and what stands inside it: "mail.eml!/report.pdf", "archive.zip!/2024/report.pdf"."""

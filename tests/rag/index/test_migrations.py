@@ -1,85 +1,47 @@
-"""A knowledge base of the first version opens with everything that is in it."""
+"""A knowledge base of the version before labels and fields: opened, searched at once, and complete after an ingestion."""
 
 from __future__ import annotations
 
 import sqlite3
+import zlib
 from pathlib import Path
 
-import numpy as np
-import pytest
-
 from rag import RAG
-from rag.ingest.chunk.recursive import RecursiveChunker
 
-OLD_TABLES = """
-CREATE TABLE components (name TEXT PRIMARY KEY, version INTEGER NOT NULL);
-INSERT INTO components VALUES ('catalogue', 1), ('embedded store', 1);
-CREATE TABLE facts (name VARCHAR NOT NULL, value TEXT NOT NULL, PRIMARY KEY (name));
-CREATE TABLE files (source VARCHAR NOT NULL, root VARCHAR NOT NULL, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,
-  hash VARCHAR NOT NULL, document_id VARCHAR, chunking TEXT NOT NULL, error TEXT, PRIMARY KEY (source));
-CREATE INDEX files_by_root ON files (root);
-CREATE TABLE documents (id VARCHAR NOT NULL, source VARCHAR NOT NULL, name VARCHAR NOT NULL, hash VARCHAR NOT NULL,
-  media_type VARCHAR NOT NULL, language VARCHAR, created VARCHAR, dropped INTEGER NOT NULL, metadata TEXT NOT NULL,
-  characters INTEGER NOT NULL, indexed BOOLEAN NOT NULL, text TEXT NOT NULL, PRIMARY KEY (id));
-CREATE TABLE pages (document_id VARCHAR NOT NULL, number INTEGER NOT NULL, start INTEGER NOT NULL,
-  "end" INTEGER NOT NULL, PRIMARY KEY (document_id, number));
-CREATE TABLE sections (document_id VARCHAR NOT NULL, position INTEGER NOT NULL, path TEXT NOT NULL,
-  start INTEGER NOT NULL, "end" INTEGER NOT NULL, PRIMARY KEY (document_id, position));
-CREATE TABLE chunks (id VARCHAR NOT NULL, document_id VARCHAR NOT NULL, position INTEGER NOT NULL,
-  start INTEGER NOT NULL, "end" INTEGER NOT NULL, tokens INTEGER NOT NULL, page INTEGER, section TEXT,
-  context TEXT NOT NULL, text TEXT NOT NULL, PRIMARY KEY (id));
-CREATE INDEX chunks_by_document ON chunks (document_id, position);
-CREATE TABLE obsolete (chunk_id VARCHAR NOT NULL, PRIMARY KEY (chunk_id));
-CREATE TABLE points (seq INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, id VARCHAR NOT NULL, vector BLOB NOT NULL,
-  payload TEXT NOT NULL, text BLOB NOT NULL, UNIQUE (id));
-CREATE TABLE removals (number INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, seq INTEGER NOT NULL);
-"""
+NEW_IN_POINTS = ("tenant", "title", "modified", "pages", "author")
 
 
-@pytest.fixture
-def old(tmp_path: Path, docs: Path) -> Path:
-    """A knowledge base as the first version wrote it, with one of the files of `docs` and a file that failed."""
-    import zlib
-
-    text = "Gift cards can be redeemed for two years."
-    file = docs / "returns.md"
-    vector = np.full(256, 1 / 16, np.float32).tobytes()
-    kb = tmp_path / "old"
-    kb.mkdir()
-    with sqlite3.connect(kb / "knowledge.db") as connection:
-        connection.executescript(OLD_TABLES)
-        run = connection.execute
-        facts = {"embedder": "embedded/wordllama", "dim": "256", "chunking": RecursiveChunker().name}
-        connection.executemany("INSERT INTO facts VALUES (?, ?)", facts.items())
-        run("INSERT INTO files VALUES (?, ?, 1, 2, 'h', 'd', 'recursive', NULL)", (str(file), str(docs)))
-        run("INSERT INTO files VALUES (?, ?, 1, 2, '', NULL, 'recursive', 'broken')", (f"{docs}/x.pdf", str(docs)))
-        run(
-            "INSERT INTO documents VALUES ('d', ?, 'returns.md', 'h', 'text/markdown', NULL, NULL, 0, '{}', ?, 1, ?)",
-            (str(file), len(text), text),
-        )
-        run("INSERT INTO chunks VALUES ('c', 'd', 0, 0, ?, 9, NULL, NULL, '', ?)", (len(text), text))
-        run("INSERT INTO points VALUES (7, 'c', ?, '{}', ?)", (vector, zlib.compress(text.encode())))
-        run("DELETE FROM sqlite_sequence")
-        run("INSERT INTO sqlite_sequence VALUES ('points', 9)")
-    return kb
+def made_old(database: Path) -> None:
+    """Take the tables back to version 2, with what that version wrote into them."""
+    with sqlite3.connect(database) as old:
+        old.execute("DROP TABLE labels")
+        for seq, heading, text in old.execute("SELECT seq, heading, text FROM points").fetchall():
+            before = "\n".join(filter(None, (heading, zlib.decompress(text).decode())))
+            old.execute("UPDATE points SET text = ? WHERE seq = ?", (zlib.compress(before.encode()), seq))
+        old.execute("ALTER TABLE points DROP COLUMN title")
+        old.execute("ALTER TABLE points DROP COLUMN heading")
+        for name in NEW_IN_POINTS:
+            old.execute("UPDATE points SET payload = json_remove(payload, ?)", (f"$.{name}",))
+        old.execute("UPDATE documents SET metadata = json_set(metadata, '$.tenant', 'acme')")  # read in the file itself
+        old.execute("UPDATE files SET reading = 'readers 2'")
+        old.execute("UPDATE components SET version = 2 WHERE name IN ('catalogue', 'embedded store')")
+    old.close()
 
 
-def test_what_was_stored_is_found(old: Path, home: Path) -> None:
-    with RAG.open(old, home=home, environ={}) as kb:
-        assert kb.search("gift cards")[0].chunk.text == "Gift cards can be redeemed for two years."
-        state = kb.status()
-        assert (state.totals.documents, state.totals.waiting, state.totals.failed_files) == (1, 0, 1)
-        assert state.facts["embedder"] == "embedded/wordllama"
-        with kb.parts.engine.connect() as connection:
-            tables = set(connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'table'").scalars())
-            counters = "SELECT seq FROM sqlite_sequence WHERE name = 'points'"
-            sequence = connection.exec_driver_sql(counters).scalar_one()
-        assert not {name for name in tables if name.endswith("_1")} | (tables & {"facts"})
-        assert sequence == 9, "numbers once given to points are not given again"
-
-
-def test_the_next_ingestion_reads_everything_again(old: Path, home: Path, docs: Path) -> None:
-    with RAG.open(old, home=home, environ={}) as kb:
+def test_an_older_knowledge_base_is_searched_at_once_and_read_again(tmp_path: Path, home: Path, docs: Path) -> None:
+    (docs / "page.html").write_text("<title>Lighthouse</title><p>The keeper refunds the toll.</p>", encoding="utf-8")
+    with RAG.open(tmp_path / "kb", home=home, environ={}) as kb:
+        kb.ingest(docs)
+        expected = [(hit.document, hit.lexical_score) for hit in kb.search("Lighthouse refund")]
+    made_old(tmp_path / "kb" / "knowledge.db")
+    with RAG.open(tmp_path / "kb", home=home, environ={}) as kb:
+        assert kb.parts.manifest.labels() == {}
+        assert kb.search("refund", tenant="acme")
+        assert not kb.verify(repair=False).complete, "titles are not found, and fields not filtered by"
         report = kb.ingest(docs)
-        assert {file.name: file.outcome for file in report.files}["returns.md"] == "updated"
-        assert kb.verify().left == ()
+        assert report.count("updated") == 4
+        assert sum(file.embedded for file in report.files) == 0
+        assert [(hit.document, hit.lexical_score) for hit in kb.search("Lighthouse refund")] == expected
+        assert {hit.document for hit in kb.search("refund", condition="title = 'Lighthouse'")} == {"page.html"}
+        assert kb.parts.catalogue.audiences() == [{"tenant": None, "groups": None, "documents": 4}]
+        assert kb.verify().complete
