@@ -1,4 +1,4 @@
-"""A knowledge base of the version before labels and fields: opened, searched at once, and complete after an ingestion."""
+"""A knowledge base of the version before labels and fields: searched at once, and complete after an ingestion."""
 
 from __future__ import annotations
 
