@@ -4,6 +4,7 @@ numpy.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 
 import numpy as np
@@ -26,7 +27,7 @@ class IndexBuilder:
         dim = sample.shape[1]
         self._lexical = lexical
         self._centre = sample.mean(axis=0) if len(sample) else np.zeros(dim, np.float32)
-        self._seqs: list[int] = []
+        self._seqs = array("q")
         self._ids: list[Texts] = []
         self._columns = ColumnsBuilder()
         self._codes = np.empty((words_of(dim), count), np.uint64)

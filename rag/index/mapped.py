@@ -1,7 +1,8 @@
 """Arrays in a file that processes map into memory and share: written whole or not at all, checked when opened.
 
-Layout: a magic word, the length and the CRC-32 of a header of JSON, the header, then the arrays, each at a multiple
-of 64 bytes and with a CRC-32 of its own in the header. Numbers are little-endian.
+Layout: a magic word, where a directory of JSON begins, its length and its CRC-32; the arrays, each at a multiple of 64
+bytes; the directory, which has the CRC-32 of each array. Numbers are little-endian. The directory comes last, so that
+an array can be written while it is made.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import mmap
 import os
 import struct
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -19,20 +20,29 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
+from rag.index.blocks import Blocks, pieces
 from rag.index.files import DRAFT_SUFFIX
 
-MAGIC = b"PLUMBIX1"
+MAGIC = b"PLUMBIX2"
 ALIGNMENT = 64
 BYTES_AT_ONCE = 1 << 22
 
-_START = struct.Struct("<8sQI")
+_START = struct.Struct("<8sQQI")
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Content:
-    """What a file holds: `facts` as JSON takes them, and arrays by name, read-only where they are mapped."""
+    """What a file is to hold: `facts` as JSON takes them, and arrays by name."""
+
+    facts: Mapping[str, Any]
+    arrays: Mapping[str, npt.NDArray[Any] | Blocks]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Mapped:
+    """What a file holds; the arrays are read-only."""
 
     facts: Mapping[str, Any]
     arrays: Arrays
@@ -40,16 +50,17 @@ class Content:
 
 def write_arrays(content: Content, path: Path) -> None:
     """Write beside the target and put it in place at once; a reader sees the old file or the new one."""
-    header = _header(content)
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f"{path.name}.{os.getpid()}{DRAFT_SUFFIX}")
     try:
         with draft.open("wb") as file:
-            file.write(_START.pack(MAGIC, len(header), zlib.crc32(header)))
-            file.write(header)
-            for array in content.arrays.values():
-                file.write(b"\0" * (-file.tell() % ALIGNMENT))
-                file.write(_bytes_of(array))
+            file.write(bytes(_START.size))
+            arrays = [(name, *_written(file, array)) for name, array in content.arrays.items()]
+            directory = json.dumps({"facts": content.facts, "arrays": arrays}).encode()
+            start = _START.pack(MAGIC, file.tell(), len(directory), zlib.crc32(directory))
+            file.write(directory)
+            file.seek(0)
+            file.write(start)
             file.flush()
             os.fsync(file.fileno())
         draft.replace(path)
@@ -57,19 +68,14 @@ def write_arrays(content: Content, path: Path) -> None:
         draft.unlink(missing_ok=True)
 
 
-def read_arrays(path: Path) -> Content:
+def read_arrays(path: Path) -> Mapped:
     """Map a file. Raises `ValueError` for one that is damaged or of another kind, `OSError` for one not to be read.
 
     The checks read the file without mapping it, so that they leave no trace in the memory of the process.
     """
     with path.open("rb") as file:
-        length, crc = _start(file)
-        raw = file.read(length)
-        if len(raw) != length or zlib.crc32(raw) != crc:
-            raise ValueError("the header is damaged")
-        header = json.loads(raw)
-        offset, places = file.tell(), {}
-        for name, dtype, shape, crc in header["arrays"]:
+        directory, offset, places = _directory(file), _START.size, {}
+        for name, dtype, shape, crc in directory["arrays"]:
             offset += -offset % ALIGNMENT
             kind = np.dtype(dtype)
             size = int(np.prod(shape, dtype=np.int64)) * kind.itemsize
@@ -79,25 +85,36 @@ def read_arrays(path: Path) -> Content:
             offset += size
         memory = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
     arrays = {name: _view(memory, *place) for name, place in places.items()}
-    return Content(header["facts"], arrays)
+    return Mapped(directory["facts"], arrays)
 
 
-def _header(content: Content) -> bytes:
-    arrays = [
-        (name, _little_endian(array).str, array.shape, zlib.crc32(_bytes_of(array)))
-        for name, array in content.arrays.items()
-    ]
-    return json.dumps({"facts": content.facts, "arrays": arrays}).encode()
+def _written(file: BinaryIO, array: npt.NDArray[Any] | Blocks) -> tuple[str, Sequence[int], int]:
+    """Write an array; what the directory says of it: its type, its shape and its CRC-32."""
+    file.write(b"\0" * (-file.tell() % ALIGNMENT))
+    kind, crc, size = array.dtype.newbyteorder("<"), 0, 0
+    for piece in pieces(array):
+        content = np.ascontiguousarray(piece, kind)
+        data = content.data.cast("B") if content.size else b""
+        crc = zlib.crc32(data, crc)
+        size += content.size
+        file.write(data)
+    if size != np.prod(array.shape, dtype=np.int64):
+        raise ValueError(f"an array of shape {array.shape} came as {size} numbers")
+    return kind.str, array.shape, crc
 
 
-def _start(file: BinaryIO) -> tuple[int, int]:
+def _directory(file: BinaryIO) -> Any:
     start = file.read(_START.size)
     if len(start) != _START.size:
         raise ValueError("the file is too short")
-    magic, length, crc = _START.unpack(start)
-    if magic != MAGIC or length > os.fstat(file.fileno()).st_size:
+    magic, offset, length, crc = _START.unpack(start)
+    if magic != MAGIC or offset + length > os.fstat(file.fileno()).st_size:
         raise ValueError("it is not such a file")
-    return length, crc
+    file.seek(offset)
+    directory = file.read(length)
+    if zlib.crc32(directory) != crc:
+        raise ValueError("the directory is damaged")
+    return json.loads(directory)
 
 
 def _crc(file: BinaryIO, offset: int, size: int) -> int:
@@ -107,15 +124,6 @@ def _crc(file: BinaryIO, offset: int, size: int) -> int:
         crc = zlib.crc32(some, crc)
         size -= len(some)
     return crc if size == 0 else -1
-
-
-def _bytes_of(array: npt.NDArray[Any]) -> memoryview | bytes:
-    array = np.ascontiguousarray(array, _little_endian(array))
-    return array.data.cast("B") if array.size else b""
-
-
-def _little_endian(array: npt.NDArray[Any]) -> np.dtype[Any]:
-    return array.dtype.newbyteorder("<")
 
 
 def _view(memory: memoryview, offset: int, size: int, kind: np.dtype[Any], shape: list[int]) -> npt.NDArray[Any]:

@@ -2,41 +2,75 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from rag.index.blocks import Blocks, behind, beside
 from rag.index.codes import words_of
 from rag.index.columns import Column, Columns
+from rag.index.lexical.frozen import FrozenLexical
 from rag.index.lexical.make import lexical_index
-from rag.index.mapped import Content, read_arrays
+from rag.index.mapped import Content, Mapped, read_arrays
 from rag.index.memory import MemoryIndex
 from rag.index.segment import Segment
 from rag.index.settings import LexicalSettings
 from rag.index.texts import Texts
 from rag.index.vectors import Vectors
 
-FORMAT = 2
+FORMAT = 3
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 
 
-def frozen(index: MemoryIndex, lexical: LexicalSettings) -> Content:
-    """An index whose tail is empty, as it is now; `lexical` says how its lexical side was made.
+@dataclass(frozen=True, slots=True, eq=False)
+class Frozen:
+    """An index as it was at a moment, to be written with its tail as a part of the base."""
+
+    parts: Sequence[Segment]
+    alive: npt.NDArray[np.bool_]
+    last_removal: int
+    lexical: FrozenLexical
+    reading: str
+    full_bytes: int
+
+    def content(self) -> Content:
+        """What the file is to hold. Long arrays come some at a time: the whole index does not fit beside itself."""
+        columns = reduce(Columns.extended, (part.columns for part in self.parts))
+        worst = max(part.vectors.worst for part in self.parts)
+        facts = {"format": FORMAT, "reading": self.reading, "last_removal": self.last_removal, "worst": worst}
+        arrays = {**self._dense(), **dict(_of_columns(columns)), "alive": self.alive}
+        arrays |= {f"lexical/{name}": array for name, array in self.lexical.arrays().items()}
+        return Content({**facts, "fields": list(columns.fields)}, arrays)
+
+    def _dense(self) -> dict[str, npt.NDArray[Any] | Blocks]:
+        vectors = [part.vectors for part in self.parts]
+        full = [each.full for each in vectors if each.full is not None]
+        held = len(full) == len(vectors) and sum(each.nbytes for each in full) <= self.full_bytes
+        return {
+            "seqs": behind([part.seqs for part in self.parts]),
+            "codes": beside([part.codes for part in self.parts]),
+            "centre": self.parts[0].centre,
+            **dict(_of_texts("ids", Texts.joined([part.ids for part in self.parts]))),
+            "rounded": behind([each.rounded for each in vectors]),
+            "scales": behind([each.scales for each in vectors]),
+            **({"full": behind(full)} if held else {}),
+        }
+
+
+def frozen(index: MemoryIndex, lexical: LexicalSettings, full_bytes: int) -> Frozen:
+    """An index as it is now; `lexical` says how its lexical side was made.
 
     Cheap: copied is what changes in place, all else is replaced when it changes.
     """
-    base = index.base
-    fields = list(base.columns.fields)
-    facts = {"format": FORMAT, "reading": repr(lexical), "last_removal": index.last_removal, "fields": fields}
-    facts["worst"] = base.vectors.worst
-    arrays = dict(_arrays(base))
-    arrays["alive"] = index.alive.copy()
-    arrays.update((f"lexical/{name}", array) for name, array in index.lexical.to_arrays().items())
-    return Content(facts, arrays)
+    parts = [index.base, *([index.tail.segment()] if len(index.tail) else [])]
+    alive, words = index.alive.copy(), index.lexical.frozen()
+    return Frozen(parts, alive, index.last_removal, words, repr(lexical), full_bytes)
 
 
 def load(path: Path, dim: int, lexical: LexicalSettings) -> MemoryIndex | None:
@@ -50,21 +84,13 @@ def load(path: Path, dim: int, lexical: LexicalSettings) -> MemoryIndex | None:
         return None
 
 
-def _arrays(base: Segment) -> Iterator[tuple[str, npt.NDArray[Any]]]:
-    yield "seqs", base.seqs
-    yield "codes", base.codes
-    yield "centre", base.centre
-    yield from _of_texts("ids", base.ids)
-    for number, column in enumerate(base.columns.fields.values()):
+def _of_columns(columns: Columns) -> Iterator[tuple[str, npt.NDArray[Any]]]:
+    for number, column in enumerate(columns.fields.values()):
         yield f"field/{number}", column.numbers
         yield from _of_texts(f"field/{number}/values", column.values)
-    yield "rounded", base.vectors.rounded
-    yield "scales", base.vectors.scales
-    if base.vectors.full is not None:
-        yield "full", base.vectors.full
 
 
-def _thawed(content: Content, dim: int, settings: LexicalSettings) -> MemoryIndex | None:
+def _thawed(content: Mapped, dim: int, settings: LexicalSettings) -> MemoryIndex | None:
     arrays, facts = content.arrays, content.facts
     count = len(arrays["seqs"])
     columns = Columns(count, {name: _column(arrays, number) for number, name in enumerate(facts["fields"])})

@@ -12,10 +12,10 @@ from rag.index.build import IndexBuilder
 from rag.index.files import IndexFiles
 from rag.index.lexical.fields import FieldReader
 from rag.index.lexical.make import lexical_index
-from rag.index.mapped import Content, write_arrays
+from rag.index.mapped import write_arrays
 from rag.index.memory import MemoryIndex
 from rag.index.point_reader import PointReader
-from rag.index.saved import frozen, load
+from rag.index.saved import Frozen, frozen, load
 from rag.index.settings import LexicalSettings
 from rag.index.store import Point
 from rag.index.tail import Row
@@ -94,11 +94,13 @@ class Sync:
             self._state = self._reader.state()
 
     def draft(self) -> Draft:
-        """The index as it is now, to be written; the tail becomes part of the base."""
-        self.index.merge(self.tuning.full_bytes)
-        knows = (max(self._newest, self.index.last_seq), self.index.last_removal)
-        content = frozen(self.index, self._reading.settings)
-        return Draft(self.index, self.index.version, content, self._files, knows, self._dim, self._reading.settings)
+        """The index as it is now, to be written; in the file the tail is a part of the base."""
+        index = self.index
+        if len(index.tail) > len(index.base):  # whose centre is no longer that of most
+            index.merge(self.tuning.full_bytes)
+        knows = (max(self._newest, index.last_seq), index.last_removal)
+        taken = frozen(index, self._reading.settings, self.tuning.full_bytes)
+        return Draft(index, index.version, taken, self._files, knows, self._dim, self._reading.settings)
 
     def adopt(self, draft: Draft) -> None:
         """Search in the file from now on, unless the index has changed since."""
@@ -144,7 +146,7 @@ class Draft:
 
     index: MemoryIndex
     version: int
-    content: Content
+    frozen: Frozen
     files: IndexFiles
     knows: tuple[int, int]
     dim: int
@@ -154,6 +156,6 @@ class Draft:
     def write(self) -> None:
         """Write the file, remove older ones, and map it."""
         path = self.files.path(*self.knows)
-        write_arrays(self.content, path)
+        write_arrays(self.frozen.content(), path)
         self.files.remove(but=self.knows)
         self.mapped = load(path, self.dim, self.lexical)

@@ -10,8 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from plumbline.errors import CorruptStateError, InputError
+from rag.index.blocks import Blocks
+from rag.index.lexical.build import build
+from rag.index.lexical.frozen import FORMAT, FrozenLexical
 from rag.index.lexical.languages import Languages
-from rag.index.lexical.part import Part, build
+from rag.index.lexical.part import Part
 from rag.index.lexical.parts import Completions, Parts
 from rag.index.lexical.phrases import Fields, holding
 from rag.index.lexical.prepare import Preparation
@@ -25,7 +28,6 @@ Arrays = Mapping[str, npt.NDArray[np.generic]]
 Flags = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 
-_FORMAT = 2
 Kind = TypeVar("Kind", bound=np.generic)
 
 
@@ -156,17 +158,13 @@ class LexicalIndex:
         """Everything but the settings k1, b and idf, as arrays that `numpy.savez` takes and no change reaches; see
         `from_arrays`.
         """
-        part = self._parts.merged(self._prepared.alive)
-        return {
-            "format": np.array([_FORMAT]),
-            **part.vocabulary.to_arrays(),
-            "indptr": part.indptr,
-            "chunks": part.chunks,
-            "frequencies": part.frequencies,
-            "lengths": self._lengths.copy(),
-            "alive": self._alive.copy(),
-            **self._languages.to_arrays(),
-        }
+        frozen = self.frozen().arrays()
+        return {name: each.whole() if isinstance(each, Blocks) else each for name, each in frozen.items()}
+
+    def frozen(self) -> FrozenLexical:
+        """What `to_arrays` gives, as it is now, to be made later and some at a time."""
+        alive = None if self._prepared.alive is None else self._alive.copy()
+        return FrozenLexical(self._parts.now(), self._lengths.copy(), alive, self._languages.to_arrays())
 
     @classmethod
     def from_arrays(
@@ -179,7 +177,7 @@ class LexicalIndex:
         """
         index = cls(k1=k1, b=b, idf=idf)
         try:
-            if int(np.asarray(arrays["format"], np.int64)[0]) != _FORMAT:
+            if int(np.asarray(arrays["format"], np.int64)[0]) != FORMAT:
                 raise ValueError("another format")
             part = Part(
                 Vocabulary(_array(arrays, "vocabulary", np.uint8), _array(arrays, "vocabulary_ends", np.int64)),

@@ -16,12 +16,17 @@ import numpy as np
 import numpy.typing as npt
 
 from rag.index.lexical.fields import UNIT
-from rag.index.lexical.part import Frequencies, Part, Positions, merge
+from rag.index.lexical.merge import Merge, merge
+from rag.index.lexical.part import Frequencies, Part, Positions
 from rag.index.lexical.query import Prefix
 
 Flags = npt.NDArray[np.bool_]
 
 MOST_COMPLETIONS = 128
+_MANY = 8
+"""So many parts that are alike are merged when they are added, while that makes no more than `_MOST_AT_ONCE`."""
+_MOST_AT_ONCE = 1 << 23
+_READ_AT_ONCE = 1 << 22
 _LIKE = 3  # a part is merged with those after it when it has less than so many times their postings
 
 
@@ -42,8 +47,13 @@ class Parts:
         self._lock = threading.Lock()
 
     def append(self, part: Part) -> None:
-        """Add a part whose positions come after all others'."""
-        self._parts.append(part)
+        """Add a part whose positions come after all others'; many that are alike become one."""
+        with self._lock:
+            self._parts = [*self._parts, part]
+            last = self._parts[max(self._pinned, len(self._parts) - _MANY) :]
+            sizes = [len(each) for each in last]
+            if len(last) == _MANY and max(sizes) < _LIKE * min(sizes) and sum(sizes) <= _MOST_AT_ONCE:
+                self._parts = [*self._parts[:-_MANY], merge(last)]
 
     def settle(self) -> Sequence[Part]:
         """The parts, after small ones were merged. Searches call it at the same time."""
@@ -82,11 +92,13 @@ class Parts:
     def of(self, positions: Sequence[int], alive: Flags) -> list[dict[str, float]]:
         """For each position its terms and their frequencies; nothing for one that is not `alive`."""
         gathered: list[dict[str, float]] = [{} for _ in positions]
-        row = np.full(len(alive), -1, np.int64)
+        row = np.full(len(alive), -1, np.int32)
         row[np.asarray(positions, np.int64)] = np.arange(len(positions))
         row[~alive] = -1
         for part in self._parts:
-            found = np.flatnonzero(row[part.chunks] >= 0)
+            some = (part.chunks[at : at + _READ_AT_ONCE] for at in range(0, len(part), _READ_AT_ONCE))
+            here = [np.flatnonzero(row[each] >= 0) + number * _READ_AT_ONCE for number, each in enumerate(some)]
+            found = np.concatenate([np.empty(0, np.int64), *here])
             owners = np.searchsorted(part.indptr, found, side="right") - 1
             term = {owner: part.vocabulary.term(owner) for owner in np.unique(owners).tolist()}
             rows = zip(row[part.chunks[found]].tolist(), owners.tolist(), part.frequencies[found].tolist(), strict=True)
@@ -95,14 +107,12 @@ class Parts:
         return gathered
 
     def held(self, alive: Flags | None) -> npt.NDArray[np.int64]:
-        """For every term, how many positions hold it."""
-        part = self.merged(alive)
-        return np.diff(part.indptr)
+        """For every term that is left, how many positions hold it."""
+        return np.diff(Merge(self._parts, alive).indptr)
 
-    def merged(self, alive: Flags | None) -> Part:
-        """All parts as one, without what is not `alive`; the one that there is where nothing is to be left out."""
-        parts = self.settle()
-        return parts[0] if len(parts) == 1 and alive is None else merge(parts, alive)
+    def now(self) -> Sequence[Part]:
+        """The parts as they are now, which no change reaches."""
+        return self._parts
 
 
 def _joined(found: Sequence[tuple[Positions, Frequencies]]) -> tuple[Positions, Frequencies]:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from plumbline.errors import ConfigError
 from plumbline.extras import require
+from rag.index.lexical.frozen import FrozenLexical
 from rag.index.lexical.index import Arrays, Chunk, Flags, Ints, LexicalIndex
 from rag.index.lexical.parts import Completions
 from rag.index.lexical.phrases import Fields
@@ -88,6 +89,10 @@ class ReferenceIndex:
     def to_arrays(self) -> dict[str, npt.NDArray[np.generic]]:
         """As `LexicalIndex.to_arrays`: the arrays fit both."""
         return self._index.to_arrays()
+
+    def frozen(self) -> FrozenLexical:
+        """As `LexicalIndex.frozen`."""
+        return self._index.frozen()
 
     @classmethod
     def from_arrays(

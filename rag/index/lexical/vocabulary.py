@@ -61,6 +61,13 @@ class Vocabulary:
         past = (prefix + _HIGHEST).encode("utf-8", "surrogatepass")
         return range(self._first(start), self._first(past))
 
+    def only(self, wanted: npt.NDArray[np.bool_]) -> Vocabulary:
+        """Those that are wanted."""
+        if wanted.all():
+            return self
+        lengths = np.diff(self.ends, prepend=0)
+        return Vocabulary(self.text[np.repeat(wanted, lengths)], np.cumsum(lengths[wanted], dtype=np.int64))
+
     def check(self) -> None:
         """Raises `ValueError` for what is no vocabulary; the order of terms is checked by their first eight bytes."""
         starts = self.ends - np.diff(self.ends, prepend=0)
@@ -95,8 +102,12 @@ class Vocabulary:
 
 def union(vocabularies: Sequence[Vocabulary]) -> tuple[Vocabulary, list[npt.NDArray[np.int64]]]:
     """All their terms, and for each vocabulary the place that each of its terms has among them."""
-    known = [vocabulary.terms() for vocabulary in vocabularies]
-    merged = sorted(set().union(*known))
-    place = {term: at for at, term in enumerate(merged)}
-    places = [np.fromiter(map(place.__getitem__, terms), np.int64, len(terms)) for terms in known]
+    if len(vocabularies) == 1:
+        return vocabularies[0], [np.arange(len(vocabularies[0]))]
+    known: set[str] = set()
+    for vocabulary in vocabularies:  # one after the other, and again below: all their texts together are many
+        known.update(vocabulary.terms())
+    merged = sorted(known)
+    place = dict(zip(merged, range(len(merged)), strict=True))
+    places = [np.fromiter(map(place.__getitem__, each.terms()), np.int64, len(each)) for each in vocabularies]
     return Vocabulary.of(merged), places
