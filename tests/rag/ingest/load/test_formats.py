@@ -161,6 +161,8 @@ def test_what_a_chunk_knows(tmp_path: Path):
     chunk = chunks_of(document)[-1]
     facts = chunk_metadata(document, chunk)
     assert facts == {
+        "modified": document.metadata["modified"],
+        "title": "Refunds",
         "source_document": "a.md",
         "source": "/docs/a.md",
         "document_id": document.id,
