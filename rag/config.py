@@ -32,6 +32,7 @@ from rag.index.manifest import Manifest
 from rag.index.store import Store
 from rag.ingest.chunk import Chunker
 from rag.ingest.chunk.build import build_chunker, build_splitter
+from rag.retrieve.access import Access
 from rag.retrieve.build_rerank import build_rerank_stage, check_rerank_model
 from rag.retrieve.fusion import build_fusion
 from rag.retrieve.question_filters_names import DocumentNames
@@ -106,11 +107,14 @@ class Parts:
         """What is searched now; raises `KnowledgeBaseMismatchError` when its vectors are another embedder's."""
         return self.live.current().store
 
-    def condition(self, given: Filter | str | None) -> Filter | None:
-        """A caller's filter, or its text form, as a filter; raises `InputError` for one that cannot be."""
+    def condition(self, given: Filter | str | None, access: Access) -> Filter | None:
+        """A caller's filter, or its text form, as a filter; raises `InputError` for one that cannot be.
+
+        Known are the fields of what may be seen with `access`.
+        """
         if given is None:
             return None
-        fields = self.known_fields.fields()
+        fields = self.known_fields.fields(access.condition())
         return parse_filter(given, fields) if isinstance(given, str) else check_filter(given, fields)
 
     @property

@@ -251,7 +251,7 @@ class RAG(Keeping, Lifetime):
         who = access(who, tenant)
         text = _checked(text, parts)
         typed = parse(text) if syntax else Typed(text)
-        query = Query(typed.text, tuple(history), parts.condition(condition), who, typed.phrases, typed.prefixes)
+        query = Query(typed.text, tuple(history), parts.condition(condition, who), who, typed.phrases, typed.prefixes)
         return query, who.tenant
 
     def document(self, document_id: str) -> Document | None:

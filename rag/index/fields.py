@@ -6,7 +6,8 @@ A filter on a field that nothing has would silently find nothing, so it is refus
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -15,7 +16,8 @@ from plumbline.database import storage_errors
 from plumbline.errors import InputError
 from rag.index import tables
 from rag.index.changes import Changes, UntilChanged
-from rag.index.filters import And, Eq, Exists, Filter, In, Not, Or, Range, Value
+from rag.index.filters import And, Eq, Exists, Filter, In, Not, Or, Range, Value, matches
+from rag.ingest.labels import ACCESS
 from rag.ingest.metadata import LONGEST
 
 if TYPE_CHECKING:
@@ -110,26 +112,46 @@ class KnownFields:
         self._path = path
         self._kept = UntilChanged(changes, self._read)
 
-    def fields(self) -> Fields:
-        """The fields as of now."""
-        return self._kept.get()
+    def fields(self, access: Filter | None = None) -> Fields:
+        """The fields as of now, of the documents that may be seen with `access` (`rag.retrieve.access`)."""
+        return self._kept.get().seen_with(access)
 
-    def _read(self) -> Fields:
+    def _read(self) -> _OfAudiences:
         from sqlalchemy import func, select, true
 
         documents = tables.documents()
         each = func.json_each(documents.c.metadata).table_valued("key", "value", "type")
         dated = each.c.value.op("GLOB")(_ISO_DATE)
-        query = select(each.c.key, each.c.type, (each.c.type == "text") & dated).distinct()
+        audience = func.json_extract(documents.c.metadata, *(f"$.{name}" for name in ACCESS))
+        query = select(audience, each.c.key, each.c.type, (each.c.type == "text") & dated).distinct()
         query = query.select_from(documents).join(each, true())
         query = query.where(each.c.type != "null", (each.c.type != "text") | (func.length(each.c.value) <= LONGEST))
         with storage_errors(self._path), self._engine.connect() as connection:
             rows = connection.execute(query).all()
-        found: dict[str, set[Kind]] = {}
-        for name, kind, is_date in rows:
+        found: dict[str, set[tuple[str, Kind]]] = {}
+        for readers, name, kind, is_date in rows:
             if name not in BUILT_IN:
-                found.setdefault(name, set()).add("date" if is_date else _KINDS.get(kind, "text"))
-        return Fields({name: frozenset(kinds) for name, kinds in found.items()})
+                found.setdefault(readers, set()).add((name, "date" if is_date else _KINDS.get(kind, "text")))
+        return _OfAudiences(found)
+
+
+@dataclass(frozen=True, slots=True)
+class _OfAudiences:
+    """The names and kinds of fields, by whom the documents that have them are for."""
+
+    found: Mapping[str, Collection[tuple[str, Kind]]]
+    _seen: dict[Filter | None, Fields] = field(default_factory=dict)
+
+    def seen_with(self, access: Filter | None) -> Fields:
+        """The fields of documents that may be seen so."""
+        if access not in self._seen:
+            own: dict[str, set[Kind]] = {}
+            for readers, fields in self.found.items():
+                if access is None or matches(access, dict(zip(ACCESS, json.loads(readers), strict=True))):
+                    for name, kind in fields:
+                        own.setdefault(name, set()).add(kind)
+            self._seen[access] = Fields({name: frozenset(kinds) for name, kinds in own.items()})
+        return self._seen[access]
 
 
 def check_filter(condition: Filter, fields: Fields) -> Filter:

@@ -99,7 +99,7 @@ def routes(host: Host) -> APIRouter:
     async def ask(request: Request, body: AskInput) -> Response:
         """Answer a question, in one piece or as server-sent events."""
         name = host.default if body.kb is None else body.kb
-        condition = await _condition(host.base(name), body.filter)
+        condition = await _condition(host.base(name), body.filter, request.state.access)
         asked = Asked(name, body.question, request.state.access, condition)
         if body.stream or "text/event-stream" in request.headers.get("accept", ""):
             request_id = request.state.request_id
@@ -132,18 +132,18 @@ async def _described(name: str, base: RAG, access: Access) -> KnowledgeBaseOutpu
     )
 
 
-async def _condition(base: RAG, text: str | None) -> Filter | None:
+async def _condition(base: RAG, text: str | None, access: Access) -> Filter | None:
     """The filter that `text` means; raises `InvalidFieldError` for one that cannot be."""
     if text is None:
         return None
     try:
-        return await asyncio.to_thread(base.parts.condition, text)
+        return await asyncio.to_thread(base.parts.condition, text, access)
     except InputError as error:
         raise InvalidFieldError(error.message, hint=error.hint, errors=[FieldError("filter", error.message)]) from error
 
 
 async def _searched(base: RAG, body: SearchInput, access: Access) -> HitsOutput | ExplainOutput:
-    condition = await _condition(base, body.filter)
+    condition = await _condition(base, body.filter, access)
     found = await base.aexplain(body.query, top_k=body.top_k, condition=condition, access=access)
     if body.explain:
         return ExplainOutput.of(found, await explained(found, base.parts.store))

@@ -44,7 +44,7 @@ class KnowledgeQuestion:
         parts = host.base(name).parts
         reads = parts.settings.retrieval.question.rewrite
         turns = conversation(body) if reads else ()
-        return cls(host, body, Asked(name, question(body), access, _condition(body, parts), turns))
+        return cls(host, body, Asked(name, question(body), access, _condition(body, parts, access), turns))
 
     @property
     def base(self) -> str:
@@ -101,12 +101,12 @@ class KnowledgeQuestion:
         }
 
 
-def _condition(body: ChatBody, parts: Parts) -> Filter | None:
+def _condition(body: ChatBody, parts: Parts, access: Access) -> Filter | None:
     """The filter that the body asks for; raises `InvalidValueError` for one that cannot be."""
     text = None if body.plumbline is None else body.plumbline.filter
     if text is None:
         return None
     try:
-        return parts.condition(text)
+        return parts.condition(text, access)
     except InputError as error:
         raise wrong("plumbline.filter", error.message, hint=error.hint) from error

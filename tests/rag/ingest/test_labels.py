@@ -97,6 +97,21 @@ def test_a_tenants_documents_are_found_by_theirs_alone(kb: RAG, docs: Path) -> N
     assert not kb.search("shipping", tenant="globex", condition=Eq("tenant", "acme"))
 
 
+def test_what_others_documents_say_of_themselves_is_not_told(kb: RAG, docs: Path) -> None:
+    kb.ingest(docs / "shops.csv", labels={"region": "north"})
+    kb.ingest(docs / "more", labels={"tenant": "acme", "merger": "yes", "region": 5})
+    assert found(kb, access=Access("acme"), where=Eq("merger", "yes")) == {"shipping 🙂.md"}
+    assert found(kb, access=EVERYTHING, where=Eq("region", 5)) == {"shipping 🙂.md"}
+    for who in (Access(), Access("globex")):
+        assert found(kb, access=who, where=Eq("region", "north")) == {"shops.csv"}
+        with pytest.raises(InputError, match="No document has a field 'mergers'") as refused:
+            kb.search("refund", access=who, condition="mergers = 'yes'")
+        assert "merger," not in f"{refused.value}"
+        assert "or merger" not in f"{refused.value}"
+        with pytest.raises(InputError, match="holds text"):
+            kb.ask("How long is the refund window?", access=who, condition="region = 5")
+
+
 def test_labels_stay_until_others_are_given(kb: RAG, docs: Path) -> None:
     first = kb.ingest(docs, labels={"tenant": "acme", "year": 2024})
     (docs / "new.md").write_text("# Gift cards\n\nGift cards are valid for two years.", encoding="utf-8")
