@@ -1,12 +1,16 @@
-"""Both rankings in one statement. This module imports nothing of psycopg."""
+"""Both rankings in one statement: cosine, and BM25 from what `…_words`, `…_terms` and `…_languages` hold."""
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 
+from rag.index.lexical.fields import UNIT
+from rag.index.lexical.query import LexicalQuery, Prefix
 from rag.index.pgvector.conditions import to_sql
 from rag.index.pgvector.tables import SPACE, Tables
-from rag.index.sparse_words import Sparse
+from rag.index.pgvector.writing import MOST_TERMS, kept
+from rag.index.settings import LexicalSettings
 from rag.index.store import Search
 
 FEW = 2000
@@ -33,7 +37,22 @@ class Statement:
         return "\n".join(self.parts).encode()
 
 
-def both(tables: Tables, search: Search, words: Sparse, prefixes: Sparse, *, texts: bool = False) -> Statement:
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is asked of the lexical side: `words`, each with how often, and `prefixes`; BM25 with `k1` and `b`."""
+
+    words: Counter[str]
+    prefixes: tuple[Prefix, ...]
+    k1: float
+    b: float
+
+    @classmethod
+    def of(cls, query: LexicalQuery, settings: LexicalSettings) -> Asked:
+        """What a query asks for."""
+        return cls(Counter(query.words), query.prefixes, settings.k1, settings.b)
+
+
+def both(tables: Tables, search: Search, asked: Asked | None, *, texts: bool = False) -> Statement:
     """Rows (side, id, score), dense is side 0; best first within a side. With `texts` the lexical points follow."""
     made = Statement()
     dense = search.vector is not None and bool(search.vector.any())
@@ -41,13 +60,16 @@ def both(tables: Tables, search: Search, words: Sparse, prefixes: Sparse, *, tex
     if dense:
         _dense(made, tables, search)
         made.add(",")
-    _lexical(made, tables, search, words, prefixes)
+    _lexical(made, tables, search, asked or NOTHING)
     if dense:
         made.add("SELECT 0, id, score, NULL, NULL, NULL, NULL FROM near UNION ALL")
     columns = "p.title, p.heading, p.text, p.payload" if texts else "NULL, NULL, NULL, NULL::jsonb"
     made.add(f"SELECT 1, p.id, said.score, {columns} FROM said JOIN {tables.base}_points p USING (num)")
     made.add("ORDER BY 1, 3 DESC, 2")
     return made
+
+
+NOTHING = Asked(Counter(), (), 1.2, 0.75)
 
 
 def _dense(made: Statement, tables: Tables, search: Search) -> None:
@@ -86,34 +108,75 @@ def _dense(made: Statement, tables: Tables, search: Search) -> None:
     made.add(") AS either)")
 
 
-def _lexical(made: Statement, tables: Tables, search: Search, words: Sparse, prefixes: Sparse) -> None:
-    """The best by words as `said`: the sparse vectors of those that hold a word, times that of the search with idf."""
-    condition, values = to_sql(search.filter)
-    sides = [(kind, asked) for kind, asked in (("words", words), ("prefixes", prefixes)) if asked]
-    if not sides:
+def _lexical(made: Statement, tables: Tables, search: Search, asked: Asked) -> None:
+    """The best by words as `said`.
+
+    `total` is what BM25 knows of all points, `named` the numbers of the terms that each word asked for stands for,
+    `asked` one row a word: its terms as a sparse vector, whose product with that of a point is how often it is there,
+    and its weight. A word adds `weight * (1 - damping / (frequency + damping))`, nothing where it is not.
+    """
+    if not asked.words and not asked.prefixes:
         made.add("said AS (SELECT 0::bigint AS num, 0::float8 AS score WHERE false)")
         return
-    for kind, asked in sides:
-        made.add(
-            f"""{kind}_asked AS MATERIALIZED (
-            SELECT array_agg(at ORDER BY at) AS held,
-                ('{{' || string_agg(at || ':' || weight, ',' ORDER BY at) || '}}/{SPACE}')::sparsevec AS vector
-            FROM (SELECT known.at, (asked.times * ln(1 + (total.points - known.points + .5) / (known.points + .5)))
-                    ::real AS weight
-                FROM unnest(%s::int[], %s::float8[]) AS asked (at, times) JOIN {tables.base}_counts known USING (at),
-                    {tables.base}_counts total WHERE total.at = 0) AS weighted),""",
-            list(asked),
-            list(asked.values()),
-        )
-    several = len(sides) > 1
-    made.add(f"said AS (SELECT num, {'sum(score)' if several else 'score'} AS score FROM (")
-    for number, (kind, _) in enumerate(sides):
-        made.add("UNION ALL" if number else "")
-        made.add(
-            f"""SELECT num, -(vector <#> (SELECT vector FROM {kind}_asked)) AS score
-            FROM {tables.base}_{kind} WHERE held && (SELECT held FROM {kind}_asked)"""
-        )
-    made.add(") AS scored")
-    if search.filter is not None:
-        made.add(f"JOIN {tables.base}_points p USING (num) WHERE {condition}", *values)
-    made.add(f"{'GROUP BY num' if several else ''} ORDER BY score DESC, num LIMIT %s)", min(search.k, 2**62))
+    base = tables.base
+    made.add(
+        f"""total AS MATERIALIZED (SELECT points, greatest(length / {UNIT}.0 / greatest(points, 1), 1e-9) AS average
+            FROM (SELECT coalesce(sum(points), 0)::float8 AS points, coalesce(sum(length), 0)::float8 AS length
+                FROM {base}_languages) AS added),"""
+    )
+    _named(made, base, asked)
+    made.add(
+        f"""asked AS MATERIALIZED (
+            SELECT word, held, vector, times * {asked.k1 + 1!r}
+                * ln(1 + (total.points - holders + .5) / (holders + .5)) AS weight
+            FROM (SELECT word, times, array_agg(at ORDER BY at) AS held,
+                    ('{{' || string_agg(at || ':1', ',' ORDER BY at) || '}}/{SPACE}')::sparsevec AS vector,
+                    CASE count(*) WHEN 1 THEN max(points)::float8
+                        ELSE (SELECT count(*) FROM {base}_words w WHERE w.held && array_agg(at)) END AS holders
+                FROM named GROUP BY word, times) AS grouped, total),"""
+    )
+    condition, values = to_sql(search.filter)
+    filtered = "" if search.filter is None else f"JOIN {base}_points p USING (num)"
+    k1, b = max(asked.k1, 1e-12), asked.b  # without any damping 0 would be divided by 0
+    words = range(len(asked.words) + len(asked.prefixes))
+    score = " + ".join(
+        f"coalesce((SELECT weight FROM asked WHERE word = {word}) * (1 - damping / (damping"
+        f" - (vector <#> (SELECT vector FROM asked WHERE word = {word})))), 0)"
+        for word in words
+    )
+    made.add(
+        f"""said AS (SELECT num, {score} AS score
+            FROM (SELECT num, w.vector, {k1 * (1 - b)!r} + {k1 * b / UNIT!r} * w.length / (SELECT average FROM total)
+                    AS damping
+                FROM {base}_words w {filtered}
+                WHERE w.held && (SELECT array_agg(DISTINCT each) FROM asked, unnest(held) AS each)
+                    AND {condition} OFFSET 0) AS holding
+            ORDER BY score DESC, num LIMIT %s)""",
+        *values,
+        min(search.k, 2**62),
+    )
+
+
+def _named(made: Statement, base: str, asked: Asked) -> None:
+    """Words first, then prefixes, by the place of each."""
+    begins = len(asked.words)
+    forms = [(begins + number, kept(form)) for number, prefix in enumerate(asked.prefixes) for form in prefix.forms]
+    exact = [*((number, kept(word)) for number, word in enumerate(asked.words)), *forms]
+    times = [*asked.words.values(), *[1] * len(asked.prefixes)]
+    made.add(
+        f"""named AS MATERIALIZED (
+            SELECT word, (%s::float8[])[word + 1] AS times, at, points FROM (
+                SELECT word, at, points, row_number() OVER (PARTITION BY word ORDER BY points DESC) AS place FROM (
+                    SELECT word, at, points FROM unnest(%s::int[], %s::text[]) AS exact (word, term)
+                        JOIN {base}_terms USING (term)
+                    UNION SELECT word, at, points FROM unnest(%s::int[], %s::text[], %s::text[])
+                        AS begun (word, start, stop)
+                        JOIN {base}_terms known ON known.term >= start AND known.term < stop) AS either
+                WHERE points > 0) AS ranked WHERE place <= {MOST_TERMS}),""",
+        times,
+        [word for word, _ in exact],
+        [term for _, term in exact],
+        [begins + number for number in range(len(asked.prefixes))],
+        [prefix.start for prefix in asked.prefixes],
+        [prefix.start + chr(0x10FFFF) for prefix in asked.prefixes],
+    )

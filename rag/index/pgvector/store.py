@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,29 +16,31 @@ from rag.index.filters import Filter
 from rag.index.lexical.query import LexicalQuery
 from rag.index.pgvector.conditions import to_sql
 from rag.index.pgvector.connections import Connection, Connections, MissingTableError
-from rag.index.pgvector.searching import FEW, both
-from rag.index.pgvector.tables import COLUMNS, SPACE, Row, Tables, base_name, to_point
+from rag.index.pgvector.searching import FEW, Asked, both
+from rag.index.pgvector.tables import COLUMNS, Tables, base_name, to_point
+from rag.index.pgvector.writing import LONGEST_TERM, Row, kept, put, remove
 from rag.index.phrases import holding
 from rag.index.points_file import PointsWriter
+from rag.index.remembered import Remembered
 from rag.index.settings import LexicalSettings
-from rag.index.sparse_words import AVERAGE_LENGTH, Sparse, SparseWords
 from rag.index.store import Found, Point, Ranking, Search
 
 T = TypeVar("T")
-POINTS_PER_READ = 500
+LANGUAGES_SECONDS = 5.0
 
 
 class PgVectorStore:
     """A `Store` in tables of its own, made at the first write.
 
     A call is one transaction. The dense side is exact for up to 2,000 points that match, else approximate (HNSW) from
-    the first `compact` with more than so many; until then it compares with every point. The
-    lexical side is BM25 over sparse vectors of our own terms, exact: PostgreSQL's own ranking of full text, measured
-    beside it, is slower and finds less. Phrases are checked in the texts of what the words of the search find; a
-    prefix counts with its first 8 letters.
+    the first `compact` with more than so many; until then it compares with every point. The lexical side is BM25 over
+    our own terms, with exact frequencies and lengths as of the moment: PostgreSQL's own ranking of full text, measured
+    beside it, is slower and finds less. Phrases are checked in the texts of what the words of the search find. In which
+    languages there are points is asked anew every `LANGUAGES_SECONDS`, and after each write of this store's own.
     """
 
     name = "pgvector"
+    lexical_scorer = "bm25f (Lucene idf)"
 
     def __init__(
         self,
@@ -47,30 +50,24 @@ class PgVectorStore:
         collection: str,
         generation: int = 1,
         lexical: LexicalSettings | None = None,
-        average_length: float = AVERAGE_LENGTH,
     ) -> None:
         self._connections = connections
         self._tables = Tables(base_name(collection, generation), dim)
         self._reading = FieldTerms(lexical or LexicalSettings())
-        self._words = SparseWords(self._reading, average_length, SPACE - 1)
         self._ready = False
-
-    @property
-    def lexical_scorer(self) -> str:
-        """How its lexical side scores."""
-        return f"bm25f (Lucene idf, average length {self._words.average:g})"
+        self._languages = Remembered[list[str]](LANGUAGES_SECONDS)
 
     async def upsert(self, points: Sequence[Point]) -> None:
         """Add or replace points, in one transaction; of two with one id the last counts."""
         check_points(points, self._tables.dim)
         if not points:
             return
-        rows = [self._row(point) for point in {point.id: point for point in points}.values()]
+        rows = await asyncio.to_thread(self._read_points, {point.id: point for point in points}.values())
 
         def write(connection: Connection) -> None:
             if not self._ready:
                 self._tables.create(connection)
-            self._tables.put(connection, rows)
+            put(self._tables, connection, rows)
             self._ready = True
 
         try:
@@ -78,25 +75,27 @@ class PgVectorStore:
         except MissingTableError:  # another process cleared it
             self._ready = False
             await self._connections.run(write)
+        finally:
+            self._languages.forget()
 
     async def delete(self, ids: Sequence[str]) -> None:
         """Remove points, in one transaction."""
         if ids:
-            await self._read(lambda connection: self._tables.remove(connection, ids), None)
+            await self._read(lambda connection: remove(self._tables, connection, ids), None)
+            self._languages.forget()
 
     async def search(self, search: Search) -> Found:
         """Find points, both rankings in one statement; a search for phrases needs more."""
         check_search(search, self._tables.dim)
-        query = LexicalQuery() if search.text is None else self._reading.query(search)
-        words, prefixes = self._words.asked(query), self._words.asked_beginnings(query)
+        query = LexicalQuery() if search.text is None else self._reading.query(search, await self._present())
+        asked, nothing = Asked.of(query, self._reading.settings), Found([], [])
         if not query.phrases:
-            return await self._read(lambda connection: self._both(connection, search, words, prefixes), Found([], []))
-        nothing = Found([], [])
-        dense = (await self._read(lambda connection: self._both(connection, search, {}, {}), nothing)).dense
+            return await self._read(lambda connection: self._both(connection, search, asked), nothing)
+        dense = (await self._read(lambda connection: self._both(connection, search, None), nothing)).dense
 
         async def fetch(limit: int) -> list[tuple[Point, float]]:
             more = dataclasses.replace(search, k=limit, vector=None)
-            return await self._read(lambda connection: self._with_texts(connection, more, words, prefixes), [])
+            return await self._read(lambda connection: self._with_texts(connection, more, asked), [])
 
         return Found(dense, await holding(fetch, self._reading, query.phrases, search.k))
 
@@ -120,19 +119,24 @@ class PgVectorStore:
         return self._reading.weighted(point)
 
     async def postings(self, ids: Sequence[str]) -> list[dict[str, float]]:
-        """For each of these points that exists, in their order: the terms that its sparse vector bears out."""
+        """For each of these points that exists, in their order, what the lexical side holds of it."""
         base = self._tables.base
-        columns = ", ".join(f"p.{column}" for column in COLUMNS.split(", "))
-        statement = f"SELECT {columns}, w.vector FROM {base}_points p LEFT JOIN {base}_words w USING (num)"
-        found = {}
-        for *row, held in await self._rows(f"{statement} WHERE p.id = ANY(%s)", list(ids)):
-            point = to_point(row)
-            found[point.id] = self._words.stored(self._reading.weighted(point), _sparse(held))
-        return [found[each] for each in ids if each in found]
+        vectors = await self._rows(
+            f"SELECT p.id, w.vector FROM {base}_points p LEFT JOIN {base}_words w USING (num) WHERE p.id = ANY(%s)",
+            list(ids),
+        )
+        held: dict[str, dict[int, float]] = {point_id: _sparse(vector) for point_id, vector in vectors}
+        numbers = list({at for sparse in held.values() for at in sparse})
+        rows = await self._rows(f"SELECT at, term FROM {base}_terms WHERE at = ANY(%s)", numbers)
+        names: dict[int, str] = dict(rows)
+        long = await self._long_terms(ids) if any(len(name) == LONGEST_TERM for name in names.values()) else {}
+        named = {at: long.get(names.get(at, f"#{at}"), names.get(at, f"#{at}")) for at in numbers}
+        return [{named[at]: value for at, value in held[each].items()} for each in ids if each in held]
 
     async def clear(self) -> None:
         """Remove the tables."""
         self._ready = False
+        self._languages.forget()
         await self._connections.run(self._tables.drop)
 
     async def count(self, condition: Filter | None = None) -> int:
@@ -165,28 +169,41 @@ class PgVectorStore:
         """Close the connections that are idle."""
         self._connections.close()
 
-    def _row(self, point: Point) -> Row:
-        weighted = self._reading.weighted(point)
-        return Row(point, self._words.of_terms(weighted), self._words.of_beginnings(weighted))
+    def _read_points(self, points: Iterable[Point]) -> list[Row]:
+        reading = self._reading
+        return [Row.of(point, reading.weighted(point), reading.language(point)) for point in points]
 
-    def _both(self, connection: Connection, search: Search, words: Sparse, prefixes: Sparse) -> Found:
-        statement = both(self._tables, search, words, prefixes)
+    async def _present(self) -> list[str]:
+        """The languages that there are points in."""
+        known = self._languages.get()
+        if known is None:
+            since = self._languages.moment()
+            statement = f"SELECT language FROM {self._tables.base}_languages WHERE points > 0"
+            known = [language for (language,) in await self._rows(statement)]
+            self._languages.keep(known, since)
+        return known
+
+    async def _long_terms(self, ids: Sequence[str]) -> dict[str, str]:
+        """By the name in the table, the terms of these points that are too long for it."""
+        terms = (term for point in await self.get(ids) for term in self._reading.weighted(point))
+        return {kept(term): term for term in terms}
+
+    def _both(self, connection: Connection, search: Search, asked: Asked | None) -> Found:
+        statement = both(self._tables, search, asked)
         sides: tuple[Ranking, Ranking] = ([], [])
         for side, point_id, score, *_ in connection.execute(statement.sql, statement.values):
             sides[side].append((point_id, float(score)))
         return Found(*sides)
 
-    def _with_texts(
-        self, connection: Connection, search: Search, words: Sparse, prefixes: Sparse
-    ) -> list[tuple[Point, float]]:
-        statement = both(self._tables, search, words, prefixes, texts=True)
+    def _with_texts(self, connection: Connection, search: Search, asked: Asked) -> list[tuple[Point, float]]:
+        statement = both(self._tables, search, asked, texts=True)
         nothing = np.empty(0, np.float32)
         return [
             (Point(point_id, nothing, text, payload, heading, title), float(score))
             for _, point_id, score, title, heading, text, payload in connection.execute(statement.sql, statement.values)
         ]
 
-    async def _rows(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
+    async def _rows(self, statement: str, *values: object) -> list[Any]:
         return await self._read(lambda connection: connection.execute(statement.encode(), values).fetchall(), [])
 
     async def _read(self, work: Any, empty: T) -> T:
@@ -198,7 +215,7 @@ class PgVectorStore:
         return found
 
 
-def _sparse(vector: Any) -> Sparse:
+def _sparse(vector: Any) -> dict[int, float]:
     if vector is None:
         return {}
     return {at + 1: value for at, value in zip(vector.indices(), vector.values(), strict=True)}

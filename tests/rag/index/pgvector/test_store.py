@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 from itertools import count
 from pathlib import Path
 from uuid import uuid4
@@ -81,29 +80,40 @@ async def test_through_its_index_it_keeps_its_recall_under_filters(store: PgVect
         assert sum(shares) / len(shares) >= 0.97
 
 
-async def test_its_scores_are_bm25(connections: Connections) -> None:
-    points = sample_points()
-    memory = MemoryStore(DIM)
-    await memory.upsert(points)
-    average = sum(sum(memory.lexical_terms(point).values()) for point in points) / len(points)
-    store = PgVectorStore(connections, dim=DIM, collection="scores", average_length=average)
+async def test_another_process_finds_the_words_of_a_language_that_came_later(
+    store: PgVectorStore, connections: Connections
+) -> None:
+    """What there is is asked again after a write of one's own, and by whoever asks for the first time."""
+    german = next(point for point in fielded_points() if point.id == "german")
+    await store.upsert([point for point in fielded_points() if point.language == "en"])
+    search = Search(5, text="Hafen")
+    assert (await store.search(search)).lexical == []
+    await store.upsert([german])
+    assert names((await store.search(search)).lexical) == ["german"]
+    other = PgVectorStore(connections, dim=DIM, collection=store._tables.base.removesuffix("_g1"))
+    assert names((await other.search(search)).lexical) == ["german"]
+    await store.delete(["german"])
+    assert (await store.search(search)).lexical == []
+
+
+async def test_a_prefix_of_more_words_than_a_vector_holds(store: PgVectorStore) -> None:
+    vectors = unit_vectors(5, DIM, 1)
+    words = [f"q{number:05}x" for number in range(5 * 4000)]
+    points = [Point(f"{n}", vector, " ".join(words[n::5])) for n, vector in enumerate(vectors)]
     await store.upsert(points)
-    await store.upsert(points[:20])
-    await store.delete([point.id for point in points[:5]])
-    await memory.delete([point.id for point in points[:5]])
-    await store.upsert(points[:5])
-    await memory.upsert(points[:5])
-    for search in (
-        Search(50, text="granite copper copper"),
-        Search(50, text="item 7", prefixes=("gra", "har")),
-        Search(50, text="", phrases=("granite orchard",)),
-    ):
-        expected = dict((await memory.search(search)).lexical)
-        found = dict((await store.search(search)).lexical)
-        assert found.keys() == expected.keys()
-        assert all(math.isclose(found[name], expected[name], rel_tol=1e-4) for name in found)
-    await store.clear()
-    await connections_closed(connections)
+    assert len((await store.search(Search(10, text="", prefixes=("q",)))).lexical) == 5
+    with pytest.raises(InputError, match=r"different words.*16,000"):
+        await store.upsert([Point("all", vectors[0], " ".join(words))])
+
+
+async def test_terms_that_nothing_holds_any_more_are_removed(store: PgVectorStore, postgres_url: str) -> None:
+    await store.upsert(sample_points(12))
+    await store.delete([point.id for point in sample_points(11)])
+    await store.compact()
+    (last,) = await store.postings([sample_points(12)[11].id])
+    with psycopg.connect(postgres_url) as other:
+        rows = other.execute(f"SELECT term FROM {store._tables.base}_terms").fetchall()
+    assert {term for (term,) in rows} == {*last}
 
 
 async def test_weights_of_fields_count(connections: Connections) -> None:
