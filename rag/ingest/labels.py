@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 
@@ -46,8 +46,16 @@ class Labels:
 
     def of(self, source: str, root: str) -> Labelling:
         """The labels of the file `source`, read as part of `root`: those of the innermost source around it."""
-        around = [each for each in self.by_root if each in (source, root) or source.startswith(each.rstrip("/") + "/")]
+        around = [each for each in (source, root, *_above(source)) if each in self.by_root]
         return self.by_root[max(around, key=len)] if around else {}
+
+
+def _above(source: str) -> Iterator[str]:
+    """What an address lies below, each with and without a "/" at its end."""
+    for at, character in enumerate(source):
+        if character == "/":
+            yield source[:at]
+            yield source[: at + 1]
 
 
 def checked(labels: Mapping[str, object]) -> Labelling:

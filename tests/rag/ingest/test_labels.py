@@ -32,6 +32,10 @@ def test_labels_are_those_of_the_innermost_source() -> None:
     assert labels.of("/docs/ab/x.md", "/docs") == {"tenant": "acme"}
     assert labels.of("https://somewhere/x", "urls") == {"year": 2024}
     assert labels.of("/other/x.md", "/other") == {}
+    roots = Labels({"/": {"a": 1}, "https://x/docs/": {"b": 1}, "/docs/*.md": {"c": 1}})
+    assert roots.of("/docs/x.md", "/docs") == {"a": 1}
+    assert roots.of("/docs/x.md", "/docs/*.md") == {"c": 1}
+    assert roots.of("https://x/docs/y", "https://x/docs/y") == {"b": 1}
 
 
 @pytest.mark.parametrize(
