@@ -128,17 +128,21 @@ class EmbeddedStore:
         self._keeper.forget()
 
     def _search(self, search: Search, ready: Sync | None = None) -> Found:
+        from rag.index.completing import completed
+        from rag.index.memory import NONE
         from rag.index.segment import DenseSearch
 
         with self._keeper.current(ready) as sync:
-            index, dense, lexical = sync.index, [], []
-            if search.vector is not None:
-                nearest = DenseSearch(search.vector, search.k, search.exact, sync.tuning, self._reader.vectors)
-                dense = index.dense(nearest, search.filter)
+            index, dense, lexical, near, query = sync.index, NONE, NONE, None, None
+            if search.vector is not None and search.vector.any():
+                near = DenseSearch(search.vector, search.k, search.exact, sync.tuning, self._reader.vectors)
+                dense = index.dense(near, search.filter)
             if search.text is not None or search.phrases or search.prefixes:
                 query = self._reading.query(search, index.lexical.languages)
                 lexical = index.lexical_search(query, search.k, search.filter, sync.fields)
-        return Found(dense, lexical)
+            if search.complete and near is not None and query is not None:
+                dense, lexical = completed(index, near, dense, query, lexical)
+            return Found(index.named(dense), index.named(lexical))
 
     def _count(self, condition: Filter | None) -> int:
         with self._keeper.current() as sync:

@@ -7,6 +7,7 @@ from the points in the database, and made again where it does not fit them.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,24 @@ FILTERS_REMEMBERED = 64
 Positions = npt.NDArray[np.int64]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Placed:
+    """Positions and the score of each, best first, equal ones by position."""
+
+    positions: Positions
+    scores: npt.NDArray[np.floating]
+
+    @classmethod
+    def of(cls, parts: Sequence[tuple[Positions, npt.NDArray[np.floating]]]) -> Placed:
+        """All of these together."""
+        positions, scores = (np.concatenate(each) for each in zip(*parts, strict=True))
+        order = np.lexsort((positions, -scores))
+        return cls(positions[order], scores[order])
+
+
+NONE = Placed(np.empty(0, np.int64), np.empty(0, np.float32))
+
+
 class MemoryIndex:
     """Points in the order of their `seq`; position i is row i of the base, then of the tail, and of `lexical`.
 
@@ -44,7 +63,8 @@ class MemoryIndex:
         self.version = 0
         # By the filter's repr: as keys, Eq("x", True) and Eq("x", 1) would be equal, and as filters they are not.
         self._found: tuple[dict[str, Matching], dict[str, Matching]] = ({}, {})
-        self._masks: dict[str, Flags] = {}
+        self._masks: dict[str, Flags | None] = {}
+        self._keys: dict[int, tuple[Filter, str]] = {}
 
     @classmethod
     def empty(cls, dim: int, lexical: Lexical) -> MemoryIndex:
@@ -122,41 +142,59 @@ class MemoryIndex:
         seqs[early], seqs[~early] = base.seqs[at[early]], tail.seqs[at[~early] - first]
         return seqs.tolist()
 
-    def dense(self, search: DenseSearch, condition: Filter | None) -> Ranking:
-        """The nearest by cosine; equal scores in order of position."""
-        if not search.query.any():
-            return []
-        hits: list[tuple[float, int, str]] = []
-        for number, part in enumerate(self.segments):
-            if len(part):
-                found = search.nearest(part, self._matching(number, part, condition))
-                first = number * len(self.base)
-                hits.extend((score, first + row, part.ids[row]) for score, row in found)
-        hits.sort(key=lambda hit: (-hit[0], hit[1]))
-        return [(point_id, score) for score, _, point_id in hits[: search.k]]
+    def dense(self, search: DenseSearch, condition: Filter | None) -> Placed:
+        """The nearest by cosine."""
+        base, tail = self.segments
+        positions, scores = search.nearest(base, self._matching(0, base, condition))
+        if not len(tail):
+            return Placed(positions, scores)
+        rows, late = search.nearest(tail, self._matching(1, tail, condition))
+        both = Placed.of([(positions, scores), (rows + len(base), late)])
+        return Placed(both.positions[: search.k], both.scores[: search.k])
 
-    def lexical_search(self, query: LexicalQuery, k: int, condition: Filter | None, fields: Fields) -> Ranking:
+    def cosines(self, search: DenseSearch, positions: Positions) -> Placed:
+        """The score of the points there."""
+        (base, tail), first = self.segments, len(self.base)
+        rows, scores = search.compared(tail, positions[positions >= first] - first)
+        return Placed.of([search.compared(base, positions[positions < first]), (rows + first, scores)])
+
+    def lexical_search(self, query: LexicalQuery, k: int, condition: Filter | None, fields: Fields) -> Placed:
         """The `k` best by BM25 among those that match the query; `fields` reads what phrases are looked for in."""
-        mask = None if condition is None else self.mask(condition)
-        positions, scores = self.lexical.search(query, k, mask, fields)
-        return [(self.id_at(p), float(s)) for p, s in zip(positions.tolist(), scores.tolist(), strict=True)]
+        return Placed(*self.lexical.search(query, k, self._mask(condition), fields))
 
-    def id_at(self, position: int) -> str:
-        """The id of the point there."""
-        first = len(self.base)
-        return self.base.ids[position] if position < first else self.tail.segment().ids[position - first]
+    def lexical_scores(self, query: LexicalQuery, positions: Positions) -> Placed:
+        """The score of the points there by BM25, without those that hold no word of the query."""
+        at = np.sort(positions)
+        scores = self.lexical.scores_at(query, at)
+        return Placed.of([(at[scores > 0], scores[scores > 0])])
+
+    def named(self, found: Placed) -> Ranking:
+        """The same with ids for positions."""
+        first, positions = len(self.base), found.positions
+        if not len(self.tail) or not len(positions) or positions.max() < first:
+            ids = self.base.ids.at(positions)
+        else:
+            late = positions >= first
+            before, behind = self.base.ids.at(positions[~late]), self.tail.segment().ids.at(positions[late] - first)
+            sources = iter(before), iter(behind)
+            ids = [next(sources[each]) for each in late.tolist()]
+        return list(zip(ids, found.scores.tolist(), strict=True))
 
     def mask(self, condition: Filter | None) -> Flags:
         """Which positions are alive and match."""
+        mask = self._mask(condition)
+        return self.alive if mask is None else mask
+
+    def _mask(self, condition: Filter | None) -> Flags | None:
+        """The same; `None`: all that are alive."""
         if condition is None:
-            return self.alive
-        key = repr(condition)
-        mask = self._masks.get(key)
-        if mask is None:
+            return None
+        key = self._key(condition)
+        if key not in self._masks:
             found = [self._matching(number, part, condition) for number, part in enumerate(self.segments)]
-            mask = np.concatenate([each.flags for each in found if each is not None])
-            self._remember(self._masks, key, mask)
-        return mask
+            mask = np.concatenate([each.flags for each in found])
+            self._remember(self._masks, key, None if np.count_nonzero(mask) == self.count else mask)
+        return self._masks[key]
 
     def merge(self, full_bytes: int) -> None:
         """Make the tail a part of the base; positions stay as they are."""
@@ -180,17 +218,25 @@ class MemoryIndex:
         self.tail = Tail(self.base.centre)
         self._forget()
 
-    def _matching(self, number: int, part: Segment, condition: Filter | None) -> Matching | None:
-        """Which rows of a segment may be found; `None`: each of them."""
-        key = "" if condition is None else repr(condition)
+    def _matching(self, number: int, part: Segment, condition: Filter | None) -> Matching:
+        """Which rows of a segment may be found."""
+        key = "" if condition is None else self._key(condition)
         known = self._found[number].get(key)
         if known is None:
             alive = self.alive[: len(self.base)] if number == 0 else self.alive[len(self.base) :]
             known = Matching(alive if condition is None else alive & part.columns.matching(condition))
             self._remember(self._found[number], key, known)
-        return None if known.count == len(part) and condition is None else known
+        return known
 
-    def _remember(self, known: dict[str, Any], key: str, value: object) -> None:
+    def _key(self, condition: Filter) -> str:
+        """A filter's repr, which takes longer to make than a small index to search."""
+        known = self._keys.get(id(condition))
+        if known is None or known[0] is not condition:
+            known = condition, repr(condition)
+            self._remember(self._keys, id(condition), known)
+        return known[1]
+
+    def _remember(self, known: dict[Any, Any], key: object, value: object) -> None:
         if len(known) >= min(FILTERS_REMEMBERED, max(4, BYTES_OF_FILTERS // max(1, 4 * len(self)))):
             known.clear()
         known[key] = value

@@ -6,6 +6,7 @@ Other stores are held against it. It is gone with its process; a snapshot keeps 
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import heapq
 import json
 import math
@@ -72,7 +73,8 @@ class MemoryStore:
         check_search(search, self._dim)
         with self._lock:
             allowed = {i: point for i, point in self._points.items() if _fits(point, search.filter)}
-            return Found(self._dense(search, allowed), self._lexical(search, allowed))
+            found = Found(self._dense(search, allowed), self._lexical(search, allowed))
+            return self._completed(search, allowed, found) if search.complete else found
 
     async def get(self, ids: Sequence[str]) -> list[Point]:
         """The points with these ids that exist, in the order of `ids`."""
@@ -132,6 +134,13 @@ class MemoryStore:
             holders.discard(point_id)
             if not holders:
                 del self._holders[term]
+
+    def _completed(self, search: Search, allowed: Mapping[str, Point], found: Found) -> Found:
+        """Both sides over what either found, each with all of it."""
+        either = {name: allowed[name] for name in found.ids}
+        over = dataclasses.replace(search, k=max(1, len(either)))
+        lexical = found.lexical if search.phrases else self._lexical(over, either)
+        return Found(self._dense(over, either), lexical)
 
     def _dense(self, search: Search, allowed: Mapping[str, Point]) -> Ranking:
         import numpy as np

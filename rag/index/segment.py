@@ -29,6 +29,8 @@ FARTHEST = np.iinfo(np.uint16).max
 SCATTERED = 4
 """A scan of one row in so many, each picked out, costs what a scan of them all does."""
 
+NOTHING = np.empty(0, np.intp), np.empty(0, np.float32)
+
 USUAL = 3.0
 """Rounding errors of dimensions are as good as independent: their sum stays below so many standard deviations."""
 
@@ -83,11 +85,12 @@ class DenseSearch:
     tuning: Tuning
     fetch: Fetch
 
-    def nearest(self, segment: Segment, matching: Matching | None) -> list[tuple[float, int]]:
-        """The score and the row of each, best first, equal ones by row; `None`: every row matches."""
-        available = len(segment) if matching is None else matching.count
+    def nearest(self, segment: Segment, rows: Matching) -> tuple[Places, Floats]:
+        """The rows of them and their scores, best first, equal ones by row."""
+        available = rows.count
         if available == 0:
-            return []
+            return NOTHING
+        matching = None if available == len(segment) else rows  # `None`: every row matches
         count = self.tuning.candidates(self.k, available, len(self.query))
         if self.exact or available <= max(self.tuning.exact_rows, 2 * count):
             places = None if matching is None else matching.rows
@@ -95,9 +98,9 @@ class DenseSearch:
         else:
             places = self._candidates(segment, matching, count)
             kept = self._shortlist(segment.vectors, places, exact=False)
-        rows = kept if places is None else places[kept]
-        found = self._compared(segment, rows)
-        return sorted(found, key=lambda hit: (-hit[0], hit[1]))[: self.k]
+        there, scores = self.compared(segment, kept if places is None else places[kept])
+        order = np.argsort(-scores, kind="stable")[: self.k]  # the rows ascend
+        return there[order], scores[order]
 
     def _candidates(self, segment: Segment, matching: Matching | None, count: int) -> Places:
         """The rows to compare: those whose codes differ least from the query's."""
@@ -122,17 +125,17 @@ class DenseSearch:
         least = np.partition(scores, len(scores) - self.k)[len(scores) - self.k]
         return np.flatnonzero(scores >= least - 2 * error)
 
-    def _compared(self, segment: Segment, rows: Places) -> list[tuple[float, int]]:
+    def compared(self, segment: Segment, rows: Places) -> tuple[Places, Floats]:
+        """Of `rows` those that are not gone from the database, and the score of each."""
         full = segment.vectors.full
         if full is not None:
-            return list(zip(products(full[rows], self.query), rows.tolist(), strict=True))
+            return rows, products(full[rows], self.query)
         wanted = segment.seqs[rows].tolist()
         vectors = self.fetch(wanted)
-        there = [(row, vectors[seq]) for row, seq in zip(rows.tolist(), wanted, strict=True) if seq in vectors]
+        there = [at for at, seq in enumerate(wanted) if seq in vectors]
         if not there:
-            return []
-        scores = products(np.stack([vector for _, vector in there]), self.query)
-        return [(score, row) for score, (row, _) in zip(scores, there, strict=True)]
+            return NOTHING
+        return rows[there], products(np.stack([vectors[wanted[at]] for at in there]), self.query)
 
 
 def empty_segment(dim: int) -> Segment:

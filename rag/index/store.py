@@ -56,6 +56,10 @@ class Search:
     A lexical hit holds each of `phrases` (its terms one after the other, in one field), which count as words of the
     query too; of `prefixes`, all words of the index that begin so count as one word of the query. `exact` has the dense
     side compare with every point that matches, where it would otherwise approximate.
+
+    `complete` has each side score what only the other found, too: behind the `k` best stand those of the other side,
+    the lexical side without those that hold no word of the query. A search with `phrases` leaves the lexical side as it
+    is. Fusion then knows how low a score is that it would have to guess.
     """
 
     k: int
@@ -65,6 +69,7 @@ class Search:
     phrases: tuple[str, ...] = ()
     prefixes: tuple[str, ...] = ()
     exact: bool = False
+    complete: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +78,11 @@ class Found:
 
     dense: Ranking
     lexical: Ranking
+
+    @property
+    def ids(self) -> list[str]:
+        """Every point once, those of the dense side first."""
+        return list(dict.fromkeys(point_id for side in (self.dense, self.lexical) for point_id, _ in side))
 
 
 class Store(Protocol):

@@ -12,8 +12,10 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 
 from rag.index.store import Store
+from rag.testing import store_completing as completing
 from rag.testing import store_dense as dense
 from rag.testing import store_lexical as lexical
+from rag.testing import store_scores as scores
 from rag.testing import store_writes as writes
 from rag.testing.store_samples import DIM, FILTER_CASES, sample_points
 
@@ -45,6 +47,8 @@ CHECKS: tuple[Check, ...] = (
     lexical.check_phrases,
     lexical.check_prefixes,
     lexical.check_postings,
+    completing.check_completing,
+    scores.check_scores,
 )
 
 

@@ -20,7 +20,7 @@ from rag.index.lexical.phrases import Fields, holding
 from rag.index.lexical.prepare import Preparation
 from rag.index.lexical.query import LexicalQuery, Phrase, Prefix
 from rag.index.lexical.scoring import Floats, Formula, Idf
-from rag.index.lexical.topk import Sums, Weighted, added
+from rag.index.lexical.topk import Sums, Weighted, added, looked_up
 from rag.index.lexical.vocabulary import Vocabulary
 
 Chunk = Sequence[str] | Mapping[str, float]
@@ -96,6 +96,10 @@ class LexicalIndex:
     def scores(self, query: Sequence[str]) -> Floats:
         """The score of every position, float64; 0 where no query term occurs. A term asked twice counts twice."""
         return added(self._asked(LexicalQuery(tuple(query))), len(self))
+
+    def scores_at(self, query: LexicalQuery, positions: Ints) -> Floats:
+        """The scores of some positions, ascending; phrases count as words."""
+        return looked_up(self._asked(query), positions)
 
     def search(
         self,

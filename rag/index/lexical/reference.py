@@ -67,16 +67,23 @@ class ReferenceIndex:
             found[alive] = scorer.get_scores(list(query))
         return found
 
+    def scores_at(self, query: LexicalQuery, positions: Ints) -> Floats:
+        """As `LexicalIndex.scores_at`."""
+        return np.asarray(self.scores(self._words(query))[positions])
+
     def search(
         self, query: Sequence[str] | LexicalQuery, k: int, mask: Flags | None = None, fields: Fields | None = None
     ) -> tuple[Ints, Floats]:
         """As `LexicalIndex.search`."""
         asked = query if isinstance(query, LexicalQuery) else LexicalQuery(tuple(query))
-        words = [*asked.words, *(term for prefix in asked.prefixes for term in self.completions(prefix).terms)]
+        words = self._words(asked)
         held, _ = self._index.search(LexicalQuery(tuple(words), asked.phrases), len(self), mask, fields)
         scores = self.scores(words)
         order = held[np.lexsort((held, -scores[held]))][: max(k, 0)]
         return order, scores[order]
+
+    def _words(self, query: LexicalQuery) -> list[str]:
+        return [*query.words, *(term for prefix in query.prefixes for term in self.completions(prefix).terms)]
 
     def completions(self, prefix: Prefix) -> Completions:
         """What a prefix stands for."""

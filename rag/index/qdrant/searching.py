@@ -14,7 +14,7 @@ from rag.index.phrases import holding
 from rag.index.qdrant.calls import Calls
 from rag.index.qdrant.collection import DENSE, WORDS, Collection
 from rag.index.qdrant.options import QdrantOptions
-from rag.index.qdrant.rows import to_point, to_sparse
+from rag.index.qdrant.rows import to_point, to_sparse, to_uuid
 from rag.index.qdrant.shards import Shards
 from rag.index.sparse_words import Sparse, SparseWords
 from rag.index.store import Found, Point, Ranking, Search
@@ -52,7 +52,22 @@ class Searcher:
         dense = next(found) if search.vector is not None and search.vector.any() else []
         if asked is None:
             return Found(dense, [])
-        return Found(dense, await self._with_phrases(asked, search, condition, keys) if phrases else next(found))
+        lexical = await self._with_phrases(asked, search, condition, keys) if phrases else next(found)
+        if search.complete and search.vector is not None and search.vector.any():
+            return await self._completed(search, None if phrases else asked, Found(dense, lexical), keys)
+        return Found(dense, lexical)
+
+    async def _completed(self, search: Search, asked: Sparse | None, found: Found, keys: Any) -> Found:
+        """Both sides over what either found, each with all of it; without `asked` the dense side alone."""
+        if not (ids := found.ids):
+            return found
+        among = models.Filter(must=[models.HasIdCondition(has_id=[to_uuid(each) for each in ids])])
+        over = dataclasses.replace(search, k=len(ids), exact=True)
+        requests = [self._dense(over, among, keys)]
+        if asked is not None:
+            requests.append(self._lexical(asked, over.k, among, keys))
+        dense, *lexical = await self._rankings(requests)
+        return Found(dense, *(lexical or [found.lexical]))
 
     async def fused(self, search: Search, condition: Condition, fusion: Fusion) -> Ranking:
         """The ranking as the server fuses it; raises `InputError` unless both sides are asked for."""
