@@ -2,7 +2,7 @@
 and quarters. Only what the knowledge base has counts: a name is a name because a document is called so.
 
 What is certain narrows the search to the documents that are named. What is likely (a year alone, a word that happens to
-be in a document's name) only has them preferred.
+be in a document's name) only has them preferred, and so has a name alone: what it names may be told of elsewhere.
 """
 
 from __future__ import annotations
@@ -10,14 +10,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from rag.retrieve.question_filters_mentions import Mention, coverage, mentions
+from rag.retrieve.question_filters_mentions import (
+    Mention,
+    coverage,
+    is_beside,
+    is_file,
+    kinds_called,
+    mentions,
+    says_kind,
+)
 from rag.retrieve.question_filters_names import Identity, Names
-from rag.retrieve.question_filters_periods import Period, periods, years_between
+from rag.retrieve.question_filters_periods import Period, periods, runs, years_between
 
 MOST_DOCUMENTS = 1000
 """A search is narrowed to at most so many documents."""
 WHOLE = 0.95
-"""How much of a document's name must be mentioned for the document to be certainly meant; a default, not certified."""
+"""How much of a document's name must be mentioned for the document to be named; a default, not certified."""
 PART = 0.3
 """The same where a year or a kind agrees, or for the document to be preferred."""
 PART_IN_PASSING = 0.6
@@ -28,19 +36,20 @@ PART_IN_PASSING = 0.6
 class Drawn:
     """What a question says of its documents (positions in `Names.identities`), in the words `said`.
 
-    It is about one of `certain`, more likely about one of `preferred`; `None`: it does not say.
+    It is about one of `certain`, more likely about one of `preferred`; `None`: it does not say. `named`: their whole
+    names are said.
     """
 
     certain: frozenset[int] | None = None
     preferred: frozenset[int] | None = None
     said: tuple[str, ...] = ()
+    named: bool = False
 
 
 def draw(question: str, names: Names, visible: Callable[[Identity], bool] = lambda _: True) -> Drawn:
     """What the question says about the documents; those that are not `visible` might as well not exist."""
     found = [_seen(mention, names, visible) for mention in mentions(question, names)]
-    asked = periods(question)
-    asked.extend(years_between(question, asked))
+    asked = _asked(question, found, names)
     named = [mention for mention in found if not mention.kind]
     whole = _together(_covering(mention, WHOLE, names) for mention in named if mention.as_name)
     likely = whole or _together(
@@ -49,7 +58,10 @@ def draw(question: str, names: Names, visible: Callable[[Identity], bool] = lamb
     kinds = frozenset[int]().union(*(mention.documents for mention in found if mention.kind))
     base = likely & kinds or likely or kinds
     timely = _timely(asked, names, base) if base else _timely(asked, names, _of_years(asked, names, visible))
-    certain = bool(whole) or bool(likely and kinds & likely) or bool(base and timely)
+    sure = any(
+        mention.documents & whole and (is_file(question, mention) or says_kind(mention, names)) for mention in named
+    )
+    certain = sure or bool(likely and kinds & likely) or bool(base and timely)
     if base and timely:
         base = timely | frozenset(n for n in base if not names.identities[n].periods)
     base = base or timely
@@ -62,7 +74,23 @@ def draw(question: str, names: Names, visible: Callable[[Identity], bool] = lamb
         base if certain else None,
         (None if best == base else best) if certain else base,
         tuple(dict.fromkeys(said)),
+        bool(whole),
     )
+
+
+def _asked(question: str, found: Sequence[Mention], names: Names) -> list[Period]:
+    """The periods the question is about. One that stands beside a kind ("the 2022 10-K") is that of the document, and
+    those that stand elsewhere are then no documents'.
+    """
+    asked = periods(question)
+    kinds = [(each.start, each.end) for each in found if says_kind(each, names)] + kinds_called(question)
+    own = [
+        each
+        for run in runs(question, asked)
+        if any(is_beside(question, start, end, period) for start, end in kinds for period in run)
+        for each in run
+    ]
+    return [*(own or asked), *years_between(question, own or asked)]
 
 
 def _seen(mention: Mention, names: Names, visible: Callable[[Identity], bool]) -> Mention:

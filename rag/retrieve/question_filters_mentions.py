@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from math import log
 
 from rag.retrieve.question_filters_names import FUNCTION_WORDS, LONGEST_KEY, Names, is_telling
+from rag.retrieve.question_filters_periods import Period
 
 LARGEST_SHARE = 0.5
 """A word in the names of more than this share of the documents names none of them."""
@@ -16,6 +17,8 @@ _INITIALS = re.compile(r"[A-Z](?:n?[A-Z])+")
 _SHORTEST_START = 3  # letters of "JPM" for "jpmorgan"
 _WORD = re.compile(r"[^\W_]+")
 _POSSESSIVE = re.compile(r"['\u2019]s\b")
+_BETWEEN = re.compile(r"[\s,(_-]*(?:(?:for|of|from|FY)\b[\s_-]*)*", re.IGNORECASE)
+_VERBS = frozenset({"may", "might", "must", "shall", "will"})  # that begin a question, and are names elsewhere
 _ENDING = re.compile(r"\.\w{2,5}\b")
 _ALSO_CALLED = (
     (re.compile(r"\bannual (?:report|filing)s?\b", re.IGNORECASE), "10k"),
@@ -55,12 +58,15 @@ def mentions(question: str, names: Names) -> list[Mention]:
         Mention(key, *match.span(), names.keys[key], as_name=True, kind=True)
         for pattern, key in _ALSO_CALLED
         if key in names.keys and (match := pattern.search(question))
+        if not any(mention.start < match.end() and match.start() < mention.end for mention in found)
     )
     return [mention for mention in found if mention.kind or len(mention.documents) <= most]
 
 
 def _at(question: str, words: list[re.Match[str]], at: int, names: Names) -> Iterator[Mention]:
     """Mentions that begin with the word there, the longest first."""
+    if words[at][0].lower() in _VERBS and _begins(question, words[at].start()):
+        return
     for length in range(min(LONGEST_KEY, len(words) - at), 0, -1):
         run = words[at : at + length]
         start, end = run[0].start(), run[-1].end()
@@ -81,11 +87,37 @@ def _written_as_name(question: str, run: list[re.Match[str]], key: str) -> bool:
     start, end = run[0].start(), run[-1].end()
     if _ENDING.match(question, end) or (len(run) == 1 and not key.isalpha()):
         return True
-    before = question[:start].rstrip()
-    begins = not before or before[-1] in ".!?:"
-    if begins and len(run) == 1:
+    if len(run) == 1 and _begins(question, start):
         return run[0][0].isupper() or (run[0][0][0].isupper() and _POSSESSIVE.match(question, end) is not None)
     return all(not word[0][0].islower() or word[0] in FUNCTION_WORDS for word in run)
+
+
+def _begins(question: str, start: int) -> bool:
+    """Whether a sentence begins there."""
+    before = question[:start].rstrip()
+    return not before or before[-1] in ".!?:"
+
+
+def is_file(question: str, mention: Mention) -> bool:
+    """Whether the mention is written with the ending of a file."""
+    return _ENDING.match(question, mention.end) is not None
+
+
+def says_kind(mention: Mention, names: Names) -> bool:
+    """Whether it is a kind of document, or a name that begins or ends with one ("Northwind 10-K")."""
+    kinds = tuple(names.kinds)
+    return mention.kind or mention.key.endswith(kinds) or mention.key.startswith(kinds)
+
+
+def kinds_called(question: str) -> list[tuple[int, int]]:
+    """Where the question says "annual report" and the like, whether or not a document is called so."""
+    return [match.span() for pattern, _ in _ALSO_CALLED for match in pattern.finditer(question)]
+
+
+def is_beside(question: str, start: int, end: int, period: Period) -> bool:
+    """Whether nothing stands between question[start:end] and the period: "2022 10-K", "annual report for FY2022"."""
+    between = (end, period.start) if end <= period.start else (period.end, start)
+    return between[0] <= between[1] and _BETWEEN.fullmatch(question, *between) is not None
 
 
 def _written_out(capitals: str, names: Names) -> str | None:

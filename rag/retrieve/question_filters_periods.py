@@ -25,6 +25,7 @@ _PATTERNS = (
     re.compile(rf"(?<![\d.,$€£])(?:(?<=[\W_])|(?<=\A)){_YEAR}(?![\d%]|[.,]\d)"),
 )
 _UNTIL = re.compile(r"\s*(?:-|–|—|to|through|until|bis|à|al?)\s*(?:FY\s*)?", re.IGNORECASE)
+_LISTED = re.compile(r"\s*(?:,|;|/|and|or|und|oder|y|et|e|ou|vs\.?|versus)\s*(?:FY\s*)?", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,18 @@ def periods(text: str) -> list[Period]:
     )
     found.extend(_period(match) for match in _PATTERNS[-1].finditer(text) if _take(taken, *match.span()))
     return sorted(found, key=lambda each: each.start)
+
+
+def runs(text: str, found: list[Period]) -> list[list[Period]]:
+    """The periods in runs, each of those that the text lists ("2021 and 2022") or joins ("2019 to 2022")."""
+    together: list[list[Period]] = []
+    for each in found:
+        last = together[-1][-1] if together else None
+        if last and any(way.fullmatch(text, last.end, each.start) for way in (_LISTED, _UNTIL)):
+            together[-1].append(each)
+        else:
+            together.append([each])
+    return together
 
 
 def years_between(text: str, found: list[Period]) -> list[Period]:

@@ -13,9 +13,10 @@ from rag.retrieve.question_filters import draw
 from rag.retrieve.question_filters_names import DocumentNames, Identity, Names
 
 PREFERRED = 0.5
-"""How much the ranking inside what is preferred counts beside the one over all that is certain."""
+"""How much the ranking inside what is preferred counts beside the one over all that is certain, or over everything
+where documents are named and nothing is certain."""
 LIKELY = 0.1
-"""The same where nothing is certain: enough to lift a hit over near ones. Defaults, measured and not certified."""
+"""The same where nothing is named: enough to lift a hit over near ones. Defaults, measured and not certified."""
 MOST_FOR_SECTIONS = 8
 """A section is looked up where at most so many documents are meant."""
 _NAMED_IN_NOTES = 3
@@ -50,7 +51,7 @@ def limits(question: str, documents: DocumentNames, condition: Filter | None = N
         narrow = _of(drawn.certain, names)
         notes.append(f"Searched only {_shown(drawn.certain, names)}, for {said}.")
     if drawn.preferred is not None:
-        weight = LIKELY if drawn.certain is None else PREFERRED
+        weight = PREFERRED if drawn.named or drawn.certain is not None else LIKELY
         searches.append(Asked(question, weight=weight, condition=_of(drawn.preferred, names)))
         notes.append(f"Preferred {_shown(drawn.preferred, names)}, for {said}.")
     if drawn.certain is not None:

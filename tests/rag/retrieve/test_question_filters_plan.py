@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rag import RAG
 from rag.index.filters import And, Eq, Exists, Filter, In, Not, Or, Range, matches
 from rag.retrieve.question_filters_names import DocumentNames
-from rag.retrieve.question_filters_plan import can_match, limits
+from rag.retrieve.question_filters_plan import PREFERRED, can_match, limits
 
 DOCUMENT = {"source_document": "a.pdf", "tenant": "acme", "groups": ("staff",)}
 
@@ -65,7 +65,9 @@ def test_folders_titles_and_labels_are_names_too(tmp_path: Path, question: str, 
         kb.ingest(labelled, labels={"supplier": "Quill Partners"})
         names = DocumentNames(kb.parts.engine, tmp_path / "kb" / "knowledge.db", kb.parts.changes)
         found = limits(question, names)
-        assert isinstance(found.narrow, In)
-        assert found.narrow.values == (file,)
+        assert found.narrow is None
+        assert [(each.condition, each.weight) for each in found.searches] == [
+            (In("source_document", (file,)), PREFERRED)
+        ]
         mine = Eq("source_document", "nothing")
-        assert limits(question, names, mine).narrow is None
+        assert limits(question, names, mine).searches == ()
