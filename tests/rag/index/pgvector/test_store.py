@@ -24,6 +24,8 @@ from rag.testing.store import DIM, check_store, sample_points
 from rag.testing.store_samples import exactly, fielded_points, names, unit_vectors
 from routing.settings import RetrySettings
 
+DISCONNECT = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE pid <> pg_backend_pid() AND datname = current_database()"""
 FAST = RetrySettings(attempts=2, first_wait_seconds=0.01, longest_wait_seconds=1)
 
 
@@ -138,7 +140,7 @@ async def test_a_call_is_stored_as_a_whole_or_not_at_all(store: PgVectorStore) -
 async def test_a_server_that_drops_its_connections_is_asked_again(store: PgVectorStore, postgres_url: str) -> None:
     await store.upsert(sample_points(5))
     with psycopg.connect(postgres_url, autocommit=True) as other:
-        other.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
+        other.execute(DISCONNECT)
     assert await store.count() == 5
 
 
@@ -148,7 +150,7 @@ async def test_a_write_that_is_cut_off_leaves_nothing(store: PgVectorStore, post
         other.execute(f"LOCK TABLE {store._tables.base}_points IN ACCESS EXCLUSIVE MODE")
         writing = asyncio.create_task(store.upsert(sample_points(40)))
         await asyncio.sleep(0.2)
-        other.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
+        other.execute(DISCONNECT)
     await writing
     assert await store.count() == 40
 
