@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -62,6 +63,9 @@ SHORT: Mapping[str, str] = {
 """Short names of built-in fields; a field that the documents themselves have under such a name comes first."""
 
 _KINDS: Mapping[str, Kind] = {"integer": "number", "real": "number", "true": "boolean", "false": "boolean"}
+_HOLDS: Mapping[Kind, str] = {"text": "text", "number": "numbers", "boolean": "true or false", "date": "dates"}
+_DATE = re.compile(r"\d{4}(?:-\d\d(?:-\d\d.*)?)?", re.ASCII | re.DOTALL)
+_NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?", re.ASCII)
 _ISO_DATE = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]*"
 
 
@@ -96,9 +100,12 @@ class Fields:
         """Raise `InputError` when the field of this exact name never holds such a value."""
         given: Kind = "boolean" if isinstance(value, bool) else "text" if isinstance(value, str) else "number"
         held = self.kinds(name)
-        if given not in held and not (given == "text" and "date" in held):
-            shown = " or ".join(sorted("dates (text, as 2023-01-31)" if kind == "date" else kind for kind in held))
-            raise InputError(f"The field {name} holds {shown}, and {_shown(value)} is a {given}.", hint=_advice(value))
+        may_be_date = "date" in held and isinstance(value, str)
+        if given in held or (may_be_date and _DATE.fullmatch(str(value))):
+            return
+        shown = " or ".join(_HOLDS[kind] for kind in sorted(held))
+        what = "is none" if may_be_date and held == {"date"} else f"is a {given}"
+        raise InputError(f"The field {name} holds {shown}, and {_shown(value)} {what}.", hint=_advice(value, held))
 
 
 class KnownFields:
@@ -196,5 +203,11 @@ def _shown(value: Value) -> str:
     return str(value).lower() if isinstance(value, bool) else repr(value)
 
 
-def _advice(value: Value) -> str:
-    return "Write it without quotes." if isinstance(value, str) else f"As text it is '{_shown(value)}', in quotes."
+def _advice(value: Value, held: frozenset[Kind]) -> str:
+    if "text" in held:
+        return f"As text it is '{_shown(value)}', in quotes."
+    if "number" in held and isinstance(value, str):
+        return "Write it without quotes." if _NUMBER.fullmatch(value) else "Give a number, such as 3."
+    if "date" in held:
+        return "Give one as 2023-01-31, 2023-01 or 2023."
+    return "Give a number, such as 3." if "number" in held else "Give true or false."

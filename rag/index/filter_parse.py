@@ -159,7 +159,7 @@ class _Parser:
         try:
             return self._fields.find(token.text)
         except InputError as error:
-            raise self._error(token, error.message, error.hint or "") from error
+            raise self._error(token, error.message, error.hint) from error
 
     def _value(self, name: str) -> _Written:
         return self._written(self._next(), name)
@@ -180,7 +180,7 @@ class _Parser:
             try:
                 self._fields.check(name, value)
             except InputError as error:
-                raise self._error(token, error.message, error.hint or "") from error
+                raise self._error(token, error.message, error.hint) from error
         return _Written(value, token, None)
 
     def _operator(self, *allowed: str) -> str:
@@ -205,7 +205,7 @@ class _Parser:
         self._at += token.kind != "end"
         return token
 
-    def _error(self, token: Token, message: str, advice: str = "") -> InputError:
+    def _error(self, token: Token, message: str, advice: str | None = None) -> InputError:
         return error_at(self._text, token.start, token.end, message, advice)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -11,7 +12,8 @@ from plumbline.errors import InputError
 from rag.index.filters import Value
 
 KEYWORDS = frozenset({"and", "or", "not", "in", "between", "exists", "missing", "true", "false"})
-_SHOWN = 60  # characters of the filter that an error shows on either side
+_BEFORE, _FROM = 36, 36  # characters that an error shows before the place and from there on
+_EXAMPLE = "A filter reads like: date >= 2023 and type in ('text/html', 'application/pdf')"
 _TOKEN = re.compile(
     r"""\s*(?:(?P<operator>!=|<>|<=|>=|==|[=<>(),])
     |(?P<quoted>'(?:[^']|'')*'|"(?:[^"]|"")*")
@@ -71,13 +73,20 @@ def _token(kind: str, written: str, start: int, end: int) -> Token:
     return Token(kind, written, start, end)
 
 
-def error_at(text: str, start: int, end: int, message: str, advice: str = "") -> InputError:
-    """An error that shows text[start:end] in its line, with a mark under it."""
-    before = text[max(text.rfind("\n", 0, start) + 1, start - _SHOWN) : start]
-    rest = text[start : end + _SHOWN].split("\n", 1)[0]
-    mark = "^" * max(1, min(end - start, len(rest)))
+def error_at(text: str, start: int, end: int, message: str, advice: str | None = None) -> InputError:
+    """An error that shows text[start:end] in its line, with a mark under it, in fewer than 80 columns."""
+    before = text[max(text.rfind("\n", 0, start) + 1, start - _BEFORE) : start]
+    rest = text[start:].split("\n", 1)[0][:_FROM]
+    mark = "^" * max(1, _width(rest[: end - start]))
     line = "".join(char if char.isprintable() else " " for char in before + rest)
-    return InputError(message, hint=f"{advice}\n    {line}\n    {' ' * len(before)}{mark}".lstrip(" "))
+    return InputError(message, hint=f"{advice or _EXAMPLE}\n    {line}\n    {' ' * _width(before)}{mark}")
+
+
+def _width(text: str) -> int:
+    """The columns of a terminal that the text takes."""
+    return sum(
+        0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text
+    )
 
 
 def is_literal(token: Token) -> bool:

@@ -96,9 +96,11 @@ def test_short_names_are_written_out_and_give_way_to_the_documents_own() -> None
     [
         (Eq("autor", "x"), "No document has a field 'autor' to filter by. Did you mean author"),
         (Not(Exists("zzz")), "There are: author, date_created, date_from"),
-        (Eq("page_number", "3"), "page_number holds number, and '3' is a text. Write it without quotes."),
+        (Eq("page_number", "3"), "page_number holds numbers, and '3' is a text. Write it without quotes."),
         (And((Range("author", gte=3),)), "author holds text, and 3 is a number. As text it is '3', in quotes."),
-        (Range("date_created", lt=2023), "date_created holds dates"),
+        (Range("date_created", lt=2023), "date_created holds dates, and 2023 is a number. Give one as 2023-01-31"),
+        (Range("date_created", gte="yesterday"), "date_created holds dates, and 'yesterday' is none."),
+        (Eq("date_created", "2023-1-5"), "date_created holds dates, and '2023-1-5' is none."),
         (In("author", ("a", True)), "and true is a boolean"),
         (Range("author"), "no bound"),
     ],

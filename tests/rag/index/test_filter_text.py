@@ -139,10 +139,24 @@ def test_names_are_looked_up() -> None:
             " " * 9 + "^^^^^",
         ),
         ("page = 3 and autor = 'x'", "Did you mean author", "page = 3 and autor", " " * 13 + "^^^^^"),
-        ("page = 'three'", "holds number, and 'three' is a text", "page = 'three'", "       ^^^^^^^"),
+        ("page = 'three'", "holds numbers, and 'three' is a text. Give a number", "page = 'three'", "       ^^^^^^^"),
+        ("page = '3'", "Write it without quotes", "page = '3'", "       ^^^"),
         ("author = 3", "As text it is '3', in quotes", "author = 3", "         ^"),
-        ("draft = 1", "holds boolean", "draft = 1", "        ^"),
-        ("issued = true", "holds dates (text, as 2023-01-31)", "issued = true", "         ^^^^"),
+        ("draft = 1", "holds true or false, and 1 is a number. Give true or false", "draft = 1", "        ^"),
+        (
+            "issued = true",
+            "holds dates, and true is a boolean. Give one as 2023-01-31",
+            "issued = true",
+            "         ^^^^",
+        ),
+        (
+            "issued >= soon",
+            "holds dates, and 'soon' is none. Give one as 2023-01-31",
+            "issued >= soon",
+            " " * 10 + "^^^^",
+        ),
+        ("issued = '31.1.2023'", "holds dates, and '31.1.2023' is none", "issued = '31.1.2023'", " " * 9 + "^" * 11),
+        ("author = '東京' and", "a field was expected", "author = '東京' and", " " * 19 + "^"),
         ("issued = 2023-02-30", "day is out of range", "issued = 2023-02-30", "         ^^^^^^^^^^"),
         ("page = 1e999", "too large", "page = 1e999", "       ^^^^^"),
         ("author = 'x", "' is not closed", "author = 'x", "         ^"),
@@ -161,6 +175,17 @@ def test_errors_show_the_place(text: str, said: str, line: str, mark: str) -> No
     *_, shown, marked = str(raised.value).splitlines()
     assert shown.startswith(f"    {line}")
     assert marked == f"    {mark}"
+
+
+def test_errors_fit_into_eighty_columns_and_say_what_to_do() -> None:
+    long = " or ".join(f"page = {number}" for number in range(100))
+    for text in (f"{long} or", f"pge = 1 and {long}", f"{long} and pge = 1 and {long}", "", "'" + "x" * 200):
+        with pytest.raises(InputError) as raised:
+            parse_filter(text, FIELDS)
+        advice, shown, marked = (raised.value.hint or "").splitlines()
+        assert advice
+        assert max(len(shown), len(marked)) <= 76
+        assert shown[marked.index("^") :].startswith(("pge", "'xxx")) or not shown[marked.index("^") :]
 
 
 def test_a_filter_can_be_too_deep_and_not_too_long() -> None:
