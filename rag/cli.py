@@ -123,10 +123,9 @@ def search(
 
 
 def _explain(base: RAG, found: Retrieval, *, as_json: bool) -> None:
-    from plumbline.aio import run_here
     from rag.retrieve.explain import explained
 
-    hits = run_here(explained(found, base.parts.store))
+    hits = explained(found, base.parts.store, base.parts.catalogue)
     if as_json:
         from rag.retrieve.output import ExplainOutput
 

@@ -228,6 +228,14 @@ class Catalogue:
         with storage_errors(self._path), self._engine.connect() as connection:
             return [(row.start, row.end) for row in connection.execute(query.order_by(c.position))]
 
+    def languages(self, document_ids: Collection[str]) -> dict[str, str]:
+        """The languages (ISO 639-1) of documents, by their ids, as far as they are known."""
+        found: dict[str, str] = {}
+        for some in portions(sorted(document_ids)):
+            query = f"SELECT id, language FROM documents WHERE id IN ({marks(len(some))}) AND language IS NOT NULL"
+            found.update(self._reader.rows(query, some))
+        return found
+
     def section_span(self, document_id: str, offset: int) -> tuple[int, int] | None:
         """Where the innermost section at an offset of a document starts and ends, if it has one."""
         from sqlalchemy import select

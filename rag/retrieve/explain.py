@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rag.index.catalogue import Catalogue
 from rag.index.store import Store
 from rag.retrieve.search import Retrieval
 from rag.types import Hit
@@ -23,11 +24,11 @@ class Explained:
     matched: tuple[Span, ...]
 
 
-async def explained(retrieval: Retrieval, store: Store) -> list[Explained]:
+def explained(retrieval: Retrieval, store: Store, catalogue: Catalogue) -> list[Explained]:
     """Every hit with the words that it shares with the query, read in the language of its document."""
     asked = " ".join(each.asked.text for each in retrieval.searches)
-    languages = {point.id: point.language for point in await store.get([hit.chunk.id for hit in retrieval.hits])}
-    return [Explained(hit, _matched(hit, asked, languages.get(hit.chunk.id), store)) for hit in retrieval.hits]
+    languages = catalogue.languages({hit.chunk.document_id for hit in retrieval.hits})
+    return [Explained(hit, _matched(hit, asked, languages.get(hit.chunk.document_id), store)) for hit in retrieval.hits]
 
 
 def _matched(hit: Hit, asked: str, language: str | None, store: Store) -> tuple[Span, ...]:

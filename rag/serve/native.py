@@ -146,7 +146,8 @@ async def _searched(base: RAG, body: SearchInput, access: Access) -> HitsOutput 
     condition = await _condition(base, body.filter, access)
     found = await base.aexplain(body.query, top_k=body.top_k, condition=condition, access=access)
     if body.explain:
-        return ExplainOutput.of(found, await explained(found, base.parts.store))
+        parts = base.parts
+        return ExplainOutput.of(found, await asyncio.to_thread(explained, found, parts.store, parts.catalogue))
     return HitsOutput(hits=[HitOutput.of(hit) for hit in found.hits])
 
 

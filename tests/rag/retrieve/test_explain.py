@@ -29,17 +29,33 @@ def filled(kb: RAG, docs: Path) -> RAG:
 def shown(kb: RAG, query: str, **options: object) -> str:
     out = io.StringIO()
     found = kb.explain(query, access=EVERYTHING, **options)  # type: ignore[arg-type]  # options of the test
-    hits = kb._loop.run(explained(found, kb.parts.store))
+    hits = explained(found, kb.parts.store, kb.parts.catalogue)
     explanation(Console(file=out, width=400, force_terminal=True), found, hits)
     return " ".join(out.getvalue().split())
 
 
 async def test_words_are_marked_as_they_are_read(filled: RAG) -> None:
     found = await filled.aexplain(QUERY)
-    best = (await explained(found, filled.parts.store))[0]
+    best = explained(found, filled.parts.store, filled.parts.catalogue)[0]
     marked = [best.hit.chunk.text[start:end] for start, end in best.matched]
     assert best.hit.document == "iceland.md"
     assert marked == ["Iceland", "Shipped", "take", "Iceland", "shipping"]
+
+
+def test_words_of_what_stands_around_a_hit_are_read_in_its_language_too(tmp_path: Path, home: Path) -> None:
+    (tmp_path / "buch.md").write_text(
+        "# Handbuch\n\nDie Käufer müssen die Quittungen vorlegen, damit das Geld erstattet wird.\n\nDie Häfen und die "
+        "Märkte sind alt, und die Häuser an den Plätzen werden jedes Jahr gestrichen.\n",
+        "utf-8",
+    )
+    settings = {"chunking.size": 24, "chunking.overlap": 0, "retrieval.expand": "section"}
+    with RAG.open(tmp_path / "kb", home=home, environ={}, settings=settings) as kb:
+        kb.ingest(tmp_path / "buch.md")
+        found = kb.explain("Welches Haus an welchem Platz?", top_k=1)
+        (hit,) = explained(found, kb.parts.store, kb.parts.catalogue)
+        text = hit.hit.chunk.text
+        assert "Quittungen" in text
+        assert [text[start:end] for start, end in hit.matched] == ["Häuser", "Plätzen"]
 
 
 def test_every_step_is_told(filled: RAG) -> None:

@@ -109,7 +109,7 @@ async def test_a_search_explains_itself_as_in_the_shell(serving: Serving) -> Non
     response = await served.client.post("/api/search", json=body)
     base = served.host.base(None)
     found = await base.aexplain(query, top_k=2, condition=where, access=EVERYTHING)
-    expected = ExplainOutput.of(found, await explained(found, base.parts.store))
+    expected = ExplainOutput.of(found, explained(found, base.parts.store, base.parts.catalogue))
     assert response.json() == json.loads(expected.model_dump_json())
     assert response.json()["searches"][0]["filter"]
 
