@@ -8,6 +8,7 @@ bad value and the nearest right one.
 from __future__ import annotations
 
 import difflib
+import re
 import types
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -230,6 +231,9 @@ def _explain(error: ValidationError, tree: type[Settings], layers: list[Layer]) 
         place, what = layers[0].name if layers else None, reason.rstrip(".")
     elif first["type"] == "missing":
         what = f"'{key}' is missing"
+    elif first["type"] == "value_error" and isinstance(value, Mapping):  # of keys in one section
+        place = _place(layers, *(f"{key}.{name}" for name in value if re.search(rf"\b{name}\b", reason)), key)
+        what = f"{key}: {reason.rstrip('.')}"
     else:
         what = f"{key}: {value!r}: {reason.rstrip('.')}"
     hint = f"Did you mean '{near[0]}'?" if near else (f"Known here: {', '.join(candidates)}." if candidates else None)
@@ -237,9 +241,9 @@ def _explain(error: ValidationError, tree: type[Settings], layers: list[Layer]) 
     return ConfigError(message, source=place, key=key, value=value, hint=hint)
 
 
-def _place(layers: list[Layer], key: str) -> str | None:
-    """Where the value that won stands."""
-    return next((layer.places[key] for layer in reversed(layers) if key in layer.places), None)
+def _place(layers: list[Layer], *keys: str) -> str | None:
+    """Where the value that won stands; of several keys, the one in the latest layer."""
+    return next((layer.places[key] for layer in reversed(layers) for key in keys if key in layer.places), None)
 
 
 def _candidates(tree: type[Settings], path: tuple[str, ...], problem: Any) -> list[str]:

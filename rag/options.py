@@ -78,7 +78,7 @@ def parse_settings(pairs: list[str], option: str = "--set") -> dict[str, Any]:
     values = {}
     for pair in pairs:
         key, equals, value = pair.partition("=")
-        if not equals:
+        if not equals or not key.strip():
             raise ConfigError(f"{option} {pair}: this is not of the form KEY=VALUE.", key=pair)
         try:
             values[key.strip()] = yaml.safe_load(value)

@@ -99,7 +99,7 @@ def _made(name: str, catalog: Catalog, embedder: MeteredEmbedder, environ: Mappi
 def _listwise(router: Callable[[], Router], model: str) -> PassageScorer:
     if model.startswith(_NO_ORDER):
         raise ConfigError(
-            f"{model} cannot order passages.",
+            f"{KEY} is {LLM}: a chat model orders the passages, and {model} cannot.",
             key=KEY,
             value=LLM,
             hint="Name a chat model with generation.model, or another reranker.",

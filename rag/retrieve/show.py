@@ -47,7 +47,7 @@ def explanation(console: Console, retrieval: Retrieval, hits: Sequence[Explained
 def _lines(retrieval: Retrieval) -> list[str]:
     report = retrieval.rerank
     ways = [f"{retrieval.store} store", f"lexical: {retrieval.scorer}", f"fusion: {retrieval.fusion}"]
-    ways += [] if report is None else [f"reranker: {report.reranker}"]
+    ways += [] if report is None or report.reranker is None else [f"reranker: {report.reranker}"]
     lines = [" · ".join(ways)]
     for each in retrieval.searches:
         found = f"{len(each.found.dense)} by meaning, {len(each.found.lexical)} by words"

@@ -367,7 +367,7 @@ def _key(model: ModelName, variable: str, options: ModelOptions, package: str) -
         raise MissingKeyError(
             f"{model.full} needs an API key, and the environment variable {variable} is not set.",
             model=model.full,
-            hint=f"Run: export {variable}=…  Without a key, 'extractive/default' answers.",
+            hint=f"Run: export {variable}=…  Or name one that needs no key, as extractive/default.",
         )
     return key
 

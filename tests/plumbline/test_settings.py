@@ -81,6 +81,17 @@ def test_errors_name_place_key_value_and_the_nearest_right_one(tmp_path: Path, t
         assert part in str(caught.value), f"{part!r} is missing in: {caught.value}"
 
 
+def test_keys_that_do_not_fit_together_are_named_and_the_whole_section_is_not_printed(tmp_path: Path) -> None:
+    path = write(tmp_path, "retrieval:\n  mode: dense\n  top_n: 50\n")
+    with pytest.raises(ConfigError) as caught:
+        read_settings(RagSettings, config=path)
+    assert caught.value.message == (
+        f"{path}:3: retrieval: top_n (50) is larger than top_k (10), from which it is taken."
+    )
+    with pytest.raises(ConfigError, match=r"^argument: retrieval: top_n \(3\) is larger than top_k \(1\)"):
+        read_settings(RagSettings, overrides={"retrieval.top_k": 1})
+
+
 def test_errors_in_the_environment_name_the_variable() -> None:
     with pytest.raises(ConfigError, match=r"environment variable PLUMBLINE__RETRIEVAL__TOP_K: retrieval\.top_k: 'x'"):
         read_settings(RagSettings, environ={"PLUMBLINE__RETRIEVAL__TOP_K": "x"})

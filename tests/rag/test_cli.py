@@ -218,6 +218,8 @@ def test_errors_as_json(rag: Shell) -> None:
         (["ask", "x", "--docs", "nowhere"], 2, "no file or folder"),
         (["ask", "x", "--docs", "docs", "--set", "retrieval.topk=4"], 2, "Did you mean 'top_k'"),
         (["ask", "x", "--docs", "docs", "--set", "retrieval"], 2, "KEY=VALUE"),
+        (["ask", "x", "--docs", "docs", "--set", "=3"], 2, "--set =3: this is not of the form KEY=VALUE"),
+        (["ask", "x", "--docs", "docs", "--set", "retrieval.top_n=50"], 2, "argument: retrieval: top_n (50) is larger"),
         (["ask", "x", "--docs", "docs", "--set", "a=["], 2, "--set a=[: the value is not YAML"),
         (["ask", "x", "--docs", "docs", "--config", "opneai"], 2, "Did you mean 'openai'"),
         (["ask", "x", "--docs", "docs", "--model", "opneai/gpt-5"], 2, "Did you mean 'openai/gpt-5'"),
@@ -229,6 +231,14 @@ def test_mistakes(rag: Shell, docs: Path, arguments: list[str], code: int, messa
     found, _, err = rag(*arguments)
     assert found == code, err
     assert message in " ".join(err.split())
+
+
+def test_an_explained_search_names_no_reranker_where_there_is_none(rag: Shell, docs: Path) -> None:
+    rag("ingest", docs)
+    code, out, err = rag("search", "gift cards", "--explain", "--set", "retrieval.rerank.diversity=0.5")
+    assert code == 0, err
+    assert "fusion: weighted" in out
+    assert "reranker" not in out
 
 
 def test_a_model_that_cannot_be_reached(rag: Shell, docs: Path) -> None:

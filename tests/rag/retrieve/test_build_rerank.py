@@ -97,7 +97,7 @@ def test_late_interaction_counts_for_more_over_the_tokens_of_a_transformer() -> 
 def test_what_cannot_work_is_said_at_once(meter: Meter) -> None:
     with pytest.raises(ConfigError, match=r"scripted/hashing gives no vectors of tokens"):
         build(meter, "maxsim", embedder=FakeEmbedder())
-    with pytest.raises(ConfigError, match=r"extractive/default cannot order passages\. .*generation\.model"):
+    with pytest.raises(ConfigError, match=r"rerank\.model is llm: .* extractive/default cannot\. .*generation\.model"):
         build(meter, "llm", chat="extractive/default")
     pytest.importorskip("cohere")
     with pytest.raises(MissingKeyError, match="CO_API_KEY"):
