@@ -16,13 +16,17 @@ from typing import Any, TextIO
 
 @dataclass(frozen=True, slots=True)
 class RetrievalSet:
-    """Passages, questions and what is relevant: `qrels[question][passage]` is a gain above 0, both by position."""
+    """Passages, questions and what is relevant: `qrels[question][passage]` is a gain above 0, both by position.
+
+    `titles` are those that the passages begin with, "" for one without; empty where no passage has any.
+    """
 
     name: str
     passages: tuple[str, ...]
     questions: tuple[str, ...]
     qrels: tuple[dict[int, float], ...]
     language: str = "en"
+    titles: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,7 @@ def scifact(folder: Path) -> RetrievalSet | None:
         tuple(f"{row['title']}\n{row['text']}" for row in corpus),
         tuple(row["text"] for row in rows),
         tuple(relevant[row["_id"]] for row in rows),
+        titles=tuple(row["title"] for row in corpus),
     )
 
 
@@ -90,22 +95,25 @@ def cranfield(folder: Path) -> RetrievalSet | None:
     folder = folder / "cranfield"
     if not folder.is_dir():
         return None
-    passages = _records(folder / "cran.all.1400")
-    questions = _records(folder / "cran.qry")
+    records = _records(folder / "cran.all.1400")
+    passages = [record.get("W", "") for record in records]
+    questions = [record.get("W", "") for record in _records(folder / "cran.qry")]
+    named = [(record.get("T", "").rstrip(" ."), text) for record, text in zip(records, passages, strict=True)]
+    titles = tuple(title if text.startswith(title) else "" for title, text in named)
     qrels: list[dict[int, float]] = [{} for _ in questions]
     for line in (folder / "QRelsCorrectedforTRECeval").read_text().splitlines():
         query, _, document, gain = line.split()
         if float(gain) > 0:
             qrels[int(query) - 1][int(document) - 1] = float(gain)
-    return RetrievalSet("cranfield", tuple(passages), tuple(questions), tuple(qrels))
+    return RetrievalSet("cranfield", tuple(passages), tuple(questions), tuple(qrels), titles=titles)
 
 
-def _records(path: Path) -> list[str]:
-    """The text (field .W) of each record; an abstract begins with its title."""
+def _records(path: Path) -> list[dict[str, str]]:
+    """The fields of each record by their letter; an abstract (.W) begins with its title (.T)."""
     found = []
     for record in re.split(r"^\.I +\d+\s*$", path.read_text(), flags=re.MULTILINE)[1:]:
-        fields = dict(re.findall(r"^\.([A-Z])\s*\n(.*?)(?=^\.[A-Z]\s*$|\Z)", record, flags=re.MULTILINE | re.DOTALL))
-        found.append(" ".join(fields.get("W", "").split()))
+        fields = re.findall(r"^\.([A-Z])\s*\n(.*?)(?=^\.[A-Z]\s*$|\Z)", record, flags=re.MULTILINE | re.DOTALL)
+        found.append({letter: " ".join(text.split()) for letter, text in fields})
     return found
 
 

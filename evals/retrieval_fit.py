@@ -122,7 +122,7 @@ async def _fit(
             on_row(len(asked), len(labelled))
     settings, embedder = kb.parts.settings.retrieval, kb.parts.embedder.embedder.name
     weight = default_dense_weight(embedder) if settings.dense_weight is None else settings.dense_weight
-    learning = Learning(searched.vectors, weight, settings.candidates)
+    learning = Learning(searched.vectors, weight)
     learned = learn(learning, asked, metric.name, *certifying)
     artifact = FusionArtifact(
         features=FEATURES_VERSION,

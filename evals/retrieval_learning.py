@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, get_args
 from evals.stats import Interval, bootstrap_mean, paired_difference
 from plumbline.errors import InputError
 from rag.index.store import Found, Ranking
-from rag.retrieve.fuse import one_after_the_other, weighted
+from rag.retrieve.fuse import filled, one_after_the_other, weighted
 from rag.retrieve.learned import Certificate, Comparison, Way, neighbours, weighed
 
 if TYPE_CHECKING:
@@ -41,9 +41,10 @@ FOLDS = 5
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Asked:
-    """A labelled question with what both sides found; `gains` of points are above 0, others are not relevant.
+    """A labelled question with what both sides found, in a complete search.
 
-    `score` is the metric of a ranking, `cluster` names what is drawn together.
+    `gains` of points are above 0, others are not relevant. `score` is the metric of a ranking, `cluster` names what is
+    drawn together.
     """
 
     found: Found
@@ -66,7 +67,6 @@ class Learning:
 
     vectors: Mapping[str, Vector]
     dense_weight: float
-    candidates: int
 
     def fit(self, asked: Sequence[Asked]) -> Weights:
         """The weights for these questions; raises `InputError` when too few of them can teach anything."""
@@ -87,8 +87,8 @@ class Learning:
         from rag.retrieve.features import candidates, features
         from rag.retrieve.learn import Judged
 
-        gains = np.array([asked.gains.get(id_, 0.0) for id_ in candidates(asked.found)])
-        return Judged(features(asked.found, self.candidates), gains)
+        gains = np.array([asked.gains.get(id_, 0.0) for id_ in candidates(_filled(asked.found))])
+        return Judged(features(_filled(asked.found)), gains)
 
     def prior(self) -> Floats:
         """The weights of the default fusion, which few labels change little."""
@@ -102,9 +102,10 @@ class Learning:
             return one_after_the_other(found.lexical, found.dense)
         if way == "dense":
             return one_after_the_other(found.dense, found.lexical)
+        found = _filled(found)
         if way == "weighted":
             return weighted(found.dense, found.lexical, self.dense_weight)
-        ranking = weighed(found, weights.features, self.candidates)
+        ranking = weighed(found, weights.features)
         feedback = neighbours(weights.neighbours)
         return ranking if feedback is None else feedback.refined(ranking, self.vectors)
 
@@ -223,6 +224,10 @@ def _compared(
     """One-sided at delta / 2, which is the lower end of a two-sided interval at 1 - delta."""
     interval = paired_difference(values[way], values[half], clusters=_labels(clusters), level=1 - delta, seed=seed)
     return Comparison(way=way, against=half, difference=float(interval.estimate), low=max(float(interval.low), -1.0))
+
+
+def _filled(found: Found) -> Found:
+    return Found(found.dense, filled(found.dense, found.lexical))
 
 
 def _labels(clusters: Sequence[str]) -> list[str] | None:

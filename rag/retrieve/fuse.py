@@ -64,6 +64,13 @@ def weighted(
     return _sorted(fused)
 
 
+def filled(dense: Ranking, lexical: Ranking) -> list[tuple[str, float]]:
+    """The lexical list of a complete search (`rag.index.store.Search`), which lacks what holds no word of the query:
+    that scores 0, behind the others."""
+    held = {id_ for id_, _ in lexical}
+    return [*lexical, *((id_, 0.0) for id_, _ in dense if id_ not in held)]
+
+
 def standardised(scores: Sequence[float]) -> tuple[list[float], float]:
     """Scores in standard deviations from their mean, and what an id without a score counts: the lowest of them.
 

@@ -12,7 +12,7 @@ from typing import Protocol
 from plumbline.errors import ConfigError
 from rag.index.store import Found, Ranking, Search
 from rag.retrieve.feedback import Feedback
-from rag.retrieve.fuse import dbsf, default_dense_weight, rrf, weighted
+from rag.retrieve.fuse import dbsf, default_dense_weight, filled, rrf, weighted
 from rag.retrieve.learned import FEATURES_VERSION, FILE, FusionArtifact, LearnedFusion, load_artifact, neighbours
 from rag.retrieve.settings import RetrievalSettings
 
@@ -37,7 +37,7 @@ class Fusion(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Weighted:
-    """The convex combination of both sides' scores, each brought to [0, 1]."""
+    """The convex combination of both sides' scores, each in standard deviations."""
 
     dense_weight: float
     name: str = "weighted"
@@ -45,7 +45,8 @@ class Weighted:
 
     def fuse(self, found: Found, search: Search) -> Ranking:
         """See `Fusion`."""
-        return weighted(found.dense, found.lexical, self.dense_weight)
+        lexical = filled(found.dense, found.lexical) if search.complete else found.lexical
+        return weighted(found.dense, lexical, self.dense_weight)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,10 @@ from plumbline.database import storage_errors
 from plumbline.errors import ConfigError, CorruptStateError
 from rag.index.store import Found, Ranking, Search
 from rag.retrieve.feedback import Neighbours
-from rag.retrieve.fuse import one_after_the_other, weighted
+from rag.retrieve.fuse import filled, one_after_the_other, weighted
 
 FILE = "fusion.json"
-FEATURES_VERSION = 1
+FEATURES_VERSION = 2
 """Changes when a feature (`rag.retrieve.features`) comes to mean something else: weights are of one version."""
 
 Way = Literal["learned", "weighted", "lexical", "dense"]
@@ -127,23 +127,24 @@ class LearnedFusion:
     def fuse(self, found: Found, search: Search) -> Ranking:
         """See `Fusion`."""
         artifact = self.artifact
+        if search.complete and artifact.certificate.use in ("learned", "weighted"):
+            found = Found(found.dense, filled(found.dense, found.lexical))
         if artifact.certificate.use == "weighted":
             return weighted(found.dense, found.lexical, artifact.dense_weight)
         if artifact.certificate.use == "learned":
-            return weighed(found, artifact.weights, artifact.candidates)
+            return weighed(found, artifact.weights)
         halves = (found.lexical, found.dense)
         return one_after_the_other(*(halves if artifact.certificate.use == "lexical" else halves[::-1]))
 
 
-def weighed(found: Found, weights: Mapping[str, float], candidates: int) -> Ranking:
-    """The ranking by the weighted sum of the features; `weights` are by name, `candidates` as in the artifact."""
+def weighed(found: Found, weights: Mapping[str, float]) -> Ranking:
+    """The ranking by the weighted sum of the features; `weights` are by name."""
     import numpy as np
 
-    from rag.retrieve.features import NAMES, features
-    from rag.retrieve.features import candidates as all_of
+    from rag.retrieve.features import NAMES, candidates, features
 
-    scores = features(found, candidates) @ np.array([weights.get(name, 0.0) for name in NAMES])
-    ids = all_of(found)
+    scores = features(found) @ np.array([weights.get(name, 0.0) for name in NAMES])
+    ids = candidates(found)
     return [(ids[row], float(scores[row])) for row in np.argsort(-scores, kind="stable").tolist()]
 
 

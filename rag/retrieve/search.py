@@ -181,6 +181,7 @@ class Retriever:
                     query.phrases,
                     query.prefixes,
                     self.settings.exact,
+                    complete=self.settings.mode == "hybrid",
                 )
                 found = await live.store.search(search)
                 if query.phrases:

@@ -33,7 +33,7 @@ def reciprocal(ranking: Ranking) -> float:
 
 
 def learning(dense_weight: float = 0.5) -> Learning:
-    return Learning({str(row): vector for row, vector in enumerate(np.eye(20, dtype=np.float32))}, dense_weight, 20)
+    return Learning({str(row): vector for row, vector in enumerate(np.eye(20, dtype=np.float32))}, dense_weight)
 
 
 def test_two_good_halves_are_learned_and_certified() -> None:

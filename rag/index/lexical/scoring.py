@@ -103,6 +103,8 @@ class Prepared:
 
     def at(self, positions: npt.NDArray[np.int32]) -> Shares:
         """The shares of positions, ascending; 0 where the term is not."""
+        if not len(self.chunks):
+            return np.zeros(len(positions), np.float32)
         places = self.chunks.searchsorted(positions)
         here = self.chunks.take(places, mode="clip") == positions
         return np.asarray(self.shares.take(places, mode="clip") * here)

@@ -14,14 +14,9 @@ def test_a_row_for_each_candidate() -> None:
     found = Found(DENSE, LEXICAL)
     assert candidates(found) == ["c", "a", "d", "b"]
     third = (3 / 2) ** 0.5
-    assert features(found, 100) == pytest.approx(np.array([[third, -1], [0, 1], [-third, -1], [-third, -1]]))
-
-
-def test_only_the_first_say_what_a_deviation_is() -> None:
-    assert features(Found([], LEXICAL), 2)[:, 0].tolist() == [1.0, -1.0, -3.0]
-    assert features(Found([("x", 0.5)], LEXICAL), 2)[-1].tolist() == [-1.0, 1.0]  # not found: the least of the first
+    assert features(found) == pytest.approx(np.array([[third, -1], [0, 1], [-third, -1], [-third, -1]]))
 
 
 def test_sides_without_differences() -> None:
-    assert features(Found([], []), 100).shape == (0, 2)
-    assert features(Found([("a", 0.1)] * 1, [("b", 2.0), ("c", 2.0)]), 100).tolist() == [[1, 0], [1, 0], [0, 1]]
+    assert features(Found([], [])).shape == (0, 2)
+    assert features(Found([("a", 0.1)] * 1, [("b", 2.0), ("c", 2.0)])).tolist() == [[1, 0], [1, 0], [0, 1]]

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plumbline.errors import InputError
-from rag.retrieve.fuse import dbsf, default_dense_weight, one_after_the_other, rrf, standardised, weighted
+from rag.retrieve.fuse import dbsf, default_dense_weight, filled, one_after_the_other, rrf, standardised, weighted
 
 DENSE = [("a", 0.9), ("b", 0.8), ("c", 0.5)]
 LEXICAL = [("c", 12.0), ("a", 9.0), ("d", 2.0)]
@@ -125,3 +125,10 @@ def test_fusion_keeps_every_id_once_and_sorts(
 
 def test_static_vectors_weigh_less_by_default_than_a_transformer() -> None:
     assert 0 < default_dense_weight("embedded/wordllama") < default_dense_weight("st/all-MiniLM-L6-v2") < 1
+
+
+def test_what_holds_no_word_scores_nothing_in_a_complete_search() -> None:
+    dense, lexical = [("a", 0.9), ("b", 0.5), ("c", 0.1)], [("c", 4.0), ("a", 2.0)]
+    assert filled(dense, lexical) == [("c", 4.0), ("a", 2.0), ("b", 0.0)]
+    assert filled(dense, []) == [("a", 0.0), ("b", 0.0), ("c", 0.0)]
+    assert filled([], lexical) == lexical

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from rag.index.store import Found, Search
 from rag.retrieve.feedback import Neighbours
 from rag.retrieve.fuse import dbsf, rrf, weighted
 from rag.retrieve.fusion import build_fusion
-from rag.retrieve.learned import FILE, Certificate, Fitted, FusionArtifact, Way, load_artifact
+from rag.retrieve.learned import FEATURES_VERSION, FILE, Certificate, Fitted, FusionArtifact, Way, load_artifact
 from rag.retrieve.settings import RetrievalSettings
 
 FOUND = Found([("a", 0.9), ("b", 0.8), ("c", 0.5)], [("c", 12.0), ("a", 9.0), ("d", 2.0)])
@@ -22,7 +23,7 @@ def artifact(use: Way = "learned", **changes: object) -> FusionArtifact:
     )
     fitted = Fitted(at="2026-01-01T00:00:00+00:00", data="mine", data_hash="0", questions=90, cross_validated=0.7)
     made = FusionArtifact(
-        features=1,
+        features=FEATURES_VERSION,
         embedder="embedded/wordllama",
         scorer="bm25",
         candidates=100,
@@ -64,6 +65,17 @@ def test_what_is_certified_is_used(tmp_path: Path, use: Way, order: str) -> None
     assert "".join(id_ for id_, _ in fusion.fuse(FOUND, SEARCH)) == order
     assert fusion.fuse(Found([], []), SEARCH) == []
     assert (fusion.feedback is not None) == (use == "learned")
+
+
+def test_a_complete_search_leaves_nothing_to_guess(tmp_path: Path) -> None:
+    complete = replace(SEARCH, complete=True)
+    whole = [*FOUND.lexical, ("b", 0.0)]
+    plain = build_fusion(settings(dense_weight=0.5), "embedded/wordllama", "bm25", tmp_path)
+    assert plain.fuse(FOUND, complete) == weighted(FOUND.dense, whole, 0.5)
+    assert plain.fuse(FOUND, SEARCH) == weighted(FOUND.dense, FOUND.lexical, 0.5)
+    artifact("weighted").save(tmp_path)
+    learned = build_fusion(settings(fusion="learned"), "embedded/wordllama", "bm25", tmp_path)
+    assert learned.fuse(FOUND, complete) == weighted(FOUND.dense, whole, 0.5)
 
 
 def test_without_neighbours_there_is_no_feedback(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from rank_bm25 import BM25Okapi
 
 from plumbline.errors import CorruptStateError, InputError
 from rag.index.lexical import LexicalIndex, prepare
+from rag.index.lexical.query import LexicalQuery
 
 WORDS = [
     "refund",
@@ -224,3 +225,11 @@ def test_forgetting_what_was_prepared_changes_nothing(monkeypatch: pytest.Monkey
         expected = fresh.scores(query)
         np.testing.assert_array_equal(index.search(query, 300)[1], -np.sort(-expected[expected > 0]))
     assert 0 < index._prepared._bytes <= 4000
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_scores_of_some_positions(query: list[str]) -> None:
+    index = LexicalIndex(corpus())
+    index.remove([3, 50])
+    some = np.array([0, 7, 8, 120, 199])
+    assert index.scores_at(LexicalQuery(tuple(query)), some) == pytest.approx(index.scores(query)[some], rel=1e-6)
