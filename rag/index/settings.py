@@ -21,7 +21,7 @@ class LexicalSettings(Settings):
     scorer: Literal["bm25", "rank-bm25"] = "bm25"
     k1: Annotated[float, Field(ge=0, le=10)] = 1.2
     b: Annotated[float, Field(ge=0, le=1)] = 0.75
-    title_weight: Weight = 1.0
+    title_weight: Weight = 2.0
     heading_weight: Weight = 1.0
     language: str = "en"
 
