@@ -2,13 +2,14 @@
 
 A word is a dimension: a hash of it. Of 32 bits, some hundred pairs of a million different words share one, and then
 count as the same word. The value is the saturated frequency of BM25; the idf, log(1 + (N - df + .5) / (df + .5)), is
-put in at every query. The average length that BM25 asks for is a constant, since the values stand in the index.
+put in at every query. The average length that BM25 asks for is a constant, since the values stand in the index: that of
+the first points of a collection is taken for it.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
@@ -19,6 +20,8 @@ from rag.index.lexical.query import LexicalQuery
 LONGEST_PREFIX = 8
 AVERAGE_LENGTH = 120.0
 """In terms, of a chunk of some 256 tokens."""
+_ASSUMED = 50
+"""So many texts of that length are taken to be there already: a few points say little about those to come."""
 _PREFIX = "^"
 """Before a prefix that is a dimension of its own; no term begins with it."""
 
@@ -78,6 +81,11 @@ class SparseWords:
 
     def _at(self, word: str) -> int:
         return _hashed(word) % self.space + 1
+
+
+def average_length(lengths: Sequence[float]) -> float:
+    """What to take for the average length of all texts that will come, where the first have these."""
+    return round((_ASSUMED * AVERAGE_LENGTH + sum(lengths)) / (_ASSUMED + len(lengths)), 1)
 
 
 @lru_cache(maxsize=2**17)

@@ -63,6 +63,7 @@ class Backup:
         if self.server is None:
             raise InputError(f"'{source}' is a snapshot of a Qdrant server, which only a server can read.")
         await self.calls.make(lambda client: self._upload(source))
+        self.collection.forget()
         await self.collection.ensure()
 
     @property

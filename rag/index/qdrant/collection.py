@@ -12,10 +12,13 @@ from rag.index.filters import Filter
 from rag.index.qdrant import conditions, fields
 from rag.index.qdrant.calls import Calls, MissingCollectionError
 from rag.index.qdrant.options import QdrantOptions
+from rag.index.sparse_words import AVERAGE_LENGTH
 
 DENSE, WORDS = "dense", "words"
 IDS_PER_PAGE = 5000
 POINTS_PER_READ = 256
+MOST_LANGUAGES = 200
+_AVERAGE = "average_length"
 
 
 class Collection:
@@ -28,17 +31,21 @@ class Collection:
         self._options = options
         self.local = local
         self._ready = False
+        self._average: float | None = None
         self._ordered: set[tuple[str, type]] = set()
 
-    async def ensure(self) -> None:
-        """Make the collection unless it is there; raises `StoreError` when it holds other vectors."""
+    async def ensure(self, average: float = AVERAGE_LENGTH) -> None:
+        """Make the collection unless it is there, for texts of `average` length; raises `StoreError`.
+
+        It does so for a collection that holds other vectors.
+        """
         if self._ready:
             return
         try:
-            info = await self.calls.make(lambda client: client.get_collection(self.name))
+            info = await self._info()
         except MissingCollectionError:
-            await self.calls.make(self._create)
-            info = await self.calls.make(lambda client: client.get_collection(self.name))
+            await self.calls.make(lambda client: self._create(client, average))
+            info = await self._info()
         vectors = info.config.params.vectors
         found = vectors.get(DENSE) if isinstance(vectors, dict) else None
         if found is None or found.size != self.dim:
@@ -50,6 +57,22 @@ class Collection:
         for field, schema in _FIRST_INDEXES.items():
             await self._index(field, schema)
         self._ready = True
+
+    async def average_length(self) -> float:
+        """The length of a text that counts as average; raises `MissingCollectionError`."""
+        if self._average is None:
+            await self._info()
+        return AVERAGE_LENGTH if self._average is None else self._average
+
+    async def languages(self) -> list[str]:
+        """What the words of its points were read in; raises `MissingCollectionError`."""
+        found = await self.calls.make(lambda client: client.facet(self.name, fields.LANGUAGE, limit=MOST_LANGUAGES))
+        return [str(hit.value) for hit in found.hits]
+
+    def forget(self) -> None:
+        """Ask the server anew for what is known of the collection."""
+        self._ready, self._average = False, None
+        self._ordered.clear()
 
     async def ensure_order(self, condition: Filter | None) -> None:
         """Index the fields whose order a filter asks for."""
@@ -91,8 +114,7 @@ class Collection:
 
     async def drop(self) -> None:
         """Remove the collection, and what pointed at it."""
-        self._ready = False
-        self._ordered.clear()
+        self.forget()
         try:
             await self.calls.make(lambda client: client.delete_collection(self.name))
         except MissingCollectionError:
@@ -109,6 +131,12 @@ class Collection:
             made.insert(0, models.DeleteAliasOperation(delete_alias=gone))
         await self.calls.make(lambda client: client.update_collection_aliases(made))
 
+    async def _info(self) -> models.CollectionInfo:
+        info = await self.calls.make(lambda client: client.get_collection(self.name))
+        known = (info.config.metadata or {}).get(_AVERAGE)
+        self._average = float(known) if isinstance(known, int | float) else AVERAGE_LENGTH
+        return info
+
     async def _retrieved(self, ids: list[Any]) -> list[models.Record]:
         return await self.calls.make(lambda client: client.retrieve(self.name, ids, with_vectors=True))
 
@@ -122,7 +150,7 @@ class Collection:
         if not self.local:  # local mode has none, and says so
             await self.calls.make(lambda client: client.create_payload_index(self.name, key, schema, wait=True))
 
-    async def _create(self, client: AsyncQdrantClient) -> None:
+    async def _create(self, client: AsyncQdrantClient, average: float) -> None:
         """Make the collection; that another process was quicker is no error."""
         if await client.collection_exists(self.name):
             return
@@ -146,6 +174,7 @@ class Collection:
                 replication_factor=options.replicas,
                 write_consistency_factor=options.write_consistency,
                 on_disk_payload=True,
+                metadata={_AVERAGE: average},
             )
         except Exception:
             if not await client.collection_exists(self.name):
@@ -153,6 +182,7 @@ class Collection:
 
 
 _FIRST_INDEXES: dict[str, models.PayloadSchemaParams] = {
+    fields.LANGUAGE: models.KeywordIndexParams(type=models.KeywordIndexType.KEYWORD),
     fields.FACTS: models.KeywordIndexParams(type=models.KeywordIndexType.KEYWORD),
     fields.TENANT: models.KeywordIndexParams(type=models.KeywordIndexType.KEYWORD, is_tenant=True),
 }

@@ -7,6 +7,7 @@ Qdrant's own conditions differ: a match knows no floats, text has no order. So b
 - `numbers`: the numbers of each field.
 - `texts`: the texts of each field, cut into pieces that are numbers and in order as the texts are.
 - `tenant`: the texts of the field "tenant", which has an index of its own (`is_tenant`).
+- `language`: what the words were read in, which is counted to know how to read a question.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import Any
 
 from rag.index.filters import Value
 
-FACTS, NUMBERS, TEXTS, TENANT = "facts", "numbers", "texts", "tenant"
+FACTS, NUMBERS, TEXTS, TENANT, LANGUAGE = "facts", "numbers", "texts", "tenant", "language"
 BYTES_PER_PIECE = 6
 """257 ** 6 is below 2 ** 53: a piece is exact as a double."""
 PIECES = 4

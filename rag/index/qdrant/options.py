@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from rag.index.settings import LexicalSettings
-from rag.index.sparse_words import AVERAGE_LENGTH
 
 Quantization = Literal["none", "int8", "binary"]
 
@@ -17,7 +16,8 @@ class QdrantOptions:
 
     `quantization` searches codes in memory and rescores `oversampling` times as many points as asked for with their
     own vectors, which then lie on disk. `effort` is `hnsw_ef`, `None`: the server's. `average_length` is the length
-    of a text that BM25 takes for average, in terms. Without `prefixes` words cannot be searched by their beginnings,
+    of a text that BM25 takes for average, in terms; `None`: what the first points of the collection have, which it
+    keeps. Without `prefixes` words cannot be searched by their beginnings,
     and the lexical side takes a third of the space. `shard_field` gives every value of that field of the payload,
     such as "tenant", shards of its own (user-defined sharding); points without it share one.
     """
@@ -29,6 +29,6 @@ class QdrantOptions:
     oversampling: float = 3.0
     effort: int | None = None
     lexical: LexicalSettings = LexicalSettings()  # noqa: RUF009 (frozen, as every settings class)
-    average_length: float = AVERAGE_LENGTH
+    average_length: float | None = None
     prefixes: bool = True
     shard_field: str | None = None

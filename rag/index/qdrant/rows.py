@@ -27,14 +27,15 @@ def to_uuid(point_id: str) -> str:
     return str(uuid5(_NAMESPACE, point_id))
 
 
-def to_row(point: Point, words: Sparse) -> models.PointStruct:
-    """What is sent of a point."""
+def to_row(point: Point, words: Sparse, language: str) -> models.PointStruct:
+    """What is sent of a point whose words were read in a language."""
     payload: dict[str, Any] = {
         "id": point.id,
         "text": point.text,
         "heading": point.heading,
         "title": point.title,
         "payload": plain(point.payload),
+        fields.LANGUAGE: language,
         **fields.written(point.payload),
     }
     vector: dict[str, Any] = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -35,6 +36,8 @@ class Searcher:
     shards: Shards
     words: SparseWords
     options: QdrantOptions
+    languages: Sequence[str] = ()
+    """What there are points in."""
 
     async def search(self, search: Search, condition: Condition) -> Found:
         """Both rankings; raises `MissingCollectionError`."""
@@ -100,7 +103,7 @@ class Searcher:
         return dataclasses.replace(search, k=k, exact=search.exact or k == found.count)
 
     def _query(self, search: Search) -> LexicalQuery:
-        return LexicalQuery() if search.text is None else self.words.reading.query(search)
+        return LexicalQuery() if search.text is None else self.words.reading.query(search, self.languages)
 
     def _asked(self, query: LexicalQuery) -> Sparse | None:
         beginnings = self.words.asked_beginnings(query)

@@ -6,6 +6,7 @@ A knowledge base's generation is a collection, `NAME-gN`; the alias NAME points 
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -20,20 +21,23 @@ from rag.index.qdrant.conditions import to_filter
 from rag.index.qdrant.options import QdrantOptions
 from rag.index.qdrant.searching import Fusion, Searcher
 from rag.index.qdrant.shards import Shards
+from rag.index.remembered import Remembered
 from rag.index.retries import RETRIES
-from rag.index.sparse_words import Sparse, SparseWords
+from rag.index.sparse_words import Sparse, SparseWords, average_length
 from rag.index.store import Found, Point, Ranking, Search
 from routing.settings import RetrySettings
 
 IDS_PER_CALL = 5000
+LANGUAGES_SECONDS = 5.0
 
 
 class QdrantStore:
     """A `Store` in the collection `NAME-gN`, made at the first write.
 
     A call is written in requests of some 256 points, each atomic on its shard; one that fails half-way is completed
-    when the call is made again. What was written is seen by the next search. Phrases are checked in the texts of what
-    the words of the search find; a prefix counts with its first 8 letters.
+    when the call is made again. What was written is seen by the next search; in which languages there are points is
+    asked anew every `LANGUAGES_SECONDS`, and after each write of this store's own. Phrases are checked in the texts of
+    what the words of the search find; a prefix counts with its first 8 letters.
     """
 
     name = "qdrant"
@@ -59,23 +63,33 @@ class QdrantStore:
         self._shards = Shards(self._calls, self._collection.name, self._options.shard_field)
         self._dim = dim
         self._reading = FieldTerms(self._options.lexical)
-        self._words = SparseWords(self._reading, self._options.average_length)
+        self._words = SparseWords(self._reading)
+        self._languages = Remembered[list[str]](LANGUAGES_SECONDS)
 
     @property
     def lexical_scorer(self) -> str:
         """How its lexical side scores."""
-        return f"bm25f (idf of the server, average length {self._options.average_length:g})"
+        given = self._options.average_length
+        return f"bm25f (idf of the server, average length {'of the first points' if given is None else f'{given:g}'})"
 
     async def upsert(self, points: Sequence[Point]) -> None:
         """Add or replace points; of two with one id the last counts."""
         check_points(points, self._dim)
         if not points:
             return
-        await self._collection.ensure()
-        last = {point.id: point for point in points}.values()
-        made = [rows.to_row(point, self._sparse(self._reading.weighted(point))) for point in last]
-        for some in rows.portions(made):
-            await self._shards.put(some)
+        last = list({point.id: point for point in points}.values())
+        read = [self._reading.weighted(point) for point in last]
+        await self._collection.ensure(average_length([sum(terms.values()) for terms in read]))
+        words = await self._sparse_words()
+        made = [
+            rows.to_row(point, self._sparse(words, terms), self._reading.language(point))
+            for point, terms in zip(last, read, strict=True)
+        ]
+        try:
+            for some in rows.portions(made):
+                await self._shards.put(some)
+        finally:
+            self._languages.forget()
 
     async def delete(self, ids: Sequence[str]) -> None:
         """Remove points."""
@@ -85,6 +99,8 @@ class QdrantStore:
                 await self._collection.remove(some, await self._shards.all())
         except MissingCollectionError:
             return
+        finally:
+            self._languages.forget()
 
     async def search(self, search: Search) -> Found:
         """Find points, both rankings in one request; a search for phrases may need more."""
@@ -93,7 +109,7 @@ class QdrantStore:
         if condition is False:
             return Found([], [])
         try:
-            return await self._searcher().search(search, None if condition is True else condition)
+            return await (await self._searcher(search)).search(search, None if condition is True else condition)
         except MissingCollectionError:
             return Found([], [])
 
@@ -104,7 +120,7 @@ class QdrantStore:
         if condition is False:
             return []
         try:
-            return await self._searcher().fused(search, None if condition is True else condition, fusion)
+            return await (await self._searcher(search)).fused(search, None if condition is True else condition, fusion)
         except MissingCollectionError:
             return []
 
@@ -130,15 +146,20 @@ class QdrantStore:
 
     async def postings(self, ids: Sequence[str]) -> list[dict[str, float]]:
         """For each of these points that exists, in their order: the terms that its sparse vector bears out."""
+        try:
+            words = await self._sparse_words()
+        except MissingCollectionError:
+            return []
         found = {}
         for record in await self._collection.records([rows.to_uuid(each) for each in ids]):
             weighted = self._reading.weighted(rows.to_point(record))
-            also = self._words.of_beginnings(weighted) if self._options.prefixes else {}
-            found[record.id] = self._words.stored(weighted, rows.words_of(record), also=also)
+            also = words.of_beginnings(weighted) if self._options.prefixes else {}
+            found[record.id] = words.stored(weighted, rows.words_of(record), also=also)
         return [found[name] for point_id in ids if (name := rows.to_uuid(point_id)) in found]
 
     async def clear(self) -> None:
         """Remove the collection."""
+        self._languages.forget()
         await self._collection.drop()
 
     async def count(self, condition: Filter | None = None) -> int:
@@ -169,6 +190,7 @@ class QdrantStore:
     async def restore(self, source: Path) -> None:
         """Put a snapshot in the place of what the collection holds."""
         await Backup(self._calls, self._collection, self._server).read(source, self)
+        self._languages.forget()
 
     async def publish(self) -> None:
         """Point the alias at this generation, at once for everyone; call it when the generation is complete."""
@@ -179,9 +201,25 @@ class QdrantStore:
         """Give back the connections of the running loop."""
         await self._calls.clients.close()
 
-    def _searcher(self) -> Searcher:
-        return Searcher(self._calls, self._collection, self._shards, self._words, self._options)
+    async def _searcher(self, search: Search) -> Searcher:
+        languages = [] if search.text is None else await self._present()
+        return Searcher(self._calls, self._collection, self._shards, self._words, self._options, languages)
 
-    def _sparse(self, weighted: Mapping[str, float]) -> Sparse:
-        beginnings = self._words.of_beginnings(weighted) if self._options.prefixes else {}
-        return {**beginnings, **self._words.of_terms(weighted)}
+    async def _present(self) -> list[str]:
+        """The languages that there are points in."""
+        known = self._languages.get()
+        if known is None:
+            since = self._languages.moment()
+            known = await self._collection.languages()
+            self._languages.keep(known, since)
+        return known
+
+    async def _sparse_words(self) -> SparseWords:
+        """What writes the vectors of points; raises `MissingCollectionError`."""
+        given = self._options.average_length
+        average = await self._collection.average_length() if given is None else given
+        return dataclasses.replace(self._words, average=average)
+
+    def _sparse(self, words: SparseWords, weighted: Mapping[str, float]) -> Sparse:
+        beginnings = words.of_beginnings(weighted) if self._options.prefixes else {}
+        return {**beginnings, **words.of_terms(weighted)}

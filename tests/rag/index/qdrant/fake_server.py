@@ -137,6 +137,7 @@ def _create(fake: FakeQdrant, name: str, body: Any, share: float) -> Any:
         name,
         vectors_config={key: models.VectorParams(**each) for key, each in body["vectors"].items()},
         sparse_vectors_config={key: models.SparseVectorParams(**each) for key, each in body["sparse_vectors"].items()},
+        metadata=body["metadata"],
     )
     return True
 
@@ -163,6 +164,10 @@ def _delete(fake: FakeQdrant, name: str, body: Any, share: float) -> Any:
 def _count(fake: FakeQdrant, name: str, body: Any, share: float) -> Any:
     condition = models.Filter(**body["filter"]) if body.get("filter") else None
     return _dumped(fake.client.count(name, condition))
+
+
+def _facet(fake: FakeQdrant, name: str, body: Any, share: float) -> Any:
+    return _dumped(fake.client.facet(name, body["key"], limit=body["limit"]))
 
 
 def _retrieve(fake: FakeQdrant, name: str, body: Any, share: float) -> Any:
@@ -210,6 +215,7 @@ _ROUTES: tuple[tuple[str, Callable[[FakeQdrant, str, Any, float], Any]], ...] = 
     (f"PUT {_C}/points", _upsert),
     (f"POST {_C}/points/delete", _delete),
     (f"POST {_C}/points/count", _count),
+    (f"POST {_C}/facet", _facet),
     (f"POST {_C}/points", _retrieve),
     (f"POST {_C}/points/scroll", _scroll),
     (f"POST {_C}/points/query/batch", _query),

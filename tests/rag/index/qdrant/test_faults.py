@@ -56,7 +56,7 @@ async def test_all_is_well_over_http(fake: FakeQdrant, store: QdrantStore) -> No
     found = await store.search(Search(3, points[0].vector, "granite"))
     assert names(found.dense)[0] == points[0].id
     assert found.lexical
-    assert fake.count("query/batch") == 2, "both rankings come in one request"
+    assert fake.count("query/batch") == 1, "both rankings come in one request"
     await store.delete([points[0].id])
     assert await store.get([points[0].id, points[1].id]) != []
     await store.clear()
@@ -168,7 +168,7 @@ async def test_filters_have_their_indexes(fake: FakeQdrant, store: QdrantStore) 
     await store.search(Search(3, text="granite", filter=Not(Range("page", gte=2, lt=4))))
     await store.count(Range("date", gte="2023-01-01"))
     made = [body["field_name"] for line, body in fake.asked if line.endswith("/index")]
-    assert made == ["facts", "tenant", "texts.f_date[].p0", "numbers.f_page"]
+    assert made == ["language", "facts", "tenant", "texts.f_date[].p0", "numbers.f_page"]
     tenant = next(body for line, body in fake.asked if line.endswith("/index") and body["field_name"] == "tenant")
     assert tenant["field_schema"]["is_tenant"] is True
 

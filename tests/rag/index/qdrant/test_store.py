@@ -23,7 +23,7 @@ from rag.testing.store import DIM, check_store, sample_points
 from rag.testing.store_samples import fielded_points, names
 
 SERVER = os.environ.get("PLUMBLINE_QDRANT_URL")
-KEY = os.environ.get("PLUMBLINE_STORE_KEY")
+KEY = "PLUMBLINE_STORE_KEY"
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ async def test_conformance(clients: OneClient) -> None:
 
 @pytest.mark.skipif(SERVER is None, reason="PLUMBLINE_QDRANT_URL names no server")
 async def test_conformance_on_a_server() -> None:
-    server = server_at(SERVER or "", KEY)
+    server = server_at(SERVER or "", os.environ.get(KEY))
     clients = clients_of(server)
     made: list[QdrantStore] = []
 
@@ -106,6 +106,40 @@ async def test_what_the_sparse_vector_does_not_bear_out_shows_in_the_postings(cl
     assert await after.postings(["point-001"]) != [after.lexical_terms(point)]
     await after.upsert([point])
     assert await after.postings(["point-001"]) == [after.lexical_terms(point)]
+
+
+async def test_the_average_length_is_that_of_the_first_points(clients: OneClient) -> None:
+    long = [Point(f"{n}", point.vector, "basalt quarry " * 150) for n, point in enumerate(sample_points(150))]
+    store = QdrantStore(clients, dim=DIM, collection="kb")
+    assert await store.postings(["0"]) == []
+    await store.upsert(long)
+    await store.upsert(sample_points())
+    info = await (await clients.get()).get_collection("kb-g1")
+    assert info.config.metadata == {"average_length": (50 * 120 + 150 * 300) / 200}
+    other = QdrantStore(clients, dim=DIM, collection="kb")
+    await other.upsert(sample_points(3))
+    for each in (store, other):
+        assert await each.postings(["0", "point-000"]) == [
+            each.lexical_terms(point) for point in (long[0], sample_points(1)[0])
+        ]
+    await store.clear()
+    await store.upsert(sample_points(1))
+    info = await (await clients.get()).get_collection("kb-g1")
+    assert (info.config.metadata or {})["average_length"] == pytest.approx(120, abs=3)
+
+
+async def test_a_question_is_read_in_the_languages_there_are(clients: OneClient) -> None:
+    german = next(point for point in fielded_points() if point.id == "german")
+    store = QdrantStore(clients, dim=DIM, collection="kb")
+    await store.upsert([point for point in fielded_points() if point.language == "en"])
+    search = Search(5, text="Hafen", phrases=())
+    assert (await store.search(search)).lexical == []
+    await store.upsert([german])
+    assert names((await store.search(search)).lexical) == ["german"]
+    phrase = Search(5, text="", phrases=("in den Hafen",))
+    assert names((await store.search(phrase)).lexical) == ["german"]
+    other = QdrantStore(clients, dim=DIM, collection="kb")
+    assert names((await other.search(search)).lexical) == ["german"]
 
 
 async def test_without_prefixes_they_are_refused(clients: OneClient) -> None:
