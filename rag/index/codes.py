@@ -17,8 +17,15 @@ Distances = npt.NDArray[np.uint16]
 Places = npt.NDArray[np.intp]
 
 BITS = 64
-ROWS_AT_ONCE = 1 << 13
+ROWS_AT_ONCE = 1 << 14
 """The codes of so many rows, what they are compared with and the counts stay in the second cache."""
+SCATTERED = 4
+"""A scan of one row in so many, each picked out, costs what a scan of them all does."""
+HOPEFUL = 24
+HOPEFUL_PER_HIT = 12
+"""Compared to the end are one row in so many, and so many for each that is wanted."""
+WORDS_AT_ONCE = 3
+"""The counts of so many words add up to less than 256: in bytes, of which a processor adds many at a time."""
 
 
 def words_of(dim: int) -> int:
@@ -47,8 +54,32 @@ def distances(codes: Codes, code: Codes) -> Distances:
         bits, ones = differing[:, : some.shape[1]], counted[:, : some.shape[1]]
         np.bitwise_xor(some, code, out=bits)
         np.bitwise_count(bits, out=ones)
-        np.add.reduce(ones, axis=0, dtype=np.uint16, out=found[start : start + ROWS_AT_ONCE])
+        here = found[start : start + ROWS_AT_ONCE]
+        here[:] = np.add.reduce(ones[:WORDS_AT_ONCE], axis=0, dtype=np.uint8)
+        for first in range(WORDS_AT_ONCE, words, WORDS_AT_ONCE):
+            here += np.add.reduce(ones[first : first + WORDS_AT_ONCE], axis=0, dtype=np.uint8)
     return found
+
+
+def closest(codes: Codes, code: Codes, count: int, excluded: Distances | None = None) -> Places:
+    """The rows of the `count` codes that differ least from `code`, ascending; `excluded` puts rows out of reach.
+
+    Of many, the first half of each is compared, and the second of those only that differ little in the first: what is
+    near differs in a third of the bits or less, where others do in half of them.
+    """
+    words, rows = codes.shape
+    half, left = words // 2, max(rows // HOPEFUL, HOPEFUL_PER_HIT * count)
+    if half == 0 or left * SCATTERED > rows:
+        found = distances(codes, code)
+        if excluded is not None:
+            found |= excluded
+        return nearest(found, count)
+    found = distances(codes[:half], code[:half])
+    if excluded is not None:
+        found |= excluded
+    hopeful = nearest(found, left)
+    found = found[hopeful] + distances(codes[half:].take(hopeful, axis=1), code[half:])
+    return hopeful[nearest(found, count)]
 
 
 def nearest(found: Distances, count: int) -> Places:

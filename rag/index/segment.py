@@ -14,7 +14,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from rag.index.codes import Codes, Distances, distances, encode, nearest, words_of
+from rag.index.codes import SCATTERED, Codes, Distances, closest, distances, encode, nearest, words_of
 from rag.index.columns import Columns
 from rag.index.texts import Texts
 from rag.index.tuning import Tuning
@@ -26,9 +26,6 @@ Fetch = Callable[[list[int]], Mapping[int, Floats]]
 """The vectors of the points with these `seq`, as the database has them; those that are gone are left out."""
 
 FARTHEST = np.iinfo(np.uint16).max
-SCATTERED = 4
-"""A scan of one row in so many, each picked out, costs what a scan of them all does."""
-
 NOTHING = np.empty(0, np.intp), np.empty(0, np.float32)
 
 USUAL = 3.0
@@ -108,10 +105,7 @@ class DenseSearch:
         if matching is not None and matching.count * SCATTERED < len(segment):
             rows = matching.rows
             return rows[nearest(distances(segment.codes.take(rows, axis=1), code), count)]
-        found = distances(segment.codes, code)
-        if matching is not None:
-            found |= matching.excluded
-        return nearest(found, count)
+        return closest(segment.codes, code, count, None if matching is None else matching.excluded)
 
     def _shortlist(self, vectors: Vectors, places: Places | None, *, exact: bool) -> Places:
         """Where among `places` those are that may be the best, given by how much a score may be off."""

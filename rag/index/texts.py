@@ -33,6 +33,13 @@ class Texts:
         start = self.ends.item(place - 1) if place else 0
         return str(self.content.data[start : self.ends.item(place)], "utf-8", "surrogatepass")
 
+    def at(self, places: npt.NDArray[np.intp]) -> list[str]:
+        """The texts at these places."""
+        stops = self.ends[places].tolist()
+        starts = np.where(places > 0, self.ends[places - 1], 0).tolist() if len(self) else []
+        content = self.content.data
+        return [str(content[at:stop], "utf-8", "surrogatepass") for at, stop in zip(starts, stops, strict=True)]
+
     def __iter__(self) -> Iterator[str]:
         content, start = self.content.tobytes(), 0
         for end in self.ends.tolist():

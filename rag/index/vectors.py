@@ -14,7 +14,8 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float32]
 Places = npt.NDArray[np.intp]
 
-ROWS_AT_ONCE = 1 << 13
+ROWS_AT_ONCE = 1 << 9
+"""So many rows as float32 stay in the second cache."""
 FLOAT_ERROR = 1e-5
 """More than float32 sums of products of unit vectors differ by, in whichever order they are added up."""
 
@@ -43,10 +44,14 @@ class Vectors:
     def scores(self, query: Floats, places: Places | None = None) -> Floats:
         """The products with `query` of these, or of all; at most `worst` off where the query has unit length."""
         found = np.empty(len(self) if places is None else len(places), np.float32)
+        numbers = np.empty((min(len(found), ROWS_AT_ONCE), self.dim), np.float32)
         for start in range(0, len(found), ROWS_AT_ONCE):
-            here: Places | slice = slice(start, start + ROWS_AT_ONCE)
-            rows = here if places is None else places[here]
-            np.multiply(self.rounded[rows].astype(np.float32) @ query, self.scales[rows], out=found[here])
+            here = slice(start, start + ROWS_AT_ONCE)
+            rows = self.rounded[here] if places is None else self.rounded.take(places[here], axis=0)
+            some = numbers[: len(rows)]
+            np.copyto(some, rows)
+            np.dot(some, query, out=found[here])
+        found *= self.scales if places is None else self.scales[places]
         return found
 
     def full_scores(self, query: Floats, places: Places | None = None) -> Floats | None:
@@ -75,7 +80,7 @@ def joined(first: Vectors, second: Vectors, most_bytes: int) -> Vectors:
     return Vectors(rounded, np.concatenate([first.scales, second.scales]), max(first.worst, second.worst), full)
 
 
-def products(vectors: Floats, query: Floats) -> list[float]:
-    """The products, each the same whatever else is asked for beside it."""
-    found: list[float] = np.multiply(vectors, query).sum(axis=1, dtype=np.float64).astype(np.float32).tolist()
+def products(vectors: Floats, query: Floats) -> Floats:
+    """The products, added up in double precision: each the same whatever else is asked for beside it."""
+    found: Floats = np.vecdot(vectors.astype(np.float64), query.astype(np.float64)).astype(np.float32)
     return found

@@ -43,30 +43,35 @@ def segment(full_bytes: int) -> Segment:
 @pytest.mark.parametrize("share", [1.0, 0.5, 0.05, 0.001])
 def test_exact_is_exact_and_the_default_finds_nearly_all(full_bytes: int, share: float) -> None:
     part, flags = segment(full_bytes), RNG.random(COUNT) < share
-    matching = Matching(flags) if share < 1 else None
+    matching = Matching(flags)
     kept = 0
     for query in QUERIES:
         scores = np.where(flags, (VECTORS.astype(np.float64) @ query), -np.inf)
         best = np.argsort(-scores, kind="stable")[: min(10, int(flags.sum()))]
-        exact = DenseSearch(query, 10, True, Tuning(), fetch).nearest(part, matching)
-        assert [row for _, row in exact] == best.tolist()
-        assert [score for score, _ in exact] == pytest.approx(scores[best], abs=1e-6)
-        usual = DenseSearch(query, 10, False, Tuning(), fetch).nearest(part, matching)
-        assert all(flags[row] for _, row in usual)
-        kept += len({row for _, row in usual} & set(best.tolist()))
+        rows, found = DenseSearch(query, 10, True, Tuning(), fetch).nearest(part, matching)
+        assert rows.tolist() == best.tolist()
+        assert found.tolist() == pytest.approx(scores[best], abs=1e-6)
+        usual, _ = DenseSearch(query, 10, False, Tuning(), fetch).nearest(part, matching)
+        assert flags[usual].all()
+        kept += len(set(usual.tolist()) & set(best.tolist()))
     assert kept >= 0.97 * len(QUERIES) * min(10, int(flags.sum()))
 
 
 def test_points_that_are_gone_from_the_database_are_not_found() -> None:
     part, query = segment(0), QUERIES[0]
-    (_, first), *_ = DenseSearch(query, 3, True, Tuning(), fetch).nearest(part, None)
+    everything = Matching(np.ones(COUNT, np.bool_))
+    first, *others = DenseSearch(query, 3, True, Tuning(), fetch).nearest(part, everything)[0].tolist()
 
     def fetch_others(seqs: list[int]) -> Mapping[int, Floats]:
         return {seq: vector for seq, vector in fetch(seqs).items() if seq != 1000 + first}
 
-    found = DenseSearch(query, 3, True, Tuning(), fetch_others).nearest(part, None)
-    assert first not in {row for _, row in found}
-    assert DenseSearch(query, 3, True, Tuning(), lambda _: {}).nearest(part, None) == []
+    found, _ = DenseSearch(query, 3, True, Tuning(), fetch_others).nearest(part, everything)
+    assert first not in found.tolist()
+    assert found.tolist()[: len(others)] == others
+    assert [len(each) for each in DenseSearch(query, 3, True, Tuning(), lambda _: {}).nearest(part, everything)] == [
+        0,
+        0,
+    ]
 
 
 def test_many_points_with_one_vector_are_found_by_row() -> None:
@@ -75,8 +80,9 @@ def test_many_points_with_one_vector_are_found_by_row() -> None:
     part = Segment(
         np.arange(5000), Texts(), Columns(5000), vectors_of(vectors, 1 << 30), encode(vectors, centre), centre
     )
-    found = DenseSearch(QUERIES[0], 5, False, Tuning(), fetch).nearest(part, None)
-    assert [row for _, row in found] == [0, 1, 2, 3, 4]
+    everything = Matching(np.ones(5000, np.bool_))
+    found, _ = DenseSearch(QUERIES[0], 5, False, Tuning(), fetch).nearest(part, everything)
+    assert found.tolist() == [0, 1, 2, 3, 4]
 
 
 def test_rows_of_what_is_not_here() -> None:
