@@ -112,6 +112,7 @@ def search(
         if explain:
             _explain(base, found, as_json=as_json)
             return
+    _say(found)
     if as_json:
         from rag.output import search_json
 
@@ -120,6 +121,15 @@ def search(
     from rag import show
 
     show.hits(console(), found.hits)
+
+
+def _say(found: Retrieval) -> None:
+    """What was done to the question and what could not be done, beside the hits, so that these stay a list alone."""
+    from rag import show
+
+    failed = found.rerank is not None and found.rerank.degraded is not None
+    for note in found.notes if failed else found.plan.notes:
+        console(stderr=True).print(show.styled(note, "dim"))
 
 
 def _explain(base: RAG, found: Retrieval, *, as_json: bool) -> None:

@@ -233,6 +233,19 @@ def test_mistakes(rag: Shell, docs: Path, arguments: list[str], code: int, messa
     assert message in " ".join(err.split())
 
 
+def test_what_a_search_could_not_do_is_said_beside_its_hits(rag: Shell, docs: Path) -> None:
+    pytest.importorskip("openai")
+    rag("ingest", docs)
+    gone = ["retrieval.rerank.model=vllm/gone@http://127.0.0.1:9", "routing.retry.attempts=1"]
+    settings = [part for each in gone for part in ("--set", each)]
+    code, out, err = rag("search", "gift cards", *settings)
+    assert code == 0
+    assert "chars" in out
+    assert "Not reranked: The vLLM server" in " ".join(err.split())
+    assert rag.json("search", "gift cards", *settings)
+    assert rag("search", "gift cards") == (0, out, "")
+
+
 def test_an_explained_search_names_no_reranker_where_there_is_none(rag: Shell, docs: Path) -> None:
     rag("ingest", docs)
     code, out, err = rag("search", "gift cards", "--explain", "--set", "retrieval.rerank.diversity=0.5")
