@@ -25,6 +25,11 @@ _ASKED = re.compile(
     r"|figures?|statistics)\b|(?<!\d)(?<!\d )%",
     re.IGNORECASE,
 )
+_NAMING = re.compile(  # numbers that name something and count nothing
+    r"\b(?:(?:tele)?phone|fax|mobile|account|customer|house|identification|invoice|model|order|page|part|policy|reference"
+    r"|registration|room|serial|tax|tracking|version) numbers?\b",
+    re.IGNORECASE,
+)
 _MOVED = re.compile(r"\b(?:increas|decreas|gr[eo]w|declin|chang)\w*\b.*\?", re.IGNORECASE | re.DOTALL)  # no mere claims
 _DIGIT = re.compile(r"\d")
 _LETTER = re.compile(r"\w")
@@ -32,6 +37,7 @@ _LETTER = re.compile(r"\w")
 
 def asks_for_figures(question: str) -> bool:
     """Whether the answer is likely to be a number, or to be worked out from numbers."""
+    question = _NAMING.sub("name", question)
     return bool(_ASKED.search(question) or _MOVED.search(question)) or answer_kind(question) in _COUNTED
 
 
