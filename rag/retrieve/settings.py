@@ -70,7 +70,7 @@ class RetrievalSettings(Settings):
     expand: Literal["none", "passages", "neighbours", "section"] = "none"
     passage_share: Annotated[float, Field(gt=0, le=1)] = 0.5
     passage_characters: Annotated[int, Field(ge=50, le=100_000)] = 900
-    expand_tokens: Annotated[int, Field(ge=16, le=1_000_000)] = 1024
+    expand_tokens: Annotated[int, Field(ge=16, le=1_000_000)] = 2048
     context_tokens: Annotated[int, Field(ge=16, le=10_000_000)] = 8192
     context_order: Literal["relevance", "document"] = "relevance"
     question: QuestionSettings = QuestionSettings()

@@ -75,3 +75,14 @@ def test_a_passage_holds_what_matters_and_no_more(tmp_path: Path) -> None:
         assert hits[0].chunk.section is not None
         assert hits[0].chunk.section.startswith("Handbook > Part")
         assert kb.ask("Are gift cards refunded?").citations
+
+
+def test_by_default_whole_chunks_have_room_for_their_neighbours(tmp_path: Path) -> None:
+    text = "\n\n".join(f"Step {n} sets the valve of pump {n % 7} and reads its gauge twice." for n in range(200))
+    (tmp_path / "manual.txt").write_text(text, encoding="utf-8")
+    settings = {"retrieval.expand": "neighbours"}
+    with RAG.open(tmp_path / "kb", home=tmp_path / "home", environ={}, settings=settings) as base:
+        base.ingest(tmp_path / "manual.txt")
+        found = base.search("step 100")[0].chunk
+        assert found.text == text[found.start : found.end]
+        assert found.tokens > 2 * 512
