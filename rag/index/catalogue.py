@@ -193,7 +193,7 @@ class Catalogue:
         for some in portions(chunk_ids):
             for row in self._reader.rows(_chunks_named(len(some)), (generation, *some)):
                 *_, parent_start, parent_end, name, audience = row
-                if access is not None and audience != _FOR_ALL and not matches(access, _named(audience)):
+                if access is not None and audience is not None and not matches(access, _named(audience)):
                     continue
                 id_, document_id, index, start, end, text, tokens, page, section, context = row[:10]
                 parent = None if parent_start is None else (parent_start, parent_end)
@@ -279,7 +279,10 @@ _PLACE = """
     (SELECT path FROM sections WHERE document_id = :id AND start <= :start AND "end" > :start
         ORDER BY start DESC, position DESC LIMIT 1)
 """
-_FOR_ALL = "[null,null]"
+# Whom a document is for, NULL for everybody: most metadata names neither and need not be read as JSON.
+_AUDIENCE = "CASE WHEN {} THEN json_extract(d.metadata, {}) END".format(
+    " OR ".join(f"instr(d.metadata, '{name}')" for name in ACCESS), ", ".join(f"'$.{name}'" for name in ACCESS)
+)
 _SPAN = f"SELECT substr(text, :start + 1, :length), {_PLACE} FROM documents WHERE id = :id"
 
 
@@ -287,7 +290,7 @@ _SPAN = f"SELECT substr(text, :start + 1, :length), {_PLACE} FROM documents WHER
 def _chunks_named(count: int) -> str:
     columns = ", ".join(f'c."{name}"' for name in (*_CHUNK, "parent_start", "parent_end"))
     return (
-        f"SELECT {columns}, d.name, json_extract(d.metadata, '$.{ACCESS[0]}', '$.{ACCESS[1]}')"
+        f"SELECT {columns}, d.name, {_AUDIENCE}"
         " FROM chunks c JOIN documents d ON d.id = c.document_id"
         f" WHERE c.generation = ? AND c.id IN ({marks(count)})"
     )
