@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import difflib
 import json
+import math
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -62,6 +64,9 @@ SHORT: Mapping[str, str] = {
 }
 """Short names of built-in fields; a field that the documents themselves have under such a name comes first."""
 
+DEEPEST = 250
+"""How many parts of a filter may stand within one another; text that nests 100 deep makes some 200."""
+
 _KINDS: Mapping[str, Kind] = {"integer": "number", "real": "number", "true": "boolean", "false": "boolean"}
 _HOLDS: Mapping[Kind, str] = {"text": "text", "number": "numbers", "boolean": "true or false", "date": "dates"}
 _DATE = re.compile(r"\d{4}(?:-\d\d(?:-\d\d.*)?)?", re.ASCII | re.DOTALL)
@@ -81,6 +86,8 @@ class Fields:
 
     def find(self, name: str) -> str:
         """The field that `name` means; raises `InputError` with the nearest names when there is none."""
+        if not isinstance(name, str):
+            raise InputError(f"{name!r} is no name of a field.", hint=f"There are: {', '.join(self.names())}.")
         if name in BUILT_IN or name in self.own:
             return name
         if name in SHORT:
@@ -97,8 +104,8 @@ class Fields:
         return frozenset({BUILT_IN[name]}) if name in BUILT_IN else self.own[name]
 
     def check(self, name: str, value: Value) -> None:
-        """Raise `InputError` when the field of this exact name never holds such a value."""
-        given: Kind = "boolean" if isinstance(value, bool) else "text" if isinstance(value, str) else "number"
+        """Raise `InputError` when the field of this exact name never holds such a value, or nothing does."""
+        given = _kind(value)
         held = self.kinds(name)
         may_be_date = "date" in held and isinstance(value, str)
         if given in held or (may_be_date and _DATE.fullmatch(str(value))):
@@ -161,19 +168,21 @@ class _OfAudiences:
         return self._seen[access]
 
 
-def check_filter(condition: Filter, fields: Fields) -> Filter:
-    """The same filter with short names written out.
+def check_filter(condition: Filter, fields: Fields, depth: int = 0) -> Filter:
+    """The same filter with short names written out; it stands `depth` deep in another.
 
-    Raises `InputError` for a field that nothing has, a value of a kind that the field never holds, and a range without
-    bounds.
+    Raises `InputError` for a field that nothing has, a value of a kind that the field never holds, a range without
+    bounds, and more than `DEEPEST` parts within one another.
     """
+    if depth > DEEPEST:
+        raise InputError(f"The filter is nested more than {DEEPEST} deep.", hint="Put parts side by side in And or Or.")
     match condition:
         case And(parts):
-            return And(tuple(check_filter(part, fields) for part in parts))
+            return And(tuple(check_filter(part, fields, depth + 1) for part in parts))
         case Or(parts):
-            return Or(tuple(check_filter(part, fields) for part in parts))
+            return Or(tuple(check_filter(part, fields, depth + 1) for part in parts))
         case Not(part):
-            return Not(check_filter(part, fields))
+            return Not(check_filter(part, fields, depth + 1))
         case Exists(name):
             return Exists(fields.find(name))
         case Eq(name, value):
@@ -197,6 +206,22 @@ def _checked(name: str, values: Iterable[Value], fields: Fields) -> str:
     for value in values:
         fields.check(found, value)
     return found
+
+
+def _kind(value: object) -> Kind:
+    """What a value is; raises `InputError` for what nothing compares with, which callers without types may pass."""
+    if isinstance(value, bool):
+        return "boolean"
+    if isinstance(value, str):
+        return "text"
+    if isinstance(value, int | float) and not math.isnan(value):
+        return "number"
+    hint = (
+        f"Write it as text: '{value.isoformat()}'."
+        if isinstance(value, date)
+        else "Give text, a number, true or false."
+    )
+    raise InputError(f"{value!r} is nothing to compare with.", hint=hint)
 
 
 def _shown(value: Value) -> str:

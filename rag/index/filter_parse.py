@@ -166,15 +166,17 @@ class _Parser:
 
     def _written(self, token: Token, name: str) -> _Written:
         """The value of a token, as one of the field `name`."""
+        kinds = frozenset[str]() if self._fields is None else self._fields.kinds(name)
         try:
-            value, days = plain_value(token), period(token)
+            value = plain_value(token)
+            dated = "date" in kinds and "number" not in kinds if kinds else isinstance(value, str)
+            days = period(token) if dated else None
         except (ValueError, OverflowError) as error:
             raise self._error(token, f"In the filter, {token.shown} is no value: {error}.") from error
         if value is None:
             self._at -= token.kind != "end"
             self.fail("a value")
-        kinds = frozenset() if self._fields is None else self._fields.kinds(name)
-        if days and (("date" in kinds and "number" not in kinds) or (not kinds and isinstance(value, str))):
+        if days:
             return _Written(token.text, token, days)
         if self._fields is not None:
             try:

@@ -117,6 +117,8 @@ def period(token: Token) -> tuple[str, str] | None:
         return None
     year, month, day = (int(part) if part else None for part in match.groups())
     first = date(year or 0, month or 1, day or 1)
+    if first.year == date.max.year:  # the next one could not be written
+        raise ValueError(f"dates end before the year {date.max.year}")
     if day:
         following = first + timedelta(days=1)
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
 from itertools import count
 from pathlib import Path
 
@@ -91,6 +92,13 @@ def test_short_names_are_written_out_and_give_way_to_the_documents_own() -> None
     assert check_filter(Eq("page", "iv"), FIELDS) == Eq("page", "iv")
 
 
+def nested(depth: int) -> Filter:
+    condition: Filter = Exists("author")
+    for _ in range(depth):
+        condition = Not(condition)
+    return condition
+
+
 @pytest.mark.parametrize(
     ("condition", "said"),
     [
@@ -103,6 +111,12 @@ def test_short_names_are_written_out_and_give_way_to_the_documents_own() -> None
         (Eq("date_created", "2023-1-5"), "date_created holds dates, and '2023-1-5' is none."),
         (In("author", ("a", True)), "and true is a boolean"),
         (Range("author"), "no bound"),
+        (Range("page_number", gte=float("nan")), "nan is nothing to compare with. Give text, a number"),
+        (Eq("author", None), "None is nothing to compare with"),  # type: ignore[arg-type]  # from callers without types
+        (In("author", (b"x",)), "b'x' is nothing to compare with"),  # type: ignore[arg-type]  # the same
+        (Eq("date_created", date(2023, 1, 31)), "Write it as text: '2023-01-31'"),  # type: ignore[arg-type]  # the same
+        (Eq(3, "x"), "3 is no name of a field"),  # type: ignore[arg-type]  # the same
+        (nested(5000), "nested more than 250 deep"),
     ],
 )
 def test_what_cannot_hold_is_refused(condition: Filter, said: str) -> None:

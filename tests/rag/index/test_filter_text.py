@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plumbline.errors import InputError
-from rag.index.fields import Fields
+from rag.index.fields import Fields, check_filter
 from rag.index.filter_parse import DEEPEST
 from rag.index.filter_text import filter_text, parse_filter
 from rag.index.filters import And, Eq, Exists, Filter, In, Not, Or, Range, Value, matches
@@ -113,6 +113,12 @@ def test_a_bare_date_is_a_whole_year_month_or_day(text: str, first: str, followi
     assert parse_filter(text.replace("=", "<"), FIELDS) == Range(field, lt=first)
 
 
+@pytest.mark.parametrize("number", [0, 1, 9999])
+def test_a_number_need_be_no_year(number: int) -> None:
+    assert parse_filter(f"page = {number:04}", FIELDS) == Eq("page_number", number)
+    assert parse_filter(f"a between {number:04} and 9999") == Range("a", gte=number, lte=9999)
+
+
 def test_dates_stand_in_ranges_and_lists_too() -> None:
     assert parse_filter("2022 <= issued < 2023-06", FIELDS) == Range("issued", gte="2022", lt="2023-06")
     assert parse_filter("issued between 2022 and 2023", FIELDS) == Range("issued", gte="2022", lt="2024")
@@ -158,6 +164,7 @@ def test_names_are_looked_up() -> None:
         ("issued = '31.1.2023'", "holds dates, and '31.1.2023' is none", "issued = '31.1.2023'", " " * 9 + "^" * 11),
         ("author = '東京' and", "a field was expected", "author = '東京' and", " " * 19 + "^"),
         ("issued = 2023-02-30", "day is out of range", "issued = 2023-02-30", "         ^^^^^^^^^^"),
+        ("issued < 9999", "dates end before the year 9999", "issued < 9999", "         ^^^^"),
         ("page = 1e999", "too large", "page = 1e999", "       ^^^^^"),
         ("author = 'x", "' is not closed", "author = 'x", "         ^"),
         ("author ! 3", "! means nothing here", "author ! 3", "       ^"),
@@ -191,6 +198,8 @@ def test_errors_fit_into_eighty_columns_and_say_what_to_do() -> None:
 def test_a_filter_can_be_too_deep_and_not_too_long() -> None:
     with pytest.raises(InputError, match=f"more than {DEEPEST} deep"):
         parse_filter("not " * 10_000 + "a = 1")
+    deep = "(" * DEEPEST + "page = 1" + " and page = 2 or page = 3)" * DEEPEST
+    assert check_filter(parse_filter(deep, FIELDS), FIELDS) == parse_filter(deep, FIELDS)
     condition = parse_filter(" or ".join(f"a = {n}" for n in range(3000)))
     assert isinstance(condition, Or)
     assert len(condition.parts) == 3000
