@@ -31,6 +31,7 @@ from plumbline.database import open_database
 from rag.index import components
 from rag.index.build_store import build_store
 from rag.index.filters import Eq, Filter
+from rag.index.identity import identity_component
 from rag.index.settings import StoreSettings
 from rag.index.store import Point, Ranking, Search, Store
 from routing.models.catalog import DEFAULT_CATALOG
@@ -69,7 +70,7 @@ async def embedded(data: RetrievalSet, questions: int) -> tuple[list[Point], Que
 async def opened(settings: StoreSettings, dim: int, folder: Path) -> AsyncIterator[Store]:
     """A store, empty, and cleared at the end."""
     file = folder / "knowledge.db"
-    engine = open_database(file, [components.catalogue_component(), components.embedded_store_component()])
+    engine = open_database(file, [components.embedded_store_component(), identity_component()])
     store = build_store(settings, dim=dim, engine=engine, file=file)(1)
     try:
         await store.clear()

@@ -27,6 +27,7 @@ from rag.index.fields import KnownFields, check_filter
 from rag.index.filter_parse import parse_filter
 from rag.index.filters import Filter
 from rag.index.generations import Generations
+from rag.index.identity import identity_component
 from rag.index.live import LiveIndex
 from rag.index.manifest import Manifest
 from rag.index.store import Store
@@ -225,7 +226,8 @@ def build(
     opened_home = open_home(home, environ=environ)
     try:
         engine = open_database(
-            folder / KNOWLEDGE_FILE, [components.catalogue_component(), components.embedded_store_component()]
+            folder / KNOWLEDGE_FILE,
+            [components.catalogue_component(), components.embedded_store_component(), identity_component()],
         )
         try:
             return _joined(

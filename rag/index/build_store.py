@@ -10,6 +10,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from plumbline.errors import ConfigError, InputError
 from plumbline.extras import require
+from rag.index.identity import identity
 from rag.index.settings import StoreSettings
 from rag.index.store import Store
 
@@ -29,7 +30,7 @@ def build_store(
     """
     environ = os.environ if environ is None else environ
     if settings.kind in {"qdrant", "pgvector"}:
-        return _on_server(settings, dim, environ)
+        return _on_server(settings, dim, environ, lambda: identity(engine, file))
     if settings.url is not None:
         raise _wrong("url", settings.url, f"a store of kind '{settings.kind}' has none.")
     if settings.kind == "memory":
@@ -80,7 +81,7 @@ def _parsed(url: str) -> SplitResult:
         return SplitResult("", "", "", "", "")
 
 
-def _on_server(settings: StoreSettings, dim: int, environ: Mapping[str, str]) -> MakeStore:
+def _on_server(settings: StoreSettings, dim: int, environ: Mapping[str, str], owner: Callable[[], str]) -> MakeStore:
     schemes = {"qdrant": ("http", "https"), "pgvector": ("postgresql", "postgres")}[settings.kind]
     if settings.url is None or _parsed(settings.url).scheme not in schemes:
         examples = {"qdrant": "http://host:6333", "pgvector": "postgresql://user@host/database"}
@@ -91,10 +92,10 @@ def _on_server(settings: StoreSettings, dim: int, environ: Mapping[str, str]) ->
         )
     _only_bm25(settings)
     key = environ.get(KEY_VARIABLE) or None
-    return _qdrant(settings, dim, key) if settings.kind == "qdrant" else _pgvector(settings, dim, key)
+    return (_qdrant if settings.kind == "qdrant" else _pgvector)(settings, dim, key, owner)
 
 
-def _qdrant(settings: StoreSettings, dim: int, key: str | None) -> MakeStore:
+def _qdrant(settings: StoreSettings, dim: int, key: str | None, owner: Callable[[], str]) -> MakeStore:
     require("qdrant_client", "qdrant")
     from rag.index.qdrant.connect import clients_of, server_at
     from rag.index.qdrant.options import QdrantOptions
@@ -109,10 +110,11 @@ def _qdrant(settings: StoreSettings, dim: int, key: str | None) -> MakeStore:
         generation=generation,
         options=options,
         server=server,
+        owner=owner,
     )
 
 
-def _pgvector(settings: StoreSettings, dim: int, key: str | None) -> MakeStore:
+def _pgvector(settings: StoreSettings, dim: int, key: str | None, owner: Callable[[], str]) -> MakeStore:
     require("psycopg", "pgvector")
     require("pgvector", "pgvector")
     from rag.index.pgvector.connections import Connections
@@ -129,6 +131,7 @@ def _pgvector(settings: StoreSettings, dim: int, key: str | None) -> MakeStore:
         collection=settings.collection or "",
         generation=generation,
         lexical=settings.lexical,
+        owner=owner,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from rag.index.lexical.fields import UNIT
@@ -52,15 +53,20 @@ class Asked:
         return cls(Counter(query.words), query.prefixes, settings.k1, settings.b)
 
 
-def both(tables: Tables, search: Search, asked: Asked | None, *, texts: bool = False) -> Statement:
-    """Rows (side, id, score), dense is side 0; best first within a side. With `texts` the lexical points follow."""
-    made = Statement()
+def both(
+    tables: Tables, search: Search, asked: Asked | None, *, texts: bool = False, among: Sequence[str] | None = None
+) -> Statement:
+    """Rows (side, id, score), dense is side 0; best first within a side. With `texts` the lexical points follow.
+
+    Only the points `among` are searched, where they are given.
+    """
+    made, matching = Statement(), _matching(search, among)
     dense = search.vector is not None and bool(search.vector.any())
     made.add("WITH")
     if dense:
-        _dense(made, tables, search)
+        _dense(made, tables, search, *matching)
         made.add(",")
-    _lexical(made, tables, search, asked or NOTHING)
+    _lexical(made, tables, search, asked or NOTHING, *matching)
     if dense:
         made.add("SELECT 0, id, score, NULL, NULL, NULL, NULL FROM near UNION ALL")
     columns = "p.title, p.heading, p.text, p.payload" if texts else "NULL, NULL, NULL, NULL::jsonb"
@@ -69,17 +75,22 @@ def both(tables: Tables, search: Search, asked: Asked | None, *, texts: bool = F
     return made
 
 
+def _matching(search: Search, among: Sequence[str] | None) -> tuple[str, list[object]]:
+    """What points p must satisfy, and the values of its placeholders."""
+    condition, values = to_sql(search.filter)
+    return (condition, [*values]) if among is None else (f"{condition} AND p.id = ANY(%s)", [*values, list(among)])
+
+
 NOTHING = Asked(Counter(), (), 1.2, 0.75)
 
 
-def _dense(made: Statement, tables: Tables, search: Search) -> None:
+def _dense(made: Statement, tables: Tables, search: Search, condition: str, values: Sequence[object]) -> None:
     """The nearest as `near`. Vectors are of unit length: the inner product is the cosine.
 
     Which of two ways is taken is decided by the server: all points that match are compared where they are few, which
     an index would hardly meet; else the index is walked until enough of them match.
     """
     vector = None if search.vector is None else f"[{','.join(map(str, search.vector.tolist()))}]"
-    condition, values = to_sql(search.filter)
     points, k = f"{tables.base}_points p", min(search.k, 2**62)
     every = search.exact or search.k > MANY
     exactly = f"""SELECT p.id, (p.vector <#> %s::vector) + 0.0 AS distance FROM {points}
@@ -108,7 +119,9 @@ def _dense(made: Statement, tables: Tables, search: Search) -> None:
     made.add(") AS either)")
 
 
-def _lexical(made: Statement, tables: Tables, search: Search, asked: Asked) -> None:
+def _lexical(
+    made: Statement, tables: Tables, search: Search, asked: Asked, condition: str, values: Sequence[object]
+) -> None:
     """The best by words as `said`.
 
     `total` is what BM25 knows of all points, `named` the numbers of the terms that each word asked for stands for,
@@ -135,8 +148,7 @@ def _lexical(made: Statement, tables: Tables, search: Search, asked: Asked) -> N
                         ELSE (SELECT count(*) FROM {base}_words w WHERE w.held && array_agg(at)) END AS holders
                 FROM named GROUP BY word, times) AS grouped, total),"""
     )
-    condition, values = to_sql(search.filter)
-    filtered = "" if search.filter is None else f"JOIN {base}_points p USING (num)"
+    filtered = f"JOIN {base}_points p USING (num)" if values or search.filter is not None else ""
     k1, b = max(asked.k1, 1e-12), asked.b  # without any damping 0 would be divided by 0
     words = range(len(asked.words) + len(asked.prefixes))
     score = " + ".join(

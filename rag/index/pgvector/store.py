@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -36,7 +36,8 @@ class PgVectorStore:
     the first `compact` with more than so many; until then it compares with every point. The lexical side is BM25 over
     our own terms, with exact frequencies and lengths as of the moment: PostgreSQL's own ranking of full text, measured
     beside it, is slower and finds less. Phrases are checked in the texts of what the words of the search find. In which
-    languages there are points is asked anew every `LANGUAGES_SECONDS`, and after each write of this store's own.
+    languages there are points is asked anew every `LANGUAGES_SECONDS`, and after each write of this store's own. Given
+    an `owner`, who is asked for a name when it matters, the tables are refused to anybody of another.
     """
 
     name = "pgvector"
@@ -50,11 +51,13 @@ class PgVectorStore:
         collection: str,
         generation: int = 1,
         lexical: LexicalSettings | None = None,
+        owner: Callable[[], str] | None = None,
     ) -> None:
         self._connections = connections
         self._tables = Tables(base_name(collection, generation), dim)
         self._reading = FieldTerms(lexical or LexicalSettings())
-        self._ready = False
+        self._owner = owner
+        self._ready = self._mine = False
         self._languages = Remembered[list[str]](LANGUAGES_SECONDS)
 
     async def upsert(self, points: Sequence[Point]) -> None:
@@ -66,7 +69,7 @@ class PgVectorStore:
 
         def write(connection: Connection) -> None:
             if not self._ready:
-                self._tables.create(connection)
+                self._tables.create(connection, self._owner() if self._owner else None)
             put(self._tables, connection, rows)
             self._ready = True
 
@@ -90,14 +93,24 @@ class PgVectorStore:
         query = LexicalQuery() if search.text is None else self._reading.query(search, await self._present())
         asked, nothing = Asked.of(query, self._reading.settings), Found([], [])
         if not query.phrases:
-            return await self._read(lambda connection: self._both(connection, search, asked), nothing)
+            found = await self._read(lambda connection: self._both(connection, search, asked), nothing)
+            return await self._completed(search, asked, found)
         dense = (await self._read(lambda connection: self._both(connection, search, None), nothing)).dense
 
         async def fetch(limit: int) -> list[tuple[Point, float]]:
             more = dataclasses.replace(search, k=limit, vector=None)
             return await self._read(lambda connection: self._with_texts(connection, more, asked), [])
 
-        return Found(dense, await holding(fetch, self._reading, query.phrases, search.k))
+        found = Found(dense, await holding(fetch, self._reading, query.phrases, search.k))
+        return Found((await self._completed(search, None, found)).dense, found.lexical)
+
+    async def _completed(self, search: Search, asked: Asked | None, found: Found) -> Found:
+        """Both sides over what either found, where that is asked for; without `asked` the dense side alone."""
+        ids = found.ids
+        if not search.complete or search.vector is None or search.text is None or not ids:
+            return found
+        over = dataclasses.replace(search, k=len(ids), exact=True)
+        return await self._read(lambda connection: self._both(connection, over, asked, ids), found)
 
     async def get(self, ids: Sequence[str]) -> list[Point]:
         """The points with these ids that exist, in the order of `ids`."""
@@ -135,9 +148,9 @@ class PgVectorStore:
 
     async def clear(self) -> None:
         """Remove the tables."""
-        self._ready = False
+        await self._read(self._tables.drop, None)
+        self._ready = self._mine = False
         self._languages.forget()
-        await self._connections.run(self._tables.drop)
 
     async def count(self, condition: Filter | None = None) -> int:
         """How many points there are, or match."""
@@ -188,8 +201,10 @@ class PgVectorStore:
         terms = (term for point in await self.get(ids) for term in self._reading.weighted(point))
         return {kept(term): term for term in terms}
 
-    def _both(self, connection: Connection, search: Search, asked: Asked | None) -> Found:
-        statement = both(self._tables, search, asked)
+    def _both(
+        self, connection: Connection, search: Search, asked: Asked | None, among: Sequence[str] | None = None
+    ) -> Found:
+        statement = both(self._tables, search, asked, among=among)
         sides: tuple[Ranking, Ranking] = ([], [])
         for side, point_id, score, *_ in connection.execute(statement.sql, statement.values):
             sides[side].append((point_id, float(score)))
@@ -207,9 +222,17 @@ class PgVectorStore:
         return await self._read(lambda connection: connection.execute(statement.encode(), values).fetchall(), [])
 
     async def _read(self, work: Any, empty: T) -> T:
-        """What `work` gives, or `empty` while the tables are not there."""
+        """What `work` gives, or `empty` while the tables are not there; raises `StoreError` when they are another's."""
+
+        def mine(connection: Connection) -> T:
+            if self._owner is not None and not self._mine:
+                self._tables.refuse_others(connection, self._owner())
+                self._mine = True
+            done: T = work(connection)
+            return done
+
         try:
-            found: T = await self._connections.run(work)
+            found: T = await self._connections.run(mine)
         except MissingTableError:
             return empty
         return found

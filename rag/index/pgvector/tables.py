@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from rag.errors import StoreError
+from rag.index.identity import refuse_others
 from rag.index.pgvector.connections import Connection, prepare
 from rag.index.store import Point
 
@@ -25,6 +26,8 @@ SPACE = 1_000_000_000
 LONGEST_NAME = 40
 COLUMNS = "id, vector, title, heading, text, payload"
 """What `to_point` reads, in its order."""
+_OWNER = "knowledge base "
+"""Before the name of whose they are, in the comment on the points."""
 TABLES = ("points", "words", "terms", "languages")
 
 
@@ -35,13 +38,19 @@ class Tables:
     base: str
     dim: int
 
-    def create(self, connection: Connection) -> None:
-        """Make the tables unless they are there; raises `StoreError` when they hold other vectors."""
+    def create(self, connection: Connection, owner: str | None = None) -> None:
+        """Make the tables, as those of `owner`, unless they are there.
+
+        Raises `StoreError` when they hold other vectors, or are another's.
+        """
         with connection.transaction():
             self.take_turn(connection)
             connection.execute(b"CREATE EXTENSION IF NOT EXISTS vector")
             for statement in self._statements():
                 connection.execute(statement.encode())
+            self.refuse_others(connection, owner)
+            if owner is not None:
+                connection.execute(f"COMMENT ON TABLE {self.base}_points IS '{_OWNER}{owner}'".encode())
         prepare(connection)
         (dim,) = one(
             connection,
@@ -53,6 +62,13 @@ class Tables:
                 f"The table {self.base}_points holds vectors of {dim}, not vectors of {self.dim}.",
                 hint="Name another collection in the setting store.collection.",
             )
+
+    def refuse_others(self, connection: Connection, owner: str | None) -> None:
+        """Raise `StoreError` when the tables are of another knowledge base."""
+        name = f"{self.base}_points"
+        (said,) = one(connection, "SELECT obj_description(%s::regclass, 'pg_class')", (name,))
+        held_by = str(said).removeprefix(_OWNER) if said is not None else None
+        refuse_others(held_by, owner, f"The table {name}")
 
     def settle(self, connection: Connection, few: int) -> None:
         """Make the index of vectors once there are more than a `few`: at once it takes less time than by and by."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from qdrant_client import AsyncQdrantClient, models
 
 from rag.errors import StoreError
 from rag.index.filters import Filter
+from rag.index.identity import refuse_others
 from rag.index.qdrant import conditions, fields
 from rag.index.qdrant.calls import Calls, MissingCollectionError
 from rag.index.qdrant.options import QdrantOptions
@@ -18,17 +20,27 @@ DENSE, WORDS = "dense", "words"
 IDS_PER_PAGE = 5000
 POINTS_PER_READ = 256
 MOST_LANGUAGES = 200
-_AVERAGE = "average_length"
+_AVERAGE, _OWNER = "average_length", "knowledge_base"
 
 
 class Collection:
-    """The collection `name` for vectors of `dim`."""
+    """The collection `name` for vectors of `dim`; given an `owner`, it is refused to anybody of another name."""
 
-    def __init__(self, calls: Calls, name: str, dim: int, options: QdrantOptions, *, local: bool) -> None:
+    def __init__(
+        self,
+        calls: Calls,
+        name: str,
+        dim: int,
+        options: QdrantOptions,
+        *,
+        local: bool,
+        owner: Callable[[], str] | None = None,
+    ) -> None:
         self.calls = calls
         self.name = name
         self.dim = dim
         self._options = options
+        self._owner = owner
         self.local = local
         self._ready = False
         self._average: float | None = None
@@ -37,7 +49,7 @@ class Collection:
     async def ensure(self, average: float = AVERAGE_LENGTH) -> None:
         """Make the collection unless it is there, for texts of `average` length; raises `StoreError`.
 
-        It does so for a collection that holds other vectors.
+        It does so for a collection that holds other vectors, or is another's.
         """
         if self._ready:
             return
@@ -60,9 +72,13 @@ class Collection:
 
     async def average_length(self) -> float:
         """The length of a text that counts as average; raises `MissingCollectionError`."""
+        await self.mine()
+        return AVERAGE_LENGTH if self._average is None else self._average
+
+    async def mine(self) -> None:
+        """Raise `StoreError` when it is another's, `MissingCollectionError` when nobody's."""
         if self._average is None:
             await self._info()
-        return AVERAGE_LENGTH if self._average is None else self._average
 
     async def languages(self) -> list[str]:
         """What the words of its points were read in; raises `MissingCollectionError`."""
@@ -114,8 +130,9 @@ class Collection:
 
     async def drop(self) -> None:
         """Remove the collection, and what pointed at it."""
-        self.forget()
         try:
+            await self.mine()
+            self.forget()
             await self.calls.make(lambda client: client.delete_collection(self.name))
         except MissingCollectionError:
             return
@@ -133,7 +150,10 @@ class Collection:
 
     async def _info(self) -> models.CollectionInfo:
         info = await self.calls.make(lambda client: client.get_collection(self.name))
-        known = (info.config.metadata or {}).get(_AVERAGE)
+        metadata = info.config.metadata or {}
+        owner = await asyncio.to_thread(self._owner) if self._owner else None
+        refuse_others(metadata.get(_OWNER), owner, f"The collection {self.name} at {self.calls.place}")
+        known = metadata.get(_AVERAGE)
         self._average = float(known) if isinstance(known, int | float) else AVERAGE_LENGTH
         return info
 
@@ -155,6 +175,7 @@ class Collection:
         if await client.collection_exists(self.name):
             return
         options = self._options
+        owner = {_OWNER: await asyncio.to_thread(self._owner)} if self._owner else {}
         codes = _QUANTIZATIONS[options.quantization]
         try:
             await client.create_collection(
@@ -174,7 +195,7 @@ class Collection:
                 replication_factor=options.replicas,
                 write_consistency_factor=options.write_consistency,
                 on_disk_payload=True,
-                metadata={_AVERAGE: average},
+                metadata={_AVERAGE: average, **owner},
             )
         except Exception:
             if not await client.collection_exists(self.name):

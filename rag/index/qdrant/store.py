@@ -7,7 +7,7 @@ A knowledge base's generation is a collection, `NAME-gN`; the alias NAME points 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from rag.index.checks import check_points, check_search
@@ -37,7 +37,8 @@ class QdrantStore:
     A call is written in requests of some 256 points, each atomic on its shard; one that fails half-way is completed
     when the call is made again. What was written is seen by the next search; in which languages there are points is
     asked anew every `LANGUAGES_SECONDS`, and after each write of this store's own. Phrases are checked in the texts of
-    what the words of the search find; a prefix counts with its first 8 letters.
+    what the words of the search find; a prefix counts with its first 8 letters. Given an `owner`, who is asked for a
+    name when it matters, the collection is refused to anybody of another.
     """
 
     name = "qdrant"
@@ -52,13 +53,14 @@ class QdrantStore:
         options: QdrantOptions | None = None,
         server: Server | None = None,
         retry: RetrySettings = RETRIES,
+        owner: Callable[[], str] | None = None,
     ) -> None:
         self._options = options or QdrantOptions()
         self._server = server
         self._calls = Calls(clients, server.url if server else "this process", retry)
         self._alias = collection
         self._collection = Collection(
-            self._calls, f"{collection}-g{generation}", dim, self._options, local=server is None
+            self._calls, f"{collection}-g{generation}", dim, self._options, local=server is None, owner=owner
         )
         self._shards = Shards(self._calls, self._collection.name, self._options.shard_field)
         self._dim = dim
@@ -94,6 +96,7 @@ class QdrantStore:
     async def delete(self, ids: Sequence[str]) -> None:
         """Remove points."""
         try:
+            await self._collection.mine()
             for start in range(0, len(ids), IDS_PER_CALL):
                 some = [rows.to_uuid(each) for each in ids[start : start + IDS_PER_CALL]]
                 await self._collection.remove(some, await self._shards.all())
@@ -202,6 +205,7 @@ class QdrantStore:
         await self._calls.clients.close()
 
     async def _searcher(self, search: Search) -> Searcher:
+        await self._collection.mine()
         languages = [] if search.text is None else await self._present()
         return Searcher(self._calls, self._collection, self._shards, self._words, self._options, languages)
 

@@ -170,6 +170,15 @@ def _facet(fake: FakeQdrant, name: str, body: Any, share: float) -> Any:
     return _dumped(fake.client.facet(name, body["key"], limit=body["limit"]))
 
 
+def _aliases(fake: FakeQdrant, name: str, body: Any, share: float) -> Any:
+    return _dumped(fake.client.get_aliases())
+
+
+def _point_aliases(fake: FakeQdrant, name: str, body: Any, share: float) -> Any:
+    changes = models.ChangeAliasesOperation(**body)
+    return fake.client.update_collection_aliases(changes.actions)
+
+
 def _retrieve(fake: FakeQdrant, name: str, body: Any, share: float) -> Any:
     return [_dumped(each) for each in fake.client.retrieve(name, body["ids"], with_vectors=True)]
 
@@ -207,6 +216,8 @@ def _upload(fake: FakeQdrant, name: str, body: Any, share: float) -> Any:
 
 _C = r"/collections/([^/]+)"
 _ROUTES: tuple[tuple[str, Callable[[FakeQdrant, str, Any, float], Any]], ...] = (
+    ("GET /aliases", _aliases),
+    ("POST /collections/aliases", _point_aliases),
     (f"GET {_C}", _info),
     (f"GET {_C}/exists", lambda fake, name, body, share: {"exists": True}),
     (f"PUT {_C}", _create),
