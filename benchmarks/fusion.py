@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.embedders import CANDIDATES, Embed, Task, cached, candidates, ranking, tasks
-from evals.retrieval_learning import FEWEST, Asked, Learning, certify, halves
+from evals.retrieval_learning import FEWEST, Asked, Learning, certify, divided
 from evals.stats import paired_difference
 from plumbline.text.terms import terms
 from rag.index.lexical import LexicalIndex
@@ -147,7 +147,7 @@ def _difference(ours: Floats, theirs: Floats, seed: int) -> str:
 
 
 def report_labels(questions: Questions, draws: int = 20) -> None:
-    """What so many labelled questions come to, on all others of the set: half fit, half certify, over random draws."""
+    """What so many labelled questions come to, on all others of the set: a third fits, the rest certify, 20 times."""
     learning = Learning(questions.vectors, default_dense_weight(questions.embedder))
     counts = [count for count in LABELS if count <= len(questions.asked) // 2]
     for count in counts:
@@ -157,7 +157,7 @@ def report_labels(questions: Questions, draws: int = 20) -> None:
             order = np.random.default_rng(seed).permutation(len(questions.asked))
             some = [questions.asked[row] for row in order[:count]]
             rest = [questions.asked[row] for row in order[count:]]
-            fitting, held_out = halves(some, seed)
+            fitting, held_out = divided(some, seed)
             weights = learning.fit(fitting)
             clusters = [each.cluster for each in held_out]
             made = certify(

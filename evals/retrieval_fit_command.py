@@ -35,7 +35,7 @@ def fusion(
     delta: Annotated[float, typer.Option("--delta", help="How often a certificate may be wrong.")] = 0.05,
     margin: Annotated[float, typer.Option("--margin", help="How much worse than the better half is allowed.")] = 0.01,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only the first so many questions.")] = None,
-    seed: Annotated[int, typer.Option("--seed", help="For the halves, the folds and the bootstrap.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", help="For what is fitted on, the folds and the bootstrap.")] = 0,
     config: Config = None,
     home: HomeFolder = None,
     settings: Set = None,

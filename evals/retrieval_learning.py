@@ -1,12 +1,12 @@
 """Fits a fusion on labelled questions and certifies it on others: what `rag fit fusion` computes.
 
-Half of the questions fit the weights, the other half, which nothing was fitted on, decides what is used. Questions of
-one cluster are always in one half. The guarantee, exactly: if the questions (clusters) are drawn independently from
-what will be asked, the probability that a certified way's true mean is more than `margin` below that of the better of
-lexical and dense search is at most `delta`, as far as the bootstrap's intervals hold what they say
-(docs/statistics.md has their measured coverage). Each of the two ways may err with delta / 2, so both may be tested
-and the first that passes be used. A way must pass against both halves; no correction is due for that, as it is only
-certified when both tests agree (Berger 1982).
+A third of the questions fits the weights, the others, which nothing was fitted on, decide what is used: two weights
+need few, a certificate needs many (docs/fusion.md). Questions of one cluster are never divided. The guarantee, exactly:
+if the questions (clusters) are drawn independently from what will be asked, the probability that a certified way's true
+mean is more than `margin` below that of the better of lexical and dense search is at most `delta`, as far as the
+bootstrap's intervals hold what they say (docs/statistics.md has their measured coverage). Each of the two ways may err
+with delta / 2, so both may be tested and the first that passes be used. A way must pass against both halves; no
+correction is due for that, as it is only certified when both tests agree (Berger 1982).
 """
 
 from __future__ import annotations
@@ -31,12 +31,14 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float64]
 
 FEWEST = 50
-"""Questions with something relevant among their candidates; below that a held-out half shows next to nothing."""
+"""Questions with something relevant among their candidates; below that those held out show next to nothing."""
 
 PENALTY = 0.03
 SHARPNESS = 2.0  # of the prior: how much of a deviation is worth e times the odds; fitted ones were 1.4 to 2.1
 NEIGHBOURS = (0.0, 0.1, 0.2, 0.3, 0.4)
 FOLDS = 5
+SHARE = 3
+"""One question in so many is fitted on."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -137,8 +139,8 @@ class Learned:
 
 
 def learn(learning: Learning, asked: Sequence[Asked], metric: str, delta: float, margin: float, seed: int) -> Learned:
-    """Fit on one half, certify on the other. Raises `InputError` for too few questions to learn from."""
-    fitting, held_out = halves(asked, seed)
+    """Fit on a third, certify on the others. Raises `InputError` for too few questions to learn from."""
+    fitting, held_out = divided(asked, seed)
     weights = learning.fit(fitting)
     fitted = learning.values(fitting, weights)
     certificate = certify(
@@ -156,8 +158,8 @@ def learn(learning: Learning, asked: Sequence[Asked], metric: str, delta: float,
     return Learned(weights, len(fitting), certificate, overall)
 
 
-def halves(asked: Sequence[Asked], seed: int) -> tuple[list[Asked], list[Asked]]:
-    """Those to fit on and those to certify on, about equally many; raises `InputError` for too few."""
+def divided(asked: Sequence[Asked], seed: int) -> tuple[list[Asked], list[Asked]]:
+    """Those to fit on, about one in `SHARE`, and those to certify on; raises `InputError` for too few."""
     teaching = sum(any(gain > 0 for gain in each.gains.values()) for each in asked)
     if teaching < FEWEST:
         raise InputError(
@@ -165,10 +167,10 @@ def halves(asked: Sequence[Asked], seed: int) -> tuple[list[Asked], list[Asked]]
             f"{FEWEST} are needed to fit a fusion, and a few hundred to certify one.",
             hint="Label more questions, or keep retrieval.fusion: weighted, which needs none.",
         )
-    part = parts([each.cluster for each in asked], 2, seed)
+    part = parts([each.cluster for each in asked], SHARE, seed)
     split: tuple[list[Asked], list[Asked]] = ([], [])
     for each, own in zip(asked, part, strict=True):
-        split[own].append(each)
+        split[min(own, 1)].append(each)
     if not all(split):
         raise InputError(
             "All labelled questions belong to one group, so that none are independent of those that are fitted on.",

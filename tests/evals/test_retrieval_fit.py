@@ -62,7 +62,7 @@ def test_fit_and_use(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
     assert {score["config"] for score in scores} == {"hybrid", "bm25", "dense", "rrf", "dbsf", "learned"}
     assert rag(monkeypatch, "fit", "fusion", ".", "--margin", "0.5") == 0
     shown = capsys.readouterr().out
-    assert "64 questions, 32 of them fitted on" in shown
+    assert "64 questions, 22 of them fitted on" in shown
     assert "certified: learned, at most 0.5 worse than the better half, with an error of 5%" in shown
 
 

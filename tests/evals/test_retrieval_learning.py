@@ -7,7 +7,7 @@ import pytest
 
 from evals.dataset import Example, GoldSpan
 from evals.retrieval_asked import gain_of
-from evals.retrieval_learning import FEWEST, Asked, Learning, certify, halves, learn, parts
+from evals.retrieval_learning import FEWEST, Asked, Learning, certify, divided, learn, parts
 from plumbline.errors import InputError
 from rag.index.store import Found, Ranking
 from rag.retrieve.learned import Way
@@ -42,8 +42,8 @@ def test_two_good_halves_are_learned_and_certified() -> None:
     assert (certificate.use, certificate.certified, certificate.questions, learned.fitted_on) == (
         "learned",
         True,
-        100,
-        100,
+        133,
+        67,
     )
     assert set(certificate.values) == set(get_args(Way))
     assert certificate.values["learned"] > max(certificate.values["lexical"], certificate.values["dense"])
@@ -97,7 +97,7 @@ def test_too_few_questions_are_refused() -> None:
         learn(learning(), questions(5, dense=1.0, lexical=1.0), "mrr", 0.05, 0.01, 0)
     same = [Asked(each.found, each.gains, each.score, "one") for each in questions(60, dense=1.0, lexical=1.0)]
     with pytest.raises(InputError, match="one group"):
-        halves(same, 0)
+        divided(same, 0)
 
 
 def test_empty_sides_and_equal_scores_are_learned_from() -> None:
