@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from rag.index.store import Vector
 
 
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
+
+
 def check_points(points: Sequence[Point], dim: int) -> None:
     """Raise `InputError` for a vector that does not fit or a payload that JSON cannot hold."""
     for point in points:
@@ -45,7 +48,7 @@ def check_vector(vector: Vector, dim: int, what: str) -> None:
 def payload_json(point: Point) -> str:
     """The payload as JSON; raises `InputError` when it holds what JSON cannot."""
     try:
-        return json.dumps(plain(point.payload), ensure_ascii=False, allow_nan=False)
+        return _encode(plain(point.payload))
     except (TypeError, ValueError) as error:
         raise InputError(
             f"The payload of point {point.id} cannot be stored: {error}.",

@@ -24,6 +24,7 @@ SCATTERED = 4
 HOPEFUL = 24
 HOPEFUL_PER_HIT = 12
 """Compared to the end are one row in so many, and so many for each that is wanted."""
+SAMPLE = 1 << 12
 WORDS_AT_ONCE = 3
 """The counts of so many words add up to less than 256: in bytes, of which a processor adds many at a time."""
 
@@ -77,7 +78,11 @@ def closest(codes: Codes, code: Codes, count: int, excluded: Distances | None = 
     found = distances(codes[:half], code[:half])
     if excluded is not None:
         found |= excluded
-    hopeful = nearest(found, left)
+    some = found[:: max(1, rows // SAMPLE)]
+    limit = np.partition(some, left * len(some) // rows)[left * len(some) // rows]
+    hopeful = np.flatnonzero(found <= limit)
+    if len(hopeful) < count:  # the sample was not like the rest
+        hopeful = nearest(found, left)
     found = found[hopeful] + distances(codes[half:].take(hopeful, axis=1), code[half:])
     return hopeful[nearest(found, count)]
 

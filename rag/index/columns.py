@@ -121,38 +121,57 @@ class Columns:
         return Column(np.full(self.count, MISSING, np.int32), Texts()) if found is None else found
 
 
+class _Growing:
+    """A column that takes values one after the other."""
+
+    def __init__(self) -> None:
+        self.numbers = array("i")
+        self.last: tuple[str, int] | None = None
+        self._values: dict[Any, int] = {}
+
+    def number(self, value: Any) -> int:
+        """The number of a value."""
+        # Scalars by their class too: True, 1 and 1.0 are written differently.
+        key = (value.__class__, value) if isinstance(value, str | int | float) else _encode(value)
+        number = self._values.setdefault(key, len(self._values))
+        if value.__class__ is str:
+            self.last = value, number
+        return number
+
+    def column(self, count: int) -> Column:
+        """All rows so far, filled up to `count`."""
+        numbers = np.full(count, MISSING, np.int32)
+        numbers[: len(self.numbers)] = np.array(self.numbers, np.int32)
+        return Column(numbers, Texts.of(_encode(key[1]) if isinstance(key, tuple) else key for key in self._values))
+
+
 class ColumnsBuilder:
     """Takes payloads one after the other and gives them as columns."""
 
     def __init__(self) -> None:
         self.count = 0
-        self._numbers: dict[str, array[int]] = {}
-        self._values: dict[str, dict[Any, int]] = {}
+        self._growing: dict[str, _Growing] = {}
         self._made: Columns | None = None
 
     def add(self, payloads: Iterable[Mapping[str, Any]]) -> None:
         """Add rows behind the last."""
         self._made = None
+        growing, count = self._growing, self.count
         for payload in payloads:
             for name, value in payload.items():
-                numbers = self._numbers.setdefault(name, array("i"))
-                if len(numbers) < self.count:
-                    numbers.extend([MISSING] * (self.count - len(numbers)))
-                values = self._values.setdefault(name, {})
-                # Scalars by their class too: True, 1 and 1.0 are written differently.
-                key = (value.__class__, value) if isinstance(value, str | int | float) else _encode(value)
-                numbers.append(values.setdefault(key, len(values)))
-            self.count += 1
+                column = growing.get(name)
+                if column is None:
+                    column = growing[name] = _Growing()
+                numbers, last = column.numbers, column.last
+                if len(numbers) < count:
+                    numbers.extend([MISSING] * (count - len(numbers)))
+                # Points of one document come together, and have most in common.
+                numbers.append(last[1] if last and last[0] == value else column.number(value))
+            count += 1
+        self.count = count
 
     def columns(self) -> Columns:
         """All rows so far."""
         if self._made is None:
-            self._made = Columns(self.count, {name: self._column(name) for name in self._numbers})
+            self._made = Columns(self.count, {name: each.column(self.count) for name, each in self._growing.items()})
         return self._made
-
-    def _column(self, name: str) -> Column:
-        numbers = np.full(self.count, MISSING, np.int32)
-        known = np.array(self._numbers[name], np.int32)
-        numbers[: len(known)] = known
-        texts = (_encode(key[1]) if isinstance(key, tuple) else key for key in self._values[name])
-        return Column(numbers, Texts.of(texts))

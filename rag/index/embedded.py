@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from plumbline.database import copy_database, storage_errors
 from plumbline.errors import StorageError
-from rag.index.checks import check_points, check_search
+from rag.index.checks import check_search, check_vector
 from rag.index.files import IndexFiles
 from rag.index.filters import Filter
 from rag.index.keeper import IndexKeeper
@@ -72,7 +72,8 @@ class EmbeddedStore:
 
     async def upsert(self, points: Sequence[Point]) -> None:
         """Add or replace points, in one transaction."""
-        check_points(points, self._dim)
+        for point in points:  # the payloads are checked when they are written, before anything is
+            check_vector(point.vector, self._dim, f"point {point.id}")
         if points:
             await asyncio.to_thread(self._points.put, points)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from plumbline.text.language import detect_language, language_code
 from plumbline.text.terms import folded, terms
@@ -20,6 +20,7 @@ from rag.index.store import Point, Search
 UNIT = 16
 """Weighted frequencies are whole numbers of sixteenths, so that they add up exactly in any order."""
 _MOST = (2**16 - 1) / UNIT
+_code = lru_cache(maxsize=256)(language_code)
 _FEWEST_WORDS = 3  # of a question whose language shows: "die hard" need not be German
 
 
@@ -35,18 +36,21 @@ class FieldReader:
 
     def language(self, point: Point) -> str:
         """The ISO 639-1 code of the language that a point is read in."""
-        return language_code(point.language) or self._default
+        return _code(point.language) or self._default
 
     def weighted(self, point: Point) -> dict[str, float]:
         """Each term of the point with its frequency, weighted over the fields; a field of weight 0 is not read."""
         language = self.language(point)
-        counts = Counter(terms(point.text, language))
-        found = {term: float(count) for term, count in counts.items()}
+        words = terms(point.text, language)
+        counts, total = Counter(words), float(len(words))
+        found = dict(zip(counts, map(float, counts.values()), strict=True))
         for weight, text in zip(self._weights[1:], (point.heading, point.title), strict=True):
             if weight and text:
-                for term, count in Counter(terms(text, language)).items():
+                words = terms(text, language)
+                total += weight * len(words) / UNIT
+                for term, count in Counter(words).items():
                     found[term] = found.get(term, 0.0) + weight * count / UNIT
-        if found and max(found.values()) > _MOST:
+        if total > _MOST and max(found.values()) > _MOST:
             return {term: min(count, _MOST) for term, count in found.items()}
         return found
 

@@ -26,9 +26,14 @@ class Vocabulary:
     @classmethod
     def of(cls, terms: Sequence[str]) -> Vocabulary:
         """From terms that are sorted."""
-        encoded = [term.encode("utf-8", "surrogatepass") for term in terms]
-        ends = np.cumsum(np.fromiter(map(len, encoded), np.int64, len(encoded)), dtype=np.int64)
-        return cls(np.frombuffer(b"".join(encoded), np.uint8), ends)
+        together = "".join(terms)
+        if together.isascii():
+            content, lengths = together.encode(), map(len, terms)
+        else:
+            encoded = [term.encode("utf-8", "surrogatepass") for term in terms]
+            content, lengths = b"".join(encoded), map(len, encoded)
+        ends = np.cumsum(np.fromiter(lengths, np.int64, len(terms)), dtype=np.int64)
+        return cls(np.frombuffer(content, np.uint8), ends)
 
     def __len__(self) -> int:
         return len(self.ends)
@@ -42,12 +47,14 @@ class Vocabulary:
         places = range(len(self)) if some is None else some
         if not places:
             return []
-        start = first = self._start(places.start)
-        text, found = self.text[first : int(self.ends[places.stop - 1])].tobytes(), []
-        for end in self.ends[places.start : places.stop].tolist():
-            found.append(text[start - first : end - first].decode("utf-8", "surrogatepass"))
-            start = end
-        return found
+        first = self._start(places.start)
+        stops = (self.ends[places.start : places.stop] - first).tolist()
+        bounds = zip([0, *stops[:-1]], stops, strict=True)
+        content = self.text[first : first + stops[-1]].tobytes()
+        if content.isascii():
+            text = content.decode()
+            return [text[start:stop] for start, stop in bounds]
+        return [content[start:stop].decode("utf-8", "surrogatepass") for start, stop in bounds]
 
     def find(self, term: str) -> int | None:
         """The place of a term."""
