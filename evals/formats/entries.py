@@ -19,13 +19,12 @@ class Entries:
 
 
 def entries(path: Path, texts: Mapping[str, tuple[str, str]]) -> Entries:
-    """The entries of a file as documents: title and text by name. What has neither is left out: nothing finds it.
+    """The entries of a file as documents: title and text by name. Nothing finds one that has neither.
 
     The title is the document's, and the heading over all of its text, so that embedders read it before the text. A
     title without a text is the text.
     """
-    documents = (_document(path, name, title.strip(), text) for name, (title, text) in texts.items())
-    return Entries(path, tuple(document for document in documents if document.text.strip()))
+    return Entries(path, tuple(_document(path, name, title.strip(), text) for name, (title, text) in texts.items()))
 
 
 def _document(path: Path, name: str, title: str, text: str) -> Document:

@@ -30,6 +30,9 @@ shear flow past a plate .
 .T
 heat
 .W
+.I 4
+.T
+.W
 """
 
 
@@ -37,20 +40,21 @@ heat
 def cranfield(tmp_path: Path) -> Path:
     (tmp_path / DOCUMENTS).write_text(RECORDS, encoding="utf-8")
     (tmp_path / QUERIES).write_text(".I 001\n.W\nwhat of\nwings .\n.I 007\n.W\nheat .\n", encoding="utf-8")
-    (tmp_path / QRELS).write_text("1 0 1 3\n1 0 2 1\n2 0 3 4\n", encoding="utf-8")
+    (tmp_path / QRELS).write_text("1 0 1 3\n1 0 2 1\n2 0 3 4\n2 0 4 1\n", encoding="utf-8")
     return tmp_path
 
 
 def test_cranfield(cranfield: Path) -> None:
     dataset, corpus = load_judged(cranfield)
-    assert [document.name for document in corpus.documents] == ["1", "2", "3"]
-    first, second, third = corpus.documents
+    assert [document.name for document in corpus.documents] == ["1", "2", "3", "4"]
+    first, second, third, void = corpus.documents
+    assert void.text == ""
     assert (first.text, first.metadata) == ("a study of a wing was made .", {"title": "wings in a slipstream"})
     assert first.sections == (Section(("wings in a slipstream",), 0, len(first.text)),)
     assert (second.text, second.metadata, third.text) == ("shear flow past a plate .", {}, "heat")
     wings, heat = dataset.examples
     assert (wings.id, wings.question, wings.grades) == ("1", "what of wings .", {"1": 3, "2": 1})
-    assert (heat.id, heat.documents) == ("2", ("3",))  # qrels count queries by place
+    assert (heat.id, heat.documents) == ("2", ("3", "4"))  # qrels count queries by place
 
 
 @pytest.mark.parametrize(
