@@ -99,7 +99,7 @@ def retrieval(
     settings: Set = None,
     as_json: AsJson = False,
 ) -> None:
-    """Measure search: a configuration beside BM25 alone and vectors alone."""
+    """Measure search: a configuration beside BM25 alone, vectors alone and every fusion of the two."""
     from evals.retrieval import evaluate_retrieval
     from rag.options import parse_settings
 

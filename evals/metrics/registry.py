@@ -27,11 +27,12 @@ def builtin_metrics(ks: Sequence[int] = DEFAULT_KS) -> Mapping[str, Metric]:
 def find_metric(name: str) -> Metric:
     """The metric called `name`, for those with a k at any k ("recall@7").
 
-    Raises `ConfigError`, with the nearest right name, when there is none.
+    Raises `ConfigError`, with the nearest right name or else all, when there is none.
     """
     parsed = _AT.fullmatch(name)
     metrics = builtin_metrics((int(parsed["k"]),) if parsed else DEFAULT_KS)
     if name in metrics:
         return metrics[name]
-    near = difflib.get_close_matches(name, metrics, n=1, cutoff=0.0)
-    raise ConfigError(f"There is no metric '{name}'.", key="metrics", value=name, hint=f"Did you mean '{near[0]}'?")
+    near = difflib.get_close_matches(name, metrics, n=1, cutoff=0.5)
+    hint = f"Did you mean '{near[0]}'?" if near else f"There are: {', '.join(sorted(metrics))}."
+    raise ConfigError(f"There is no metric '{name}'.", key="metrics", value=name, hint=hint)

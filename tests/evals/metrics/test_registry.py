@@ -51,3 +51,8 @@ def test_the_documentation_lists_every_metric() -> None:
     page = (Path(__file__).parents[3] / "docs" / "metrics.md").read_text(encoding="utf-8")
     listed = set(re.findall(r"^\| `([^`]+)` \|", page, re.MULTILINE))
     assert listed == {re.sub(r"@\d+", "@k", name) for name in builtin_metrics()}
+
+
+def test_a_name_like_none_is_answered_with_all() -> None:
+    with pytest.raises(ConfigError, match=r"There are: .*mrr, .*ndcg@10"):
+        find_metric("foo")
