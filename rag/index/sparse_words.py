@@ -36,6 +36,10 @@ class SparseWords:
     average: float = AVERAGE_LENGTH
     space: int = 2**32 - 1
 
+    def of_point(self, weighted: Mapping[str, float], *, prefixes: bool) -> Sparse:
+        """Both of the following in one, or the first alone."""
+        return {**(self.of_beginnings(weighted) if prefixes else {}), **self.of_terms(weighted)}
+
     def of_terms(self, weighted: Mapping[str, float]) -> Sparse:
         """The vector of a point with these terms."""
         counts = ((_hashed(term), count) for term, count in weighted.items())

@@ -8,22 +8,21 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-import numpy as np
-
 from rag.index.checks import check_points, check_search
 from rag.index.field_terms import FieldTerms
 from rag.index.filters import Filter
 from rag.index.lexical.query import LexicalQuery
+from rag.index.pgvector.answers import rankings, with_texts
 from rag.index.pgvector.conditions import to_sql
 from rag.index.pgvector.connections import Connection, Connections, MissingTableError
-from rag.index.pgvector.searching import FEW, Asked, both
+from rag.index.pgvector.searching import FEW, Asked
 from rag.index.pgvector.tables import COLUMNS, Tables, base_name, to_point
 from rag.index.pgvector.writing import LONGEST_TERM, Row, kept, put, remove
 from rag.index.phrases import holding
 from rag.index.points_file import PointsWriter
 from rag.index.remembered import Remembered
 from rag.index.settings import LexicalSettings
-from rag.index.store import Found, Point, Ranking, Search
+from rag.index.store import Found, Point, Search
 
 T = TypeVar("T")
 LANGUAGES_SECONDS = 5.0
@@ -65,7 +64,7 @@ class PgVectorStore:
         check_points(points, self._tables.dim)
         if not points:
             return
-        rows = await asyncio.to_thread(self._read_points, {point.id: point for point in points}.values())
+        rows = await asyncio.to_thread(_read_all, self._reading, {point.id: point for point in points}.values())
 
         def write(connection: Connection) -> None:
             if not self._ready:
@@ -93,13 +92,13 @@ class PgVectorStore:
         query = LexicalQuery() if search.text is None else self._reading.query(search, await self._present())
         asked, nothing = Asked.of(query, self._reading.settings), Found([], [])
         if not query.phrases:
-            found = await self._read(lambda connection: self._both(connection, search, asked), nothing)
+            found = await self._read(lambda connection: rankings(connection, self._tables, search, asked), nothing)
             return await self._completed(search, asked, found)
-        dense = (await self._read(lambda connection: self._both(connection, search, None), nothing)).dense
+        dense = (await self._read(lambda connection: rankings(connection, self._tables, search, None), nothing)).dense
 
         async def fetch(limit: int) -> list[tuple[Point, float]]:
             more = dataclasses.replace(search, k=limit, vector=None)
-            return await self._read(lambda connection: self._with_texts(connection, more, asked), [])
+            return await self._read(lambda connection: with_texts(connection, self._tables, more, asked), [])
 
         found = Found(dense, await holding(fetch, self._reading, query.phrases, search.k))
         return Found((await self._completed(search, None, found)).dense, found.lexical)
@@ -110,7 +109,7 @@ class PgVectorStore:
         if not search.complete or search.vector is None or search.text is None or not ids:
             return found
         over = dataclasses.replace(search, k=len(ids), exact=True)
-        return await self._read(lambda connection: self._both(connection, over, asked, ids), found)
+        return await self._read(lambda connection: rankings(connection, self._tables, over, asked, ids), found)
 
     async def get(self, ids: Sequence[str]) -> list[Point]:
         """The points with these ids that exist, in the order of `ids`."""
@@ -182,10 +181,6 @@ class PgVectorStore:
         """Close the connections that are idle."""
         self._connections.close()
 
-    def _read_points(self, points: Iterable[Point]) -> list[Row]:
-        reading = self._reading
-        return [Row.of(point, reading.weighted(point), reading.language(point)) for point in points]
-
     async def _present(self) -> list[str]:
         """The languages that there are points in."""
         known = self._languages.get()
@@ -200,23 +195,6 @@ class PgVectorStore:
         """By the name in the table, the terms of these points that are too long for it."""
         terms = (term for point in await self.get(ids) for term in self._reading.weighted(point))
         return {kept(term): term for term in terms}
-
-    def _both(
-        self, connection: Connection, search: Search, asked: Asked | None, among: Sequence[str] | None = None
-    ) -> Found:
-        statement = both(self._tables, search, asked, among=among)
-        sides: tuple[Ranking, Ranking] = ([], [])
-        for side, point_id, score, *_ in connection.execute(statement.sql, statement.values):
-            sides[side].append((point_id, float(score)))
-        return Found(*sides)
-
-    def _with_texts(self, connection: Connection, search: Search, asked: Asked) -> list[tuple[Point, float]]:
-        statement = both(self._tables, search, asked, texts=True)
-        nothing = np.empty(0, np.float32)
-        return [
-            (Point(point_id, nothing, text, payload, heading, title), float(score))
-            for _, point_id, score, title, heading, text, payload in connection.execute(statement.sql, statement.values)
-        ]
 
     async def _rows(self, statement: str, *values: object) -> list[Any]:
         return await self._read(lambda connection: connection.execute(statement.encode(), values).fetchall(), [])
@@ -236,6 +214,10 @@ class PgVectorStore:
         except MissingTableError:
             return empty
         return found
+
+
+def _read_all(reading: FieldTerms, points: Iterable[Point]) -> list[Row]:
+    return [Row.of(point, reading.weighted(point), reading.language(point)) for point in points]
 
 
 def _sparse(vector: Any) -> dict[int, float]:

@@ -14,12 +14,14 @@ from rag.index.identity import refuse_others
 from rag.index.qdrant import conditions, fields
 from rag.index.qdrant.calls import Calls, MissingCollectionError
 from rag.index.qdrant.options import QdrantOptions
+from rag.index.remembered import Remembered
 from rag.index.sparse_words import AVERAGE_LENGTH
 
 DENSE, WORDS = "dense", "words"
 IDS_PER_PAGE = 5000
 POINTS_PER_READ = 256
 MOST_LANGUAGES = 200
+LANGUAGES_SECONDS = 5.0
 _AVERAGE, _OWNER = "average_length", "knowledge_base"
 
 
@@ -44,6 +46,8 @@ class Collection:
         self.local = local
         self._ready = False
         self._average: float | None = None
+        self.languages_seen = Remembered[list[str]](LANGUAGES_SECONDS)
+        """To be forgotten when something was written."""
         self._ordered: set[tuple[str, type]] = set()
 
     async def ensure(self, average: float = AVERAGE_LENGTH) -> None:
@@ -81,9 +85,13 @@ class Collection:
             await self._info()
 
     async def languages(self) -> list[str]:
-        """What the words of its points were read in; raises `MissingCollectionError`."""
-        found = await self.calls.make(lambda client: client.facet(self.name, fields.LANGUAGE, limit=MOST_LANGUAGES))
-        return [str(hit.value) for hit in found.hits]
+        """What the words of its points are read in, as of five seconds ago; raises `MissingCollectionError`."""
+        known, since = self.languages_seen.get(), self.languages_seen.moment()
+        if known is None:
+            found = await self.calls.make(lambda client: client.facet(self.name, fields.LANGUAGE, limit=MOST_LANGUAGES))
+            known = [str(hit.value) for hit in found.hits]
+            self.languages_seen.keep(known, since)
+        return known
 
     def forget(self) -> None:
         """Ask the server anew for what is known of the collection."""

@@ -7,7 +7,7 @@ A knowledge base's generation is a collection, `NAME-gN`; the alias NAME points 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rag.index.checks import check_points, check_search
@@ -21,14 +21,12 @@ from rag.index.qdrant.conditions import to_filter
 from rag.index.qdrant.options import QdrantOptions
 from rag.index.qdrant.searching import Fusion, Searcher
 from rag.index.qdrant.shards import Shards
-from rag.index.remembered import Remembered
 from rag.index.retries import RETRIES
-from rag.index.sparse_words import Sparse, SparseWords, average_length
+from rag.index.sparse_words import SparseWords, average_length
 from rag.index.store import Found, Point, Ranking, Search
 from routing.settings import RetrySettings
 
 IDS_PER_CALL = 5000
-LANGUAGES_SECONDS = 5.0
 
 
 class QdrantStore:
@@ -36,7 +34,7 @@ class QdrantStore:
 
     A call is written in requests of some 256 points, each atomic on its shard; one that fails half-way is completed
     when the call is made again. What was written is seen by the next search; in which languages there are points is
-    asked anew every `LANGUAGES_SECONDS`, and after each write of this store's own. Phrases are checked in the texts of
+    asked anew every five seconds, and after each write of this store's own. Phrases are checked in the texts of
     what the words of the search find; a prefix counts with its first 8 letters. Given an `owner`, who is asked for a
     name when it matters, the collection is refused to anybody of another.
     """
@@ -66,7 +64,6 @@ class QdrantStore:
         self._dim = dim
         self._reading = FieldTerms(self._options.lexical)
         self._words = SparseWords(self._reading)
-        self._languages = Remembered[list[str]](LANGUAGES_SECONDS)
 
     @property
     def lexical_scorer(self) -> str:
@@ -84,14 +81,14 @@ class QdrantStore:
         await self._collection.ensure(average_length([sum(terms.values()) for terms in read]))
         words = await self._sparse_words()
         made = [
-            rows.to_row(point, self._sparse(words, terms), self._reading.language(point))
+            rows.to_row(point, words.of_point(terms, prefixes=self._options.prefixes), self._reading.language(point))
             for point, terms in zip(last, read, strict=True)
         ]
         try:
             for some in rows.portions(made):
                 await self._shards.put(some)
         finally:
-            self._languages.forget()
+            self._collection.languages_seen.forget()
 
     async def delete(self, ids: Sequence[str]) -> None:
         """Remove points."""
@@ -103,7 +100,7 @@ class QdrantStore:
         except MissingCollectionError:
             return
         finally:
-            self._languages.forget()
+            self._collection.languages_seen.forget()
 
     async def search(self, search: Search) -> Found:
         """Find points, both rankings in one request; a search for phrases may need more."""
@@ -162,7 +159,7 @@ class QdrantStore:
 
     async def clear(self) -> None:
         """Remove the collection."""
-        self._languages.forget()
+        self._collection.languages_seen.forget()
         await self._collection.drop()
 
     async def count(self, condition: Filter | None = None) -> int:
@@ -193,7 +190,7 @@ class QdrantStore:
     async def restore(self, source: Path) -> None:
         """Put a snapshot in the place of what the collection holds."""
         await Backup(self._calls, self._collection, self._server).read(source, self)
-        self._languages.forget()
+        self._collection.languages_seen.forget()
 
     async def publish(self) -> None:
         """Point the alias at this generation, at once for everyone; call it when the generation is complete."""
@@ -206,24 +203,11 @@ class QdrantStore:
 
     async def _searcher(self, search: Search) -> Searcher:
         await self._collection.mine()
-        languages = [] if search.text is None else await self._present()
+        languages = [] if search.text is None else await self._collection.languages()
         return Searcher(self._calls, self._collection, self._shards, self._words, self._options, languages)
-
-    async def _present(self) -> list[str]:
-        """The languages that there are points in."""
-        known = self._languages.get()
-        if known is None:
-            since = self._languages.moment()
-            known = await self._collection.languages()
-            self._languages.keep(known, since)
-        return known
 
     async def _sparse_words(self) -> SparseWords:
         """What writes the vectors of points; raises `MissingCollectionError`."""
         given = self._options.average_length
         average = await self._collection.average_length() if given is None else given
         return dataclasses.replace(self._words, average=average)
-
-    def _sparse(self, words: SparseWords, weighted: Mapping[str, float]) -> Sparse:
-        beginnings = words.of_beginnings(weighted) if self._options.prefixes else {}
-        return {**beginnings, **words.of_terms(weighted)}
