@@ -112,7 +112,7 @@ def search(
         if explain:
             _explain(base, found, as_json=as_json)
             return
-    _say(found)
+    _say(found, filtered=where is not None)
     if as_json:
         from rag.output import search_json
 
@@ -123,12 +123,16 @@ def search(
     show.hits(console(), found.hits)
 
 
-def _say(found: Retrieval) -> None:
+def _say(found: Retrieval, *, filtered: bool) -> None:
     """What was done to the question and what could not be done, beside the hits, so that these stay a list alone."""
     from rag import show
+    from rag.index.filter_text import filter_text
 
     failed = found.rerank is not None and found.rerank.degraded is not None
-    for note in found.notes if failed else found.plan.notes:
+    notes = list(found.notes if failed else found.plan.notes)
+    if filtered and not found.hits and found.plan.condition is not None:
+        notes.append(f"Searched within {filter_text(found.plan.condition)} (see docs/filters.md).")
+    for note in notes:
         console(stderr=True).print(show.styled(note, "dim"))
 
 

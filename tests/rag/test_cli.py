@@ -246,6 +246,13 @@ def test_what_a_search_could_not_do_is_said_beside_its_hits(rag: Shell, docs: Pa
     assert rag("search", "gift cards") == (0, out, "")
 
 
+def test_a_filter_that_holds_nowhere_is_shown(rag: Shell, docs: Path) -> None:
+    rag("ingest", docs)
+    code, out, err = rag("search", "gift cards", "--where", "type = pdf")
+    assert (code, out.strip()) == (0, "Nothing found.")
+    assert "Searched within media_type = 'pdf'" in err
+
+
 def test_an_explained_search_names_no_reranker_where_there_is_none(rag: Shell, docs: Path) -> None:
     rag("ingest", docs)
     code, out, err = rag("search", "gift cards", "--explain", "--set", "retrieval.rerank.diversity=0.5")
