@@ -29,12 +29,17 @@ async def migrate_base(
     """Copy every generation of a knowledge base to the store that `target` names; what was moved, by generation.
 
     No ingestion runs meanwhile. What the knowledge base searches is left as it is: the configuration says that. Raises
-    `InputError` when both are the same, `ConfigError`, `StateError`.
+    `InputError` when both are the same or the target is in memory, `ConfigError`, `StateError`.
     """
     place = (target.kind, target.url, target.collection)
     own = parts.settings.store
-    if place == (own.kind, own.url, own.collection) or target.kind == "memory":
-        raise InputError(f"The knowledge base is there already, or cannot stay there: store '{target.kind}'.")
+    if target.kind == "memory":
+        raise InputError("What is in memory is gone with this process.", hint="Name a store that stays: --to.")
+    if place == (own.kind, own.url, own.collection):
+        raise InputError(
+            f"The knowledge base is in that store already: {' '.join(filter(None, place))}.",
+            hint="Name another with --to, or the configuration it is in with --config.",
+        )
     dim = parts.live.wanted["dim"]
     file = parts.path / KNOWLEDGE_FILE
     make = build_store(target, dim=int(dim), engine=parts.engine, file=file, environ=environ)

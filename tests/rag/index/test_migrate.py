@@ -206,3 +206,15 @@ def test_a_knowledge_base_moves_and_is_searched_there(tmp_path: Path, postgres_u
         assert base.parts.store.name == "pgvector"
         assert [hit.chunk.text for hit in base.search("refund")] == hits
         assert base.verify(repair=False).complete
+
+
+def test_a_knowledge_base_does_not_move_to_where_it_is(tmp_path: Path) -> None:
+    (tmp_path / "refunds.md").write_text("Refunds are paid within 30 days of purchase.\n")
+    with RAG.open(tmp_path / "kb") as base:
+        base.ingest(tmp_path / "refunds.md")
+    app = typer.Typer()
+    migrate_command.register(app)
+    result = CliRunner().invoke(app, ["--to", "embedded:", "--kb", str(tmp_path / "kb")])
+    assert isinstance(result.exception, InputError)
+    assert "is in that store already: embedded" in str(result.exception)
+    assert "--config" in str(result.exception)
