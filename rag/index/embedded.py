@@ -129,7 +129,7 @@ class EmbeddedStore:
         self._keeper.forget()
 
     def _search(self, search: Search, ready: Sync | None = None) -> Found:
-        from rag.index.completing import completed
+        from rag.index.completing import completed, named
         from rag.index.memory import NONE
         from rag.index.segment import DenseSearch
 
@@ -143,7 +143,7 @@ class EmbeddedStore:
                 lexical = index.lexical_search(query, search.k, search.filter, sync.fields)
             if search.complete and near is not None and query is not None:
                 dense, lexical = completed(index, near, dense, query, lexical)
-            return Found(index.named(dense), index.named(lexical))
+            return Found(named(index, dense), named(index, lexical))
 
     def _count(self, condition: Filter | None) -> int:
         with self._keeper.current() as sync:

@@ -19,7 +19,6 @@ from rag.index.lexical.make import Lexical
 from rag.index.lexical.phrases import Fields
 from rag.index.lexical.query import LexicalQuery
 from rag.index.segment import DenseSearch, Flags, Matching, Segment, empty_segment
-from rag.index.store import Ranking
 from rag.index.tail import Row, Tail
 from rag.index.texts import Texts
 from rag.index.vectors import joined
@@ -152,33 +151,9 @@ class MemoryIndex:
         both = Placed.of([(positions, scores), (rows + len(base), late)])
         return Placed(both.positions[: search.k], both.scores[: search.k])
 
-    def cosines(self, search: DenseSearch, positions: Positions) -> Placed:
-        """The score of the points there."""
-        (base, tail), first = self.segments, len(self.base)
-        rows, scores = search.compared(tail, positions[positions >= first] - first)
-        return Placed.of([search.compared(base, positions[positions < first]), (rows + first, scores)])
-
     def lexical_search(self, query: LexicalQuery, k: int, condition: Filter | None, fields: Fields) -> Placed:
         """The `k` best by BM25 among those that match the query; `fields` reads what phrases are looked for in."""
         return Placed(*self.lexical.search(query, k, self._mask(condition), fields))
-
-    def lexical_scores(self, query: LexicalQuery, positions: Positions) -> Placed:
-        """The score of the points there by BM25, without those that hold no word of the query."""
-        at = np.sort(positions)
-        scores = self.lexical.scores_at(query, at)
-        return Placed.of([(at[scores > 0], scores[scores > 0])])
-
-    def named(self, found: Placed) -> Ranking:
-        """The same with ids for positions."""
-        first, positions = len(self.base), found.positions
-        if not len(self.tail) or not len(positions) or positions.max() < first:
-            ids = self.base.ids.at(positions)
-        else:
-            late = positions >= first
-            before, behind = self.base.ids.at(positions[~late]), self.tail.segment().ids.at(positions[late] - first)
-            sources = iter(before), iter(behind)
-            ids = [next(sources[each]) for each in late.tolist()]
-        return list(zip(ids, found.scores.tolist(), strict=True))
 
     def mask(self, condition: Filter | None) -> Flags:
         """Which positions are alive and match."""
@@ -193,7 +168,7 @@ class MemoryIndex:
         if key not in self._masks:
             found = [self._matching(number, part, condition) for number, part in enumerate(self.segments)]
             mask = np.concatenate([each.flags for each in found])
-            self._remember(self._masks, key, None if np.count_nonzero(mask) == self.count else mask)
+            _remember(self._masks, key, None if np.count_nonzero(mask) == self.count else mask, len(self))
         return self._masks[key]
 
     def merge(self, full_bytes: int) -> None:
@@ -225,7 +200,7 @@ class MemoryIndex:
         if known is None:
             alive = self.alive[: len(self.base)] if number == 0 else self.alive[len(self.base) :]
             known = Matching(alive if condition is None else alive & part.columns.matching(condition))
-            self._remember(self._found[number], key, known)
+            _remember(self._found[number], key, known, len(self))
         return known
 
     def _key(self, condition: Filter) -> str:
@@ -233,14 +208,16 @@ class MemoryIndex:
         known = self._keys.get(id(condition))
         if known is None or known[0] is not condition:
             known = condition, repr(condition)
-            self._remember(self._keys, id(condition), known)
+            _remember(self._keys, id(condition), known, len(self))
         return known[1]
-
-    def _remember(self, known: dict[Any, Any], key: object, value: object) -> None:
-        if len(known) >= min(FILTERS_REMEMBERED, max(4, BYTES_OF_FILTERS // max(1, 4 * len(self)))):
-            known.clear()
-        known[key] = value
 
     def _forget(self) -> None:
         for known in (*self._found, self._masks):
             known.clear()
+
+
+def _remember(known: dict[Any, Any], key: object, value: object, size: int) -> None:
+    """Keep what was found out about a filter; `size` is how many rows there are."""
+    if len(known) >= min(FILTERS_REMEMBERED, max(4, BYTES_OF_FILTERS // max(1, 4 * size))):
+        known.clear()
+    known[key] = value
