@@ -46,6 +46,7 @@ class Status:
     sources: Sequence[SourceRecord]
     model: str
     rerank: str
+    store: str
     dropped_spans: int
 
 
@@ -260,6 +261,8 @@ class RAG(Keeping, Lifetime):
 
     def status(self) -> Status:
         """What the knowledge base holds, and with which parts it works."""
+        from rag.index.build_store import store_named
+
         parts = self.parts
         active = parts.live.generations.active()
         return Status(
@@ -270,6 +273,7 @@ class RAG(Keeping, Lifetime):
             sources=parts.manifest.sources(),
             model=parts.model_name,
             rerank=parts.settings.retrieval.rerank.model,
+            store=store_named(parts.settings.store),
             dropped_spans=parts.home.tracing.writer.dropped,
         )
 

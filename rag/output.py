@@ -274,6 +274,7 @@ class StatusOutput(Output):
     failed_files: int
     sources: list[SourceOutput]
     built_with: dict[str, str]
+    store: str
     model: str
     rerank: str
 
@@ -292,6 +293,7 @@ class StatusOutput(Output):
             failed_files=totals.failed_files,
             sources=[SourceOutput.of(source) for source in status.sources],
             built_with=dict(status.facts),
+            store=status.store,
             model=status.model,
             rerank=status.rerank,
         )

@@ -74,6 +74,11 @@ def answer_events(parts: Parts, query: Query, tenant: str | None) -> AsyncGenera
 async def require_documents(parts: Parts) -> None:
     """Raise `InputError` when there is nothing to search."""
     if await parts.store.count() == 0:
+        if parts.catalogue.totals().chunks:
+            raise InputError(
+                f"The store '{parts.store.name}' holds nothing of the knowledge base in {parts.path}.",
+                hint="Name the store that holds it, move it here (rag migrate), or embed everything anew: rag verify",
+            )
         raise InputError(
             f"The knowledge base in {parts.path} is empty.", hint="Ingest documents first: rag ingest FOLDER"
         )

@@ -96,6 +96,7 @@ def status(console: Console, state: Status, spent: LedgerTotals) -> None:
         table.add_row("failed files", f"[red]{totals.failed_files:,}[/red] (rag ingest says why)")
     for name, value in sorted(state.facts.items()):
         table.add_row(styled(name), styled(str(value)))
+    table.add_row("store", styled(state.store))
     table.add_row("model", styled(state.model))
     table.add_row("rerank", styled(state.rerank))
     unpriced = f" + {spent.unpriced:,} calls of unknown price" if spent.unpriced else ""

@@ -74,6 +74,12 @@ def without_password(url: str | None) -> str | None:
     return parts._replace(netloc=f"{user.partition(':')[0]}{at}{host}").geturl()
 
 
+def store_named(settings: StoreSettings) -> str:
+    """Which store the settings name, for people, without a password."""
+    named = (settings.kind, settings.collection, without_password(settings.url))
+    return " ".join(each for each in named if each)
+
+
 def _parsed(url: str) -> SplitResult:
     try:
         return urlsplit(url)
@@ -88,7 +94,10 @@ def _on_server(settings: StoreSettings, dim: int, environ: Mapping[str, str], ow
         raise _wrong("url", settings.url, f"a store of kind '{settings.kind}' needs one.", examples[settings.kind])
     if not settings.collection or "/" in settings.collection:
         raise _wrong(
-            "collection", settings.collection, "two knowledge bases on one server must not share a name.", "handbook"
+            "collection",
+            settings.collection,
+            "the index needs a name on the server, which no other knowledge base there has.",
+            "handbook",
         )
     _only_bm25(settings)
     key = environ.get(KEY_VARIABLE) or None

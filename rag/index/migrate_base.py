@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from plumbline.errors import InputError
-from rag.index.build_store import build_store
+from rag.index.build_store import build_store, store_named
 from rag.index.migrate import Moved, OnProgress, migrate
 from rag.index.publish import publish
 from rag.index.settings import StoreSettings
@@ -37,7 +37,7 @@ async def migrate_base(
         raise InputError("What is in memory is gone with this process.", hint="Name a store that stays: --to.")
     if place == (own.kind, own.url, own.collection):
         raise InputError(
-            f"The knowledge base is in that store already: {' '.join(filter(None, place))}.",
+            f"The knowledge base is in that store already: {store_named(own)}.",
             hint="Name another with --to, or the configuration it is in with --config.",
         )
     dim = parts.live.wanted["dim"]

@@ -83,6 +83,8 @@ def _json(moved: dict[int, Moved], target: StoreSettings) -> str:
 
 def configuration(target: StoreSettings) -> str:
     """The lines of YAML that name a store, without a password."""
+    from urllib.parse import urlsplit
+
     import yaml
 
     from rag.index.build_store import KEY_VARIABLE, without_password
@@ -90,7 +92,7 @@ def configuration(target: StoreSettings) -> str:
     url = without_password(target.url)
     lines = {"kind": target.kind, "url": url, "collection": target.collection}
     given = {name: value for name, value in lines.items() if value is not None}
-    secret = f"# and the password into {KEY_VARIABLE}\n" if url != target.url else ""
+    secret = f"# and the password into {KEY_VARIABLE}\n" if urlsplit(target.url or "").password else ""
     return secret + str(yaml.safe_dump({"store": given}, sort_keys=False)).rstrip()
 
 

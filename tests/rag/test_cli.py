@@ -154,6 +154,7 @@ def test_status_and_trace(rag: Shell, docs: Path) -> None:
     assert [d["document"] for d in state["documents"]] == ["more/shipping 🙂.md", "returns.md", "shops.csv"]
     assert state["rerank"] == "none"
     assert state["built_with"]["embedder"] == "embedded/wordllama"
+    assert state["store"] == "embedded"
     code, out, _ = rag("status")
     assert code == 0
     assert "rerank" in out

@@ -135,6 +135,8 @@ class Connections:
                 raise self._refused(
                     error, "Set PLUMBLINE_STORE_KEY to the password, or put it into the URL."
                 ) from error
+            if "does not exist" in str(error) or "pg_hba.conf" in str(error):
+                raise self._refused(error, "Check user, host and database in the setting store.url.") from error
             raise self._unavailable(error) from error
         except psycopg.Error as error:
             raise self._refused(error, None) from error

@@ -153,6 +153,9 @@ class PgVectorStore:
 
     async def count(self, condition: Filter | None = None) -> int:
         """How many points there are, or match."""
+        if condition is None:
+            rows = await self._rows(f"SELECT coalesce(sum(points), 0) FROM {self._tables.base}_languages")
+            return int(rows[0][0]) if rows else 0
         sql, values = to_sql(condition)
         rows = await self._rows(f"SELECT count(*) FROM {self._tables.base}_points p WHERE {sql}", *values)
         return int(rows[0][0]) if rows else 0

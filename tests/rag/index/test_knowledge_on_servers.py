@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from plumbline.errors import StateError
+from plumbline.errors import InputError, StateError
 from rag import RAG
 from rag.errors import StoreError
 from rag.index.settings import StoreSettings
@@ -45,6 +45,17 @@ def opened(folder: Path, store: Settings, **more: Any) -> RAG:
 
 def found(base: RAG, text: str) -> list[str]:
     return [hit.chunk.text for hit in base.search(text)]
+
+
+def test_a_store_that_was_never_filled_says_so(tmp_path: Path, docs: Path, store: Settings) -> None:
+    with RAG.open(tmp_path / "kb") as base:
+        base.ingest(docs)
+    with opened(tmp_path / "kb", store) as base:
+        assert base.status().store.startswith(f"{store['kind']} {store['collection']} ")
+        with pytest.raises(InputError, match=r"holds nothing of the knowledge base in .*rag migrate"):
+            base.ask("When are refunds paid?")
+        with pytest.raises(InputError, match="in that store already"):
+            base.migrate(StoreSettings.model_validate(store))
 
 
 def test_documents_come_change_and_go(tmp_path: Path, docs: Path, store: Settings) -> None:

@@ -137,7 +137,7 @@ def test_addresses_become_settings() -> None:
     [
         ({"kind": "qdrant"}, "store.url is None.*http://host:6333"),
         ({"kind": "qdrant", "url": "qdrant://h", "collection": "c"}, "store.url"),
-        ({"kind": "qdrant", "url": "http://h"}, "store.collection.*must not share a name"),
+        ({"kind": "qdrant", "url": "http://h"}, "store.collection.*no other knowledge base"),
         ({"kind": "qdrant", "url": "http://h", "collection": "a/b"}, "store.collection"),
         ({"kind": "pgvector", "url": "http://u:secret@h", "collection": "c"}, "store.url"),
         ({"kind": "pgvector", "url": "postgresql://[x", "collection": "c"}, "store.url"),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from itertools import count
 from pathlib import Path
 from uuid import uuid4
@@ -162,6 +163,14 @@ async def test_nobody_there(tmp_path: Path) -> None:
     with pytest.raises(StoreUnavailableError, match="cannot be reached") as caught:
         await store.count()
     assert "hidden" not in str(caught.value)
+
+
+async def test_a_database_that_is_not_there_is_a_mistake_and_no_outage(postgres_url: str) -> None:
+    url = re.sub(r"/test_\w+\?", "/nobody?", postgres_url)
+    store = PgVectorStore(Connections(url, retry=FAST), dim=DIM, collection="kb")
+    with pytest.raises(StoreError, match=r'"nobody" does not exist.*store\.url') as caught:
+        await store.count()
+    assert not isinstance(caught.value, StoreUnavailableError)
 
 
 async def test_tables_of_other_vectors_are_refused(store: PgVectorStore, connections: Connections) -> None:
