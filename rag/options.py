@@ -31,7 +31,11 @@ Set = Annotated[
 ]
 Where = Annotated[
     str | None,
-    typer.Option("--where", metavar="FILTER", help="Search only there, e.g. \"date >= 2023 and type = 'text/html'\"."),
+    typer.Option(
+        "--where",
+        metavar="FILTER",
+        help="Search only there, e.g. \"date >= 2023 and type = 'text/html'\" (see docs/filters.md).",
+    ),
 ]
 Tenant = Annotated[str | None, typer.Option("--tenant", help="See what this tenant sees (default: everything).")]
 Group = Annotated[
