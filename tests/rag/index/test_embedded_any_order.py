@@ -168,7 +168,7 @@ def test_any_order(tuning: Tuning) -> None:
     Case.tuning = tuning
     chosen = settings(
         max_examples=6,
-        stateful_step_count=15,
+        stateful_step_count=20,
         deadline=None,
         derandomize=True,
         phases=[Phase.generate],  # shrinking takes minutes here, and tells little more than the steps do
