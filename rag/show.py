@@ -63,7 +63,7 @@ def hits(console: Console, found: Sequence[Hit]) -> None:
         console.print("Nothing found.")
     for number, hit in enumerate(found, 1):
         chunk = hit.chunk
-        sides = [f"{side} #{rank}" for side, rank in (("dense", hit.dense_rank), ("lexical", hit.lexical_rank)) if rank]
+        sides = [f"{side} #{rank}" for side, rank in (("meaning", hit.dense_rank), ("words", hit.lexical_rank)) if rank]
         head = Text.assemble(
             (f"{number:>2}. ", "cyan"),
             (place(hit.document, chunk.page, chunk.section), "bold"),

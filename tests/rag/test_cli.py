@@ -193,7 +193,7 @@ def test_search_for_people(rag: Shell, docs: Path) -> None:
     code, out, _ = rag("search", "gift cards")
     assert code == 0
     assert "returns.md · Returns policy" in out
-    assert "lexical #1" in out
+    assert "words #1" in out
 
 
 @pytest.mark.parametrize("command", [("ask", "x"), ("search", "x"), ("status",)])
