@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from operator import itemgetter
 from statistics import fmean
 from typing import Literal
 
@@ -51,17 +52,24 @@ def weighted(
     """
     if not 0 <= dense_weight <= 1:
         raise InputError(f"dense_weight must be in [0, 1]; {dense_weight} was given.")
-    fused: dict[str, float] = dict.fromkeys((id_ for ranking in (lexical, dense) for id_, _ in ranking), 0.0)
-    for ranking, weight, floor in ((lexical, 1 - dense_weight, 0.0), (dense, dense_weight, DENSE_FLOOR)):
-        scores = [score for _, score in ranking]
-        if normalise == "deviations":
-            scores, missing = standardised(scores)
-        else:
-            scores, missing = _normalised(scores, floor if normalise == "max" else None), 0.0
-        found = {id_: score for (id_, _), score in zip(ranking, scores, strict=True)}
-        for id_ in fused:
-            fused[id_] += weight * found.get(id_, missing)
-    return _sorted(fused)
+    words, meaning = dict(lexical), dict(dense)
+    said, unsaid = _on_one_scale(list(words.values()), normalise, 0.0)
+    meant, unmeant = _on_one_scale(list(meaning.values()), normalise, DENSE_FLOOR)
+    by_words, by_meaning = dict(zip(words, said, strict=True)).get, dict(zip(meaning, meant, strict=True)).get
+    rest = 1 - dense_weight
+    return _sorted(
+        {
+            id_: rest * by_words(id_, unsaid) + dense_weight * by_meaning(id_, unmeant)
+            for id_ in (words if words.keys() == meaning.keys() else words | meaning)
+        }
+    )
+
+
+def _on_one_scale(scores: Sequence[float], normalise: Normalise, floor: float) -> tuple[list[float], float]:
+    """Scores as `weighted` adds them up, and what an id without a score counts."""
+    if normalise == "deviations":
+        return standardised(scores)
+    return _normalised(scores, floor if normalise == "max" else None), 0.0
 
 
 def filled(dense: Ranking, lexical: Ranking) -> list[tuple[str, float]]:
@@ -79,8 +87,7 @@ def standardised(scores: Sequence[float]) -> tuple[list[float], float]:
     mean, deviation = _spread(scores, len(scores)) if scores else (0.0, 0.0)
     if not deviation > 0:
         return [1.0] * len(scores), 0.0
-    standard = [(score - mean) / deviation for score in scores]
-    return standard, min(standard)
+    return [(score - mean) / deviation for score in scores], (min(scores) - mean) / deviation
 
 
 def dbsf(rankings: Sequence[Ranking], weights: Sequence[float] | None = None) -> list[tuple[str, float]]:
@@ -111,7 +118,7 @@ def _spread(scores: Sequence[float], freedom: int) -> tuple[float, float]:
     if min(scores) == max(scores):
         return scores[0], 0.0
     mean = fmean(scores)  # `statistics.stdev` is exact, and 20 times as slow
-    return mean, math.sqrt(sum([(score - mean) ** 2 for score in scores]) / freedom)
+    return mean, math.dist(scores, [mean] * len(scores)) / math.sqrt(freedom)
 
 
 def _checked_weights(what: str, rankings: Sequence[Ranking], weights: Sequence[float] | None) -> Sequence[float]:
@@ -150,4 +157,4 @@ def _normalised(scores: Sequence[float], floor: float | None) -> list[float]:
 
 def _sorted(fused: dict[str, float]) -> list[tuple[str, float]]:
     """Best first; Python's sort is stable and a dict remembers its order, so ties are decided by appearance."""
-    return sorted(fused.items(), key=lambda item: -item[1])
+    return sorted(fused.items(), key=itemgetter(1), reverse=True)
