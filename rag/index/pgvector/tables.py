@@ -81,10 +81,10 @@ class Tables:
                 name, table = f"{self.base}_near", f"{self.base}_points"
                 statement = f"CREATE INDEX IF NOT EXISTS {name} ON {table} USING hnsw (vector vector_ip_ops)"
                 connection.execute(statement.encode())
-        for index in ("facts", "held"):  # what was written lately is read one by one until then
-            connection.execute(b"SELECT gin_clean_pending_list(%s::regclass)", (f"{self.base}_{index}",))
-        for table in TABLES:
-            connection.execute(f"ANALYZE {self.base}_{table}".encode())
+            for index in ("facts", "held"):  # what was written lately is read one by one until then
+                connection.execute(b"SELECT gin_clean_pending_list(%s::regclass)", (f"{self.base}_{index}",))
+            for table in TABLES:
+                connection.execute(f"ANALYZE {self.base}_{table}".encode())
 
     def exported(self, connection: Connection) -> Iterator[Point]:
         """Every point, in the order of writing, one at a time."""
@@ -119,7 +119,7 @@ class Tables:
                 length bigint NOT NULL, language text NOT NULL) WITH (toast_tuple_target = 8160)""",
             f"ALTER TABLE {base}_words ALTER vector SET STORAGE EXTERNAL",
             f"""CREATE INDEX IF NOT EXISTS {base}_held ON {base}_words USING gin (held)
-                WITH (gin_pending_list_limit = 32768)""",
+                WITH (gin_pending_list_limit = 8192)""",
             f"""CREATE TABLE IF NOT EXISTS {base}_terms (
                 at integer PRIMARY KEY, term text COLLATE "C" NOT NULL UNIQUE, points bigint NOT NULL)
                 WITH (fillfactor = 50)""",
