@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
-from rag.index.codes import ROWS_AT_ONCE, distances, encode, nearest
+from rag.index import codes as codes_module
+from rag.index.codes import ROWS_AT_ONCE, closest, distances, encode, nearest
 
 
 @pytest.mark.parametrize("dim", [1, 63, 64, 65, 384, 1000])
@@ -38,3 +40,45 @@ def test_nearest_takes_ties_as_long_as_they_are_few() -> None:
     many = np.array([2, 0, *[1] * 100], np.uint16)
     assert nearest(many, 5).tolist() == [1, 2, 3, 4, 5]
     assert nearest(many, 1000).tolist() == list(range(102))
+
+
+def near_and_far(count: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """Vectors of 256 dimensions, and a query: to every hundredth of them it is near."""
+    rng = np.random.default_rng(5)
+    query = rng.normal(size=256).astype(np.float32)
+    vectors = rng.normal(size=(count, 256)).astype(np.float32)
+    vectors[::100] += query * rng.uniform(1, 2, (len(vectors[::100]), 1)).astype(np.float32)
+    return vectors, query
+
+
+@pytest.mark.parametrize("excluding", [False, True])
+def test_comparing_halves_first_finds_what_comparing_all_does(excluding: bool) -> None:
+    vectors, query = near_and_far(20_000)
+    centre = np.zeros(256, np.float32)
+    codes, code = encode(vectors, centre), encode(query[None], centre)
+    excluded = np.where(np.arange(20_000) % 3 == 0, 0xFFFF, 0).astype(np.uint16) if excluding else None
+    everything = distances(codes, code)
+    if excluded is not None:
+        everything |= excluded
+    rows = closest(codes, code, 20, excluded)
+    assert np.all(np.diff(rows) > 0)
+    assert set(rows.tolist()) == set(nearest(everything, 20).tolist())
+    assert excluded is None or not excluded[rows].any()
+
+
+def test_the_same_code_many_times_is_found_by_row() -> None:
+    codes = encode(np.ones((20_000, 256), np.float32), np.zeros(256, np.float32))
+    assert closest(codes, codes[:, :1], 5).tolist() == [0, 1, 2, 3, 4]
+
+
+def test_a_sample_that_misleads_costs_nothing_that_is_near(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rows of the sample are all nearer than the rest, so that hardly any other seems to be near."""
+    monkeypatch.setattr(codes_module, "SAMPLE", 64)
+    signs = np.ones((20_000, 256), np.float32)
+    signs[:, :100] = -1
+    for number, row in enumerate(range(0, 20_000, 20_000 // 64)):
+        signs[row, number:] = 1
+    codes = encode(signs, np.zeros(256, np.float32))
+    query = encode(np.ones((1, 256), np.float32), np.zeros(256, np.float32))
+    assert closest(codes, query, 60).tolist()[:50] == [*range(0, 20_000, 20_000 // 64)][:50]
+    assert len(closest(codes, query, 60)) >= 60

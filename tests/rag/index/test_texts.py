@@ -13,6 +13,9 @@ def test_come_back() -> None:
     texts = Texts.of(ODD)
     assert list(texts) == ODD
     assert [texts[place] for place in range(len(texts))] == ODD
+    places = np.array([7, 0, 2, 2, 5, 1])
+    assert texts.at(places) == [ODD[place] for place in places.tolist()]
+    assert texts.at(places[:0]) == Texts().at(places[:0]) == []
     assert texts.is_whole()
 
 
