@@ -220,8 +220,11 @@ class RAG(Keeping, Lifetime):
         access: Access | None = None,
     ) -> Retrieval:
         """As `asearch`, with every step on the way: plan, filter, what each side found, fusion and reranking."""
-        if top_k is not None and top_k < 1:
-            raise InputError(f"top_k must be at least 1, not {top_k}.")
+        if top_k is not None and (type(top_k) is not int or top_k < 1):
+            raise InputError(
+                f"top_k must be a whole number of at least 1, not {top_k!r}.",
+                hint="Leave it out for the configured number (retrieval.top_k).",
+            )
         from rag.pipeline import require_documents
         from routing.chat import Tags
 
@@ -321,6 +324,8 @@ def _let_go(parts: Parts, loop: LoopThread) -> None:
 
 def _checked(question: str, parts: Parts) -> str:
     """The question without broken characters and blanks around it; raises `InputError` for an empty or huge one."""
+    if not isinstance(question, str):
+        raise InputError(f"A question is text, not {question!r}.")
     question = question.encode("utf-8", "replace").decode().strip()  # lone surrogates, as of a wrong locale
     longest = parts.settings.answer.max_question_characters
     if not question:

@@ -228,7 +228,7 @@ def test_a_far_too_long_question(kb: RAG, docs: Path) -> None:
 def test_an_empty_knowledge_base(kb: RAG) -> None:
     with pytest.raises(InputError, match=r"is empty.*rag ingest"):
         kb.ask("Anything?")
-    with pytest.raises(InputError, match="top_k must be at least 1"):
+    with pytest.raises(InputError, match="top_k must be a whole number of at least 1"):
         kb.search("x", top_k=0)
 
 
@@ -359,3 +359,17 @@ def test_a_document_is_removed_and_comes_back_with_its_file(kb: RAG, docs: Path)
     assert {hit.document for hit in kb.search("refund window gift cards")} <= {"shops.csv", "more/shipping 🙂.md"}
     assert kb.ingest(docs).count("added") == 1
     assert "returns.md" in {hit.document for hit in kb.search("refund window")}
+
+
+@pytest.mark.parametrize("top_k", [0, -1, 1.5, "3", True])
+def test_a_number_of_hits_that_cannot_be_is_refused(kb: RAG, docs: Path, top_k: Any) -> None:
+    kb.ingest(docs)
+    with pytest.raises(InputError, match="top_k must be a whole number of at least 1"):
+        kb.search("refund", top_k=top_k)
+
+
+@pytest.mark.parametrize("question", [None, 7, b"refund", ["refund"]])
+def test_a_question_that_is_no_text_is_refused(kb: RAG, docs: Path, question: Any) -> None:
+    kb.ingest(docs)
+    with pytest.raises(InputError, match="A question is text, not"):
+        kb.ask(question)
