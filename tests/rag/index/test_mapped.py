@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from rag.index.mapped import Content, read_arrays, write_arrays
 
-CONTENT = Content(
-    {"format": 7, "name": "Größe"},
-    {
-        "floats": np.arange(12, dtype=np.float32).reshape(3, 4),
-        "nothing": np.empty((0, 5), np.int8),
-        "flags": np.array([True, False, True]),
-        "turned": np.arange(6, dtype=np.int64).reshape(2, 3).T,
-        "big-endian": np.arange(3, dtype=">i4"),
-    },
-)
+ARRAYS: dict[str, npt.NDArray[Any]] = {
+    "floats": np.arange(12, dtype=np.float32).reshape(3, 4),
+    "nothing": np.empty((0, 5), np.int8),
+    "flags": np.array([True, False, True]),
+    "turned": np.arange(6, dtype=np.int64).reshape(2, 3).T,
+    "big-endian": np.arange(3, dtype=">i4"),
+}
+CONTENT = Content({"format": 7, "name": "Größe"}, {**ARRAYS})
 
 
 def written(folder: Path) -> Path:
@@ -32,7 +32,7 @@ def test_comes_back_and_cannot_be_written_to(tmp_path: Path) -> None:
     content = read_arrays(path)
     assert content.facts == CONTENT.facts
     assert list(content.arrays) == list(CONTENT.arrays)
-    for name, array in CONTENT.arrays.items():
+    for name, array in ARRAYS.items():
         assert np.array_equal(content.arrays[name], array), name
         assert content.arrays[name].dtype == array.dtype.newbyteorder("<"), name
     with pytest.raises(ValueError, match="read-only"):
@@ -60,7 +60,7 @@ def test_every_damaged_byte_is_noticed_or_harmless(tmp_path: Path) -> None:
             content = read_arrays(path)
         except (ValueError, UnicodeDecodeError):
             continue
-        assert all(np.array_equal(content.arrays[name], array) for name, array in CONTENT.arrays.items()), place
+        assert all(np.array_equal(content.arrays[name], array) for name, array in ARRAYS.items()), place
 
 
 def test_a_file_that_was_cut_is_noticed(tmp_path: Path) -> None:
