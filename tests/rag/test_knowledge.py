@@ -7,6 +7,7 @@ import gc
 import threading
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 

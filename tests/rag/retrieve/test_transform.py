@@ -159,7 +159,7 @@ def test_the_callers_condition_stays_and_hides_what_it_excludes(kb: RAG) -> None
     assert plan.condition == mine
     assert plan.narrow is None
     assert "Blue Harbor" not in " ".join(plan.notes)
-    plan = Setting(kb).plan("What was Northwind's income?", condition=mine, filters=True)
+    plan = Setting(kb).plan("What was Northwind's income in 2022?", condition=mine, filters=True)
     assert plan.narrow == In("source_document", ("NORTHWIND_2022_10K.md",))
     assert plan.conditions(plan.searches[0]) == (And((mine, plan.narrow)), mine)
 
@@ -177,7 +177,7 @@ def test_pages_and_sections_of_a_named_document_are_preferred(kb: RAG) -> None:
 def test_names_follow_the_documents(kb: RAG, tmp_path: Path) -> None:
     question = "What is said of Larkspur's garden?"
     setting = Setting(kb)
-    assert setting.plan(question, filters=True).narrow is None
+    assert setting.plan(question, filters=True).notes == ()
     (tmp_path / "LARKSPUR.md").write_text("The garden of Larkspur is green.", encoding="utf-8")
     kb.ingest(tmp_path)
-    assert setting.plan(question, filters=True).narrow == In("source_document", ("LARKSPUR.md",))
+    assert setting.plan(question, filters=True).notes == ("Preferred LARKSPUR.md, for “Larkspur”.",)
