@@ -36,6 +36,7 @@ from rag.ingest.chunk.build import build_chunker, build_splitter
 from rag.retrieve.access import Access
 from rag.retrieve.build_rerank import build_rerank_stage, check_rerank_model
 from rag.retrieve.fusion import build_fusion
+from rag.retrieve.plan import Planner
 from rag.retrieve.question_filters_names import DocumentNames
 from rag.retrieve.read import Reader
 from rag.retrieve.rerank import RerankStage
@@ -265,26 +266,27 @@ def _joined(
         first, second = chat_model(), fallback()
         return router(first) if second is None or second.name == first.name else router(first, second)
 
-    def count(text: str) -> int:
-        return tokenizer(settings.chunking.tokenizer).count(text)
-
     # What a chunker has written is stored for good, and a quotation is no wording of a question: no fallback writes.
     writing = LazyRouter(lambda: router(chat_model()))
     chunker = build_chunker(settings.chunking, metered, model_name, writing.get, meter.prices)
     reader = ReadConnection(file)
     catalogue, changes = Catalogue(engine, file, reader), Changes(file, reader)
-    planner = build_planner(
-        settings.retrieval.question,
-        model=model_name,
-        make_router=writing.get,
-        names=DocumentNames(engine, file, changes),
-        seconds=settings.generation.timeout_seconds,
-    )
     live = LiveIndex(
         Generations(engine, file, changes),
         build_store(settings.store, dim=embedder.dim, engine=engine, file=file, environ=environ),
         {**embedding_facts(embedder), "chunking": chunker.name},
         folder,
+    )
+    retriever = Retriever(
+        live,
+        metered,
+        catalogue,
+        settings.retrieval,
+        meter.tracing,
+        Reader(catalogue, settings.retrieval, lambda text: tokenizer(settings.chunking.tokenizer).count(text)),
+        cache(lambda scorer: build_fusion(settings.retrieval, embedder.name, scorer, folder)),
+        _planner(settings, model_name, writing, DocumentNames(engine, file, changes)),
+        reranking(metered, writing.get, meter),
     )
     return Parts(
         path=folder,
@@ -298,23 +300,23 @@ def _joined(
         live=live,
         embedder=metered,
         chunker=chunker,
-        retriever=Retriever(
-            live,
-            metered,
-            catalogue,
-            settings.retrieval,
-            meter.tracing,
-            Reader(catalogue, settings.retrieval, count),
-            cache(lambda scorer: build_fusion(settings.retrieval, embedder.name, scorer, folder)),
-            planner,
-            reranking(metered, writing.get, meter),
-        ),
+        retriever=retriever,
         model_name=model_name,
         answering=LazyRouter(answering),
         writing=writing,
         meter=meter,
         system_prompt=load_prompt(settings.answer.system_prompt),
         question_prompt=load_prompt(settings.answer.question_prompt),
+    )
+
+
+def _planner(settings: RagSettings, model_name: str, writing: LazyRouter, names: DocumentNames) -> Planner:
+    return build_planner(
+        settings.retrieval.question,
+        model=model_name,
+        make_router=writing.get,
+        names=names,
+        seconds=settings.generation.timeout_seconds,
     )
 
 
