@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from rag.index.filters import And, Filter
@@ -14,8 +14,8 @@ from routing.chat import Message, Tags
 class Asked:
     """One search: `text` is what the lexical side reads and, unless there is a `passage`, what is embedded as a query.
 
-    A `passage` is embedded as a passage instead (HyDE). `condition` limits this search alone, beside the plan's. With
-    several searches, `weight` is how much this one's ranking counts when they are joined.
+    A `passage` is embedded as a passage instead (HyDE). `condition` was drawn from the question and limits this search
+    alone, beside the plan's. With several searches, `weight` is how much this one's ranking counts in the joined one.
     """
 
     text: str
@@ -28,9 +28,10 @@ class Asked:
 class QueryPlan:
     """What is searched for `question`, which stands alone: one or more `searches`, whose rankings are joined.
 
-    `condition` always holds: it is the caller's. `narrow` was drawn from the question: it holds too, unless nothing is
-    found so. `notes` say in words what was done and what could not be done. `figures` is how much more passages full
-    of figures count (`rag.retrieve.question_figures.prefer_figures`); 0: no more than others.
+    `condition` always holds: it is the caller's. `narrow` was drawn from the question: what satisfies it comes first,
+    and only where that is too little follows what `widened` finds. `notes` say in words what was done and what could
+    not be done. `figures` is how much more passages full of figures count
+    (`rag.retrieve.question_figures.prefer_figures`); 0: no more than others.
     """
 
     question: str
@@ -40,10 +41,14 @@ class QueryPlan:
     notes: tuple[str, ...] = ()
     figures: float = 0.0
 
-    def conditions(self, asked: Asked) -> tuple[Filter | None, ...]:
-        """The filters to search `asked` with, in turn, until something is found."""
-        wide = both(self.condition, asked.condition)
-        return (wide,) if self.narrow is None else (both(wide, self.narrow), wide)
+    def filter(self, asked: Asked) -> Filter | None:
+        """What `asked` is searched with."""
+        return both(both(self.condition, asked.condition), self.narrow)
+
+    def widened(self) -> QueryPlan:
+        """The plan without what was drawn from the question, neither for all searches nor for one."""
+        everywhere = tuple(each for each in self.searches if each.condition is None)
+        return replace(self, searches=everywhere, narrow=None)
 
 
 class Planner(Protocol):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from plumbline.trace import AttributeValue, Stages, Tracing
@@ -13,7 +13,7 @@ from rag.index.live import Live, LiveIndex
 from rag.index.store import Found, Ranking, Search
 from rag.retrieve.access import ANYBODY, Access
 from rag.retrieve.context import packed
-from rag.retrieve.fuse import rrf
+from rag.retrieve.fuse import one_after_the_other, rrf
 from rag.retrieve.fusion import Fusion
 from rag.retrieve.plan import Asked, PlainPlanner, Planner, QueryPlan, both
 from rag.retrieve.question_figures import CONSIDERED, prefer_figures
@@ -98,20 +98,22 @@ class Retriever:
         """The `top_k` best passages (default: the configured number); `stages` is told how long each stage takes."""
         stages = stages or Stages(self.tracing)
         top_k = self.settings.top_k if top_k is None else top_k
+        k = max(self.settings.candidates, top_k)
         plan = await self._planned(query, tags, stages)
         now, searched = self.live.current(), None
-        vectors: Sequence[Vector | None] = [None] * len(plan.searches)
+        vectors: Mapping[Asked, Vector] = {}
         if self.settings.mode != "lexical":
             with stages.stage("embed"):
-                vectors = await self._embedded(plan, tags)
+                vectors = dict(zip(plan.searches, await self._embedded(plan, tags), strict=True))
         with stages.stage("retrieve") as span:
             while searched != now:  # an index that was replaced while it was searched may have been half gone
                 searched = now
                 fusion = self.make_fusion(now.store.lexical_scorer)
-                found = await self._found(searched, plan, query, vectors, max(self.settings.candidates, top_k))
-                ranked = self._joined(found, fusion, plan, searched.generation)
-                if fusion.feedback is not None and self.settings.mode == "hybrid":
-                    ranked = await fusion.feedback.refine(searched.store, ranked)
+                found, ranked = await self._ranked(searched, fusion, plan, query, vectors, k)
+                inside = len(ranked)
+                if plan.narrow is not None and inside < top_k:
+                    beyond, rest = await self._ranked(searched, fusion, plan.widened(), query, vectors, k)
+                    found, ranked = [*found, *beyond], one_after_the_other(ranked, rest)
                 sides = [each.found for each, _ in found]
                 hits = self.reader.hits(ranked, sides, top_k, searched.generation, query.access.condition())
                 now = self.live.current()
@@ -127,7 +129,7 @@ class Retriever:
         store = now.store
         return Retrieval(
             hits=hits,
-            plan=plan,
+            plan=plan if len(ranked) == inside else replace(plan, notes=(*plan.notes, _filled_up(inside))),
             searches=tuple(each for each, _ in found),
             store=store.name,
             scorer=store.lexical_scorer,
@@ -166,29 +168,36 @@ class Retriever:
         of_passages = iter(await self.embedder.passages(passages, tags) if passages else ())
         return [next(of_queries if each.passage is None else of_passages) for each in plan.searches]
 
+    async def _ranked(
+        self, live: Live, fusion: Fusion, plan: QueryPlan, query: Query, vectors: Mapping[Asked, Vector], k: int
+    ) -> tuple[list[tuple[Searched, Search]], Ranking]:
+        """What each search of the plan finds, and one ranking of it all."""
+        found = await self._found(live, plan, query, vectors, k)
+        ranked = self._joined(found, fusion, plan, live.generation)
+        if fusion.feedback is not None and self.settings.mode == "hybrid":
+            ranked = await fusion.feedback.refine(live.store, ranked)
+        return found, ranked
+
     async def _found(
-        self, live: Live, plan: QueryPlan, query: Query, vectors: Sequence[Vector | None], k: int
+        self, live: Live, plan: QueryPlan, query: Query, vectors: Mapping[Asked, Vector], k: int
     ) -> list[tuple[Searched, Search]]:
-        """What each search of the plan finds, with the first of its filters that finds something."""
+        """What each search of the plan finds."""
         done = []
-        for asked, vector in zip(plan.searches, vectors, strict=True):
-            for condition in plan.conditions(asked):
-                search = Search(
-                    k,
-                    vector,
-                    None if self.settings.mode == "dense" and not query.phrases else asked.text,
-                    condition,
-                    query.phrases,
-                    query.prefixes,
-                    self.settings.exact,
-                    complete=self.settings.mode == "hybrid",
-                )
-                found = await live.store.search(search)
-                if query.phrases:
-                    found = _holding(found)
-                if found.dense or found.lexical:
-                    break
-            done.append((Searched(asked, condition, found), search))
+        for asked in plan.searches:
+            condition = plan.filter(asked)
+            text = None if self.settings.mode == "dense" and not query.phrases else asked.text
+            search = Search(
+                k,
+                vectors.get(asked),
+                text,
+                condition,
+                query.phrases,
+                query.prefixes,
+                self.settings.exact,
+                complete=self.settings.mode == "hybrid",
+            )
+            found = await live.store.search(search)
+            done.append((Searched(asked, condition, _holding(found) if query.phrases else found), search))
         return done
 
     def _joined(
@@ -211,6 +220,12 @@ class Retriever:
         if self.settings.mode == "lexical":
             return found.lexical
         return fusion.fuse(found, search)
+
+
+def _filled_up(inside: int) -> str:
+    if not inside:
+        return "Nothing matched there, so everything was searched."
+    return f"Only {inside} passage{'s' * (inside > 1)} matched there; the others are from elsewhere."
 
 
 def _holding(found: Found) -> Found:

@@ -13,13 +13,11 @@ def test_both_holds_where_each_holds() -> None:
 
 
 def test_what_the_caller_asks_for_always_holds_and_what_was_drawn_is_given_up() -> None:
-    plan = QueryPlan("q", (Asked("q"),), OURS, DRAWN)
-    assert plan.conditions(plan.searches[0]) == (And((OURS, DRAWN)), OURS)
-
-
-def test_a_search_has_a_condition_of_its_own() -> None:
-    plan = QueryPlan("q", (Asked("q", condition=OWN),), OURS)
-    assert plan.conditions(plan.searches[0]) == (And((OURS, OWN)),)
+    plan = QueryPlan("q", (Asked("q"), Asked("q", condition=OWN)), OURS, DRAWN, ("Searched only b.pdf.",))
+    assert plan.filter(plan.searches[0]) == And((OURS, DRAWN))
+    assert plan.filter(plan.searches[1]) == And((And((OURS, OWN)), DRAWN))
+    assert plan.widened() == QueryPlan("q", (Asked("q"),), OURS, None, ("Searched only b.pdf.",))
+    assert plan.widened().filter(plan.searches[0]) == OURS
 
 
 def test_the_plain_planner_searches_for_the_question() -> None:

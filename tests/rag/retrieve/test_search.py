@@ -93,3 +93,39 @@ def test_what_was_given_to_others_is_closed_before_the_store_hears_of_it(
         assert other.search("refund shipping shop", access=Access("acme", ("board", "staff")))
         assert other.verify().complete
         assert other.search("refund shipping shop", access=Access("acme")) == []
+
+
+@pytest.mark.parametrize("mode", ["hybrid", "dense", "lexical"])
+def test_what_a_question_names_comes_first_and_others_fill_up(kb: RAG, docs: Path, mode: str) -> None:
+    kb.ingest(docs)
+    settings = {"retrieval.mode": mode, "retrieval.question.filters": True}
+    with RAG.open(kb.parts.path, home=kb.parts.home.path, environ={}, settings=settings) as other:
+        question = "What does returns.md say about a parcel to Iceland?"
+        found = other.explain(question, top_k=2)
+        assert [hit.document for hit in found.hits] == ["returns.md", "more/shipping 🙂.md"]
+        assert found.hits[0].score >= found.hits[1].score
+        assert found.notes[-1] == "Only 1 passage matched there; the others are from elsewhere."
+        assert len(found.searches) == 2
+        alone = other.explain(question, top_k=1)
+        assert [hit.document for hit in alone.hits] == ["returns.md"]
+        assert (len(alone.notes), len(alone.searches)) == (1, 1), "nothing lacked"
+
+
+def test_what_the_caller_limits_is_not_filled_up(kb: RAG, docs: Path) -> None:
+    kb.ingest(docs)
+    settings = {"retrieval.question.filters": True}
+    with RAG.open(kb.parts.path, home=kb.parts.home.path, environ={}, settings=settings) as other:
+        question = "What does returns.md say about a parcel to Iceland?"
+        found = other.explain(question, condition="source_document != 'shops.csv'")
+        assert {hit.document for hit in found.hits} == {"returns.md", "more/shipping 🙂.md"}
+        found = other.explain(question, condition="source_document = 'returns.md'")
+        assert [hit.document for hit in found.hits] == ["returns.md"]
+
+
+def test_where_nothing_matches_what_a_question_names_everything_is_searched(kb: RAG, docs: Path) -> None:
+    kb.ingest(docs)
+    settings = {"retrieval.question.filters": True}
+    with RAG.open(kb.parts.path, home=kb.parts.home.path, environ={}, settings=settings) as other:
+        found = other.explain('"cost 12 euros" in shops.csv')
+        assert [hit.document for hit in found.hits] == ["more/shipping 🙂.md"]
+        assert found.notes[-1] == "Nothing matched there, so everything was searched."

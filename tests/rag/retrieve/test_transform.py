@@ -161,7 +161,8 @@ def test_the_callers_condition_stays_and_hides_what_it_excludes(kb: RAG) -> None
     assert "Blue Harbor" not in " ".join(plan.notes)
     plan = Setting(kb).plan("What was Northwind's income in 2022?", condition=mine, filters=True)
     assert plan.narrow == In("source_document", ("NORTHWIND_2022_10K.md",))
-    assert plan.conditions(plan.searches[0]) == (And((mine, plan.narrow)), mine)
+    assert plan.filter(plan.searches[0]) == And((mine, plan.narrow))
+    assert plan.widened().filter(plan.searches[0]) == mine
 
 
 def test_pages_and_sections_of_a_named_document_are_preferred(kb: RAG) -> None:
