@@ -11,7 +11,7 @@ import contextvars
 import os
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Sequence
 from concurrent.futures import Future
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -172,6 +172,23 @@ async def emitted(produce: Callable[[Callable[[T], None]], Coroutine[Any, Any, N
             await asyncio.wait({task})
         if task.done() and not task.cancelled():
             task.exception()  # it was raised above, or nobody wants it any more
+
+
+async def together(calls: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
+    """What the calls give, in their order, run at the same time.
+
+    The first failure ends the others and is raised; so does a cancellation. Nothing runs on afterwards.
+    """
+    if len(calls) == 1:  # no task for what is alone
+        return [await calls[0]]
+    tasks = [asyncio.ensure_future(call) for call in calls]
+    try:
+        return await asyncio.gather(*tasks)
+    except BaseException:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        raise
 
 
 def run_here(coroutine: Coroutine[Any, Any, T]) -> T:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from plumbline.aio import together
 from plumbline.trace import AttributeValue, Stages, Tracing
 from rag.index.catalogue import Catalogue
 from rag.index.filters import Filter
@@ -181,24 +182,26 @@ class Retriever:
     async def _found(
         self, live: Live, plan: QueryPlan, query: Query, vectors: Mapping[Asked, Vector], k: int
     ) -> list[tuple[Searched, Search]]:
-        """What each search of the plan finds."""
-        done = []
-        for asked in plan.searches:
-            condition = plan.filter(asked)
-            text = None if self.settings.mode == "dense" and not query.phrases else asked.text
-            search = Search(
+        """What each search of the plan finds, all of them searched at the same time."""
+        settings, phrases = self.settings, query.phrases
+        searches = [
+            Search(
                 k,
                 vectors.get(asked),
-                text,
-                condition,
-                query.phrases,
+                None if settings.mode == "dense" and not phrases else asked.text,
+                plan.filter(asked),
+                phrases,
                 query.prefixes,
-                self.settings.exact,
-                complete=self.settings.mode == "hybrid",
+                settings.exact,
+                complete=settings.mode == "hybrid",
             )
-            found = await live.store.search(search)
-            done.append((Searched(asked, condition, _holding(found) if query.phrases else found), search))
-        return done
+            for asked in plan.searches
+        ]
+        found = await together([live.store.search(search) for search in searches])
+        return [
+            (Searched(asked, search.filter, _holding(each) if phrases else each), search)
+            for asked, search, each in zip(plan.searches, searches, found, strict=True)
+        ]
 
     def _joined(
         self, found: Sequence[tuple[Searched, Search]], fusion: Fusion, plan: QueryPlan, generation: int

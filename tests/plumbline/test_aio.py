@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, Callable, Iterator
 
 import pytest
 
-from plumbline.aio import LoopThread, emitted
+from plumbline.aio import LoopThread, emitted, together
 from plumbline.errors import InputError
 
 place: contextvars.ContextVar[str] = contextvars.ContextVar("place", default="nowhere")
@@ -114,7 +114,7 @@ def test_a_call_from_the_loops_own_thread_is_refused_and_does_not_hang(loop: Loo
 
 def test_a_forked_child_starts_a_loop_of_its_own() -> None:
     script = (
-        "import os, signal; from plumbline.aio import LoopThread, emitted\n"
+        "import os, signal; from plumbline.aio import LoopThread, emitted, together\n"
         "async def answer(): return 42\n"
         "loop = LoopThread(); loop.run(answer())\n"
         "child = os.fork()\n"
@@ -205,3 +205,49 @@ def test_an_async_generator_is_read_from_plain_code(loop: LoopThread) -> None:
     assert [next(items), next(items)] == [0, 1]
     items.close()
     assert ended == ["cancelled"]
+
+
+def test_calls_together_keep_their_order_and_wait_for_each_other() -> None:
+    async def both() -> list[int]:
+        barrier = asyncio.Barrier(3)
+
+        async def call(number: int) -> int:
+            await asyncio.wait_for(barrier.wait(), 5)  # passes only once all three run
+            await asyncio.sleep(0.01 / number)
+            return number
+
+        return await together([call(1), call(2), call(3)])
+
+    assert asyncio.run(both()) == [1, 2, 3]
+    assert asyncio.run(together([asyncio.sleep(0, "alone")])) == ["alone"]
+    assert asyncio.run(together([])) == []
+
+
+@pytest.mark.parametrize("cancelled", [False, True])
+def test_the_first_failure_and_a_cancellation_end_calls_together(cancelled: bool) -> None:
+    ended: list[str] = []
+
+    async def waits() -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            await asyncio.sleep(0)
+            ended.append("waits")
+
+    async def fails() -> None:
+        await asyncio.sleep(0.01)
+        if cancelled:
+            await asyncio.sleep(60)
+        raise InputError("no")
+
+    async def run() -> None:
+        task = asyncio.ensure_future(together([waits(), fails(), waits()]))
+        await asyncio.sleep(0.02 if cancelled else 0)
+        if cancelled:
+            task.cancel()
+        with pytest.raises(asyncio.CancelledError if cancelled else InputError):
+            await task
+        assert ended == ["waits", "waits"]
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    asyncio.run(run())

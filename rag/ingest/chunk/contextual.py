@@ -7,10 +7,10 @@ in the chunk, so the document stands first and providers read it from their cach
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
+from plumbline.aio import together
 from plumbline.prompts import Prompt, load_prompt
 from plumbline.text.tokens import DEFAULT_TOKENIZER, Tokenizer, estimate_tokens
 from rag.ingest.chunk import Forecast
@@ -76,7 +76,7 @@ class ContextualChunker:
         for view in views(document.text, chunks, self._reads):
             head = self._head(document, view)
             found.append(await self._situated(head, view.chunks[0], calls))
-            found += await _all([self._situated(head, chunk, calls) for chunk in view.chunks[1:]])
+            found += await together([self._situated(head, chunk, calls) for chunk in view.chunks[1:]])
         return found
 
     def forecast(self, document: Document) -> Forecast:
@@ -104,18 +104,6 @@ class ContextualChunker:
             response = await self._make_router().complete(_request(head, chunk))
         written = " ".join(response.text.split())
         return replace(chunk, context="\n".join(filter(None, (chunk.context, written))))
-
-
-async def _all(calls: Sequence[Coroutine[Any, Any, Chunk]]) -> list[Chunk]:
-    """The results in order; the first failure ends the other calls and is raised."""
-    tasks = [asyncio.ensure_future(call) for call in calls]
-    try:
-        return await asyncio.gather(*tasks)
-    except BaseException:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        raise
 
 
 def _request(head: Message, chunk: Chunk) -> ChatRequest:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -129,3 +130,26 @@ def test_where_nothing_matches_what_a_question_names_everything_is_searched(kb: 
         found = other.explain('"cost 12 euros" in shops.csv')
         assert [hit.document for hit in found.hits] == ["more/shipping 🙂.md"]
         assert found.notes[-1] == "Nothing matched there, so everything was searched."
+
+
+def test_the_searches_of_a_plan_run_at_the_same_time(kb: RAG, docs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kb.ingest(docs)
+    search, running, most = EmbeddedStore.search, 0, 0
+
+    async def watched(self: EmbeddedStore, wanted: Search) -> Found:
+        nonlocal running, most
+        running += 1
+        await asyncio.sleep(0)
+        most = max(most, running)
+        running -= 1
+        return await search(self, wanted)
+
+    settings = {"retrieval.question.filters": True}
+    with RAG.open(kb.parts.path, home=kb.parts.home.path, environ={}, settings=settings) as other:
+        question = "What do returns say about Iceland?"
+        before = other.explain(question)
+        monkeypatch.setattr(EmbeddedStore, "search", watched)
+        found = other.explain(question)
+    assert most == len(found.searches) == 2
+    assert found.searches == before.searches
+    assert found.hits == before.hits
