@@ -80,7 +80,8 @@ class Keeping:
         documents whose files are gone; `allow_empty` says that a target which is gone, or empty, is meant to be so.
         `dry_run` changes and spends nothing: the report tells what would be done, and its usage and cost are what that
         would use. `labels` become metadata of every document of the target, to filter by (`tenant` and `groups`: whom
-        they are for), and stay said of it until others are given (empty: none). When chunker, tokenizer or embedder are
+        they are for), and stay said of it until others are given (empty: none); those of documents belong to the
+        documents of that call. When chunker, tokenizer or embedder are
         not those it was built with, it is built anew beside the old index, from what is stored, and changes over at
         once. Raises `InputError` when there is nothing to ingest, `StateError` when storing fails, `ModelError` when
         embedding does; everything stored by then stays.
@@ -99,7 +100,7 @@ class Keeping:
             allow_empty=allow_empty,
             labels=None if labels is None else checked(labels),
         )
-        source = target if isinstance(target, Source) else await asyncio.to_thread(source_for, target)
+        source = target if isinstance(target, Source) else await asyncio.to_thread(source_for, target, how.labels)
         if dry_run:
             return await ingestor.rehearse(source, how, on_progress=on_progress)
         return await ingestor.run(source, how, on_progress=on_progress)

@@ -95,10 +95,14 @@ class Catalogue:
             for some in portions(sorted(sources)):
                 connection.execute(files.delete().where(files.c.source.in_(some)))
 
-    def has_documents(self, file: str) -> bool:
-        """Whether the file gave documents that are stored."""
+    def having_documents(self, files: Collection[str]) -> set[str]:
+        """Those of the files that gave documents which are stored."""
+        from sqlalchemy import select
+
+        file = tables.documents().c.file
         with storage_errors(self._path), self._engine.connect() as connection:
-            return bool(_documents_of(connection, [file]))
+            found = (connection.scalars(select(file).where(file.in_(some))) for some in portions(sorted(files)))
+            return {each for some in found for each in some}
 
     def has_texts(self, fingerprints: str) -> bool:
         """Whether documents with all of these texts are stored; there are spaces between the fingerprints."""

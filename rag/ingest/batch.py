@@ -66,6 +66,9 @@ class Batch:
         outcomes: list[FileOutcome] = []
         contents: list[FileContent] = []
         others: list[FileRecord] = []
+        known = await asyncio.to_thread(
+            self.indexer.catalogue.having_documents, [prepared.item.source for prepared, _ in files]
+        )
         for prepared, step in files:
             record = self._record(prepared, step)
             kept, left_out = await copies.left_out(prepared.cuts)
@@ -76,13 +79,12 @@ class Batch:
                 outcomes.append(copied(prepared, left_out))
             elif kept:
                 cuts = [(cut.document, await self._chunks_of(cut)) for cut in kept]
-                had = step.record is not None and await self._is_known(record.source)
                 contents.append((record, cuts))
-                outcomes.append(stored(prepared, cuts, had=had))
+                outcomes.append(stored(prepared, cuts, had=record.source in known))
             else:
                 others.append(record)
-                known = prepared.error is not None and await self._is_known(record.source)
-                outcomes.append(without_document(prepared, known=known))
+                kept_before = prepared.error is not None and record.source in known
+                outcomes.append(without_document(prepared, known=kept_before))
         embedded = await self._write(contents, others)
         share = (time.perf_counter() - started) / len(files)
         return [_finished(outcome, embedded.get(outcome.source), share) for outcome in outcomes]
@@ -120,9 +122,6 @@ class Batch:
 
     async def _chunks_of(self, cut: Cut) -> Sequence[Chunk]:
         return await self.indexer.chunker.chunk(cut.document) if cut.chunks is None else cut.chunks
-
-    async def _is_known(self, file: str) -> bool:
-        return await asyncio.to_thread(self.indexer.catalogue.has_documents, file)
 
 
 def _no_document(prepared: Prepared) -> str | None:

@@ -11,6 +11,7 @@ from hashlib import blake2b, sha256
 
 from plumbline.errors import InputError
 from rag.ingest.item import Item, PassedOver
+from rag.ingest.labels import Labelling, labels_name
 from rag.ingest.load import source_id
 from rag.ingest.load.text import markdown_headings
 from rag.ingest.source.address import last_part
@@ -50,6 +51,15 @@ def document_from_text(
     )
 
 
+DOCUMENTS = "documents"
+"""The source of what is handed over without saying anything of it."""
+
+
+def root_of(labels: Labelling | None) -> str:
+    """Names the source of documents that are handed over with these labels: what is said then is said of them alone."""
+    return DOCUMENTS if labels is None else f"{DOCUMENTS} ({labels_name(labels) or 'without labels'})"
+
+
 class GivenSource:
     """A `Source` of documents in memory, or of a stream of them.
 
@@ -58,7 +68,7 @@ class GivenSource:
     is all there is. Raises `InputError` for what is no document, and for two with one source.
     """
 
-    def __init__(self, documents: Iterable[Document], root: str = "documents", *, complete: bool = False) -> None:
+    def __init__(self, documents: Iterable[Document], root: str = DOCUMENTS, *, complete: bool = False) -> None:
         self.root = root
         self._complete = complete
         self._file = tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES)  # noqa: SIM115 (it lives as long as the source)

@@ -9,6 +9,7 @@ from urllib.request import url2pathname
 
 from plumbline.errors import InputError
 from rag.ingest.item import Source
+from rag.ingest.labels import Labelling
 from rag.ingest.source.address import read_url_list, scheme_of
 from rag.ingest.source.folder import FolderSource
 from rag.types import Document
@@ -17,8 +18,9 @@ LIST_SUFFIX = ".urls"
 """A text file of this suffix is a list of URLs and no document."""
 
 
-def source_for(target: str | Path | Iterable[Document]) -> Source:
-    """A folder, a file or a pattern on this machine; a URL; a list of URLs (a file "….urls"); documents.
+def source_for(target: str | Path | Iterable[Document], labels: Labelling | None = None) -> Source:
+    """A folder, a file or a pattern on this machine; a URL; a list of URLs (a file "….urls"); documents, of which
+    `labels` are said.
 
     Raises `InputError` when it is none of these.
     """
@@ -34,9 +36,9 @@ def source_for(target: str | Path | Iterable[Document]) -> Source:
         path = Path(target)
         return url_list(path) if path.suffix.lower() == LIST_SUFFIX and path.is_file() else FolderSource(path)
     if isinstance(target, Iterable):
-        from rag.ingest.source.given import GivenSource
+        from rag.ingest.source.given import GivenSource, root_of
 
-        return GivenSource(target)
+        return GivenSource(target, root_of(labels))
     raise InputError(f"A {type(target).__name__} names no documents.", hint="Give a path, a URL or documents.")
 
 

@@ -246,7 +246,7 @@ def test_what_every_batch_asks_goes_through_an_index(catalogue: Catalogue) -> No
     catalogue.chunks([chunk(doc, 0, 0, 7).id], generation=1)
     catalogue.span(doc.id, 0, 3)
     catalogue.same_text(doc)
-    catalogue.has_documents(doc.source)
+    catalogue.having_documents([doc.source])
     list(manifest.files("/docs"))
     catalogue.remove_files([doc.source])
     scans: list[tuple[str, str]] = []

@@ -14,7 +14,7 @@ from plumbline.errors import InputError
 from rag import RAG
 from rag.index.filters import Eq, Filter
 from rag.ingest.labels import Labels, checked, labelled
-from rag.ingest.source.given import document_from_text
+from rag.ingest.source.given import GivenSource, document_from_text
 from rag.retrieve.access import EVERYTHING, Access
 from rag.types import Document
 
@@ -201,3 +201,43 @@ def test_a_name_however_long_keeps_others_out(tmp_path: Path, home: Path) -> Non
         assert found(kb, access=Access(name, ("c" * 300,))) == {"refunds.md"}
         (row,) = kb.parts.catalogue.documents()
         assert (row["tenant"], row["groups"]) == (name, ["b", "c" * 300])
+
+
+def handed(kb: RAG, name: str, text: str, labels: dict[str, Any] | None = None) -> str:
+    (file,) = kb.ingest([document_from_text(text, source=name)], labels=labels).files
+    return file.outcome
+
+
+def test_what_is_said_of_documents_handed_over_is_said_of_those_of_that_call(kb: RAG) -> None:
+    assert handed(kb, "ours", "The refund takes a week.", {"tenant": "acme"}) == "added"
+    assert handed(kb, "theirs", "The refund takes a day.", {"tenant": "globex"}) == "added"
+    assert handed(kb, "all", "The refund takes a month.") == "added"
+    assert (found(kb), found(kb, access=Access("acme"))) == ({"all"}, {"all", "ours"})
+    assert handed(kb, "ours", "The refund takes a week.") == "unchanged"
+    assert handed(kb, "ours", "The refund takes two weeks.") == "updated"
+    assert handed(kb, "all", "The refund takes a month.") == "unchanged"
+    assert (found(kb), found(kb, access=Access("globex"))) == ({"all"}, {"all", "theirs"})
+    assert kb.verify().complete
+
+
+def test_a_document_handed_over_again_may_get_other_labels_or_none(kb: RAG) -> None:
+    handed(kb, "ours", "The refund takes a week.", {"tenant": "acme"})
+    assert handed(kb, "ours", "The refund takes a week.", {"tenant": "acme"}) == "unchanged"
+    assert handed(kb, "ours", "The refund takes a week.", {"tenant": "globex"}) == "updated"
+    assert (found(kb, access=Access("acme")), found(kb, access=Access("globex"))) == (set(), {"ours"})
+    assert handed(kb, "ours", "The refund takes a week.", {}) == "updated"
+    assert found(kb) == {"ours"}
+    kb.ingest([document_from_text("The refund takes a week.", source="ours")])
+    assert found(kb) == {"ours"}
+    assert handed(kb, "ours", "The refund takes a week.") == "unchanged"
+
+
+def test_what_versions_before_said_of_all_that_was_handed_over_stays(kb: RAG) -> None:
+    documents = [document_from_text("The refund takes a week.", source="ours")]
+    kb.ingest(GivenSource(documents), labels={"tenant": "acme"})
+    handed(kb, "theirs", "The refund takes a day.", {"tenant": "globex"})
+    assert handed(kb, "ours", "The refund takes two weeks.") == "updated"
+    assert (found(kb), found(kb, access=Access("acme"))) == (set(), {"ours"})
+    handed(kb, "open", "The refund takes a year.", {})
+    assert handed(kb, "ours", "The refund takes three weeks.") == "updated"
+    assert found(kb) == {"open"}
