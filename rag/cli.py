@@ -130,7 +130,9 @@ def _say(found: Retrieval, *, filtered: bool) -> None:
 
     failed = found.rerank is not None and found.rerank.degraded is not None
     notes = list(found.notes if failed else found.plan.notes)
-    if filtered and not found.hits and found.plan.condition is not None:
+    if found.unmatched:
+        notes.append(f"{found.unmatched} See docs/filters.md.")
+    elif filtered and not found.hits and found.plan.condition is not None:
         notes.append(f"Searched within {filter_text(found.plan.condition)} (see docs/filters.md).")
     for note in notes:
         console(stderr=True).print(show.styled(note, "dim"))

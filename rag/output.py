@@ -89,6 +89,7 @@ class AskOutput(Output):
     model: str
     cached: bool
     degraded: str | None
+    note: str | None
     trace_id: str
 
     @classmethod
@@ -107,6 +108,7 @@ class AskOutput(Output):
             model=answer.model,
             cached=answer.cached,
             degraded=answer.degraded,
+            note=answer.note,
             trace_id=answer.trace_id,
         )
 

@@ -59,7 +59,8 @@ async def _answered(parts: Parts, query: Query, tags: Tags, bill: Bill, started:
         grounding = ground(response, evidence, parts.catalogue)
     timings = {**stages.seconds, "total": time.perf_counter() - started}
     answer = _compose(query.text, response, grounding, hits, bill, timings)
-    return replace(answer, trace_id=trace_id, degraded=_degraded(response, parts.model_name, retrieval))
+    degraded = _degraded(response, parts.model_name, retrieval)
+    return replace(answer, trace_id=trace_id, degraded=degraded, note=retrieval.unmatched)
 
 
 def answer_events(parts: Parts, query: Query, tenant: str | None) -> AsyncGenerator[AnswerEvent, None]:

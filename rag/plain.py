@@ -26,8 +26,7 @@ def plain_answer(answer: Answer) -> str:
         f"  [{number}] {where(citation)}: {short(citation.quote, LONGEST_QUOTE)!r} ({citation.verdict})"
         for number, citation in enumerate(answer.citations, 1)
     ]
-    if answer.degraded:
-        lines.append(f"  note: {answer.degraded}")
+    lines += [f"  note: {note}" for note in (answer.note, answer.degraded) if note]
     lines.append(
         f"  {confidence(answer)} · {answer.model} · {money(answer.cost)} · {seconds(answer.timings.get('total', 0.0))}"
     )

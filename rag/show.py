@@ -48,8 +48,8 @@ def answer(console: Console, result: Answer) -> None:
         console.print(Padding(head, (1, 2, 0, 2)))
         if citation.quote:
             console.print(Padding(Text(f"“{short(citation.quote, LONGEST_QUOTE)}”", style="italic"), (0, 2, 0, 6)))
-    if result.degraded:
-        console.print(Padding(styled(result.degraded, style="yellow"), (1, 2, 0, 2)))
+    for note in filter(None, (result.note, result.degraded)):
+        console.print(Padding(styled(note, style="yellow"), (1, 2, 0, 2)))
     console.print(Padding(styled(_facts_line(result), style="dim"), (1, 2, 0, 2)))
     console.print(Padding(Text(_times_line(result), style="dim"), (0, 2, 1, 2)))
 

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 from plumbline.aio import together
 from plumbline.trace import AttributeValue, Stages, Tracing
 from rag.index.catalogue import Catalogue
+from rag.index.filter_text import filter_text
 from rag.index.filters import Filter
 from rag.index.live import Live, LiveIndex
-from rag.index.store import Found, Ranking, Search
+from rag.index.store import Found, Ranking, Search, Store
 from rag.retrieve.access import ANYBODY, Access
 from rag.retrieve.context import packed
 from rag.retrieve.fuse import one_after_the_other, rrf
@@ -59,7 +60,10 @@ class Searched:
 
 @dataclass(frozen=True, slots=True)
 class Retrieval:
-    """What a search came to, and how: the hits, best first, and every step on the way."""
+    """What a search came to, and how: the hits, best first, and every step on the way.
+
+    `unmatched` says so where nothing at all satisfies the caller's condition.
+    """
 
     hits: list[Hit]
     plan: QueryPlan
@@ -68,11 +72,13 @@ class Retrieval:
     scorer: str
     fusion: str
     rerank: RerankReport | None = None
+    unmatched: str | None = None
 
     @property
     def notes(self) -> tuple[str, ...]:
         """In words what was done, and what could not be done."""
-        return self.plan.notes if self.rerank is None else (*self.plan.notes, *self.rerank.notes)
+        reranked = () if self.rerank is None else self.rerank.notes
+        return (*self.plan.notes, *reranked, *((self.unmatched,) if self.unmatched else ()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +142,7 @@ class Retriever:
             scorer=store.lexical_scorer,
             fusion=fusion.name if self.settings.mode == "hybrid" else self.settings.mode,
             rerank=report,
+            unmatched=None if hits or query.condition is None else await _unmatched(store, query),
         )
 
     def evidence(self, hits: Sequence[Hit]) -> list[Hit]:
@@ -229,6 +236,14 @@ def _filled_up(inside: int) -> str:
     if not inside:
         return "Nothing matched there, so everything was searched."
     return f"Only {inside} passage{'s' * (inside > 1)} matched there; the others are from elsewhere."
+
+
+async def _unmatched(store: Store, query: Query) -> str | None:
+    """Says so where no chunk that the asker may see satisfies the condition."""
+    assert query.condition is not None  # what is asked only then
+    if await store.count(both(query.access.condition(), query.condition)):
+        return None
+    return f"No chunk matches {filter_text(query.condition)}."
 
 
 def _holding(found: Found) -> Found:

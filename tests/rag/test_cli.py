@@ -70,7 +70,7 @@ def test_ask_as_json(rag: Shell, docs: Path) -> None:
     answer = rag.json("ask", "How many days does a parcel to Iceland take?", "--docs", docs)
     assert set(answer) == {
         "question", "text", "refused", "confidence", "calibrated", "citations", "usage", "cost", "timings", "model",
-        "cached", "degraded", "trace_id",
+        "cached", "degraded", "note", "trace_id",
     }  # fmt: skip
     assert answer["refused"] is False
     assert answer["calibrated"] is False
@@ -253,7 +253,23 @@ def test_a_filter_that_holds_nowhere_is_shown(rag: Shell, docs: Path) -> None:
     rag("ingest", docs)
     code, out, err = rag("search", "gift cards", "--where", "type = pdf")
     assert (code, out.strip()) == (0, "Nothing found.")
-    assert "Searched within media_type = 'pdf'" in err
+    assert err == "No chunk matches media_type = 'pdf'. See docs/filters.md.\n"
+    code, out, err = rag("search", '"no such words"', "--where", "type = text/markdown")
+    assert (code, out.strip()) == (0, "Nothing found.")
+    assert "Searched within media_type = 'text/markdown'" in err, "some chunks match the filter"
+    explained = rag.json("search", "gift cards", "--where", "type = pdf", "--explain")
+    assert (explained["hits"], explained["notes"]) == ([], ["No chunk matches media_type = 'pdf'."])
+
+
+def test_a_question_within_a_filter_that_holds_nowhere_is_refused_and_says_so(rag: Shell, docs: Path) -> None:
+    rag("ingest", docs)
+    asked = ("ask", "How long is the refund window?", "--where")
+    code, out, err = rag(*asked, "type = pdf")
+    assert (code, err) == (0, "")
+    assert "No chunk matches media_type = 'pdf'." in out
+    answer = rag.json(*asked, "type = pdf")
+    assert (answer["refused"], answer["note"]) == (True, "No chunk matches media_type = 'pdf'.")
+    assert rag.json(*asked, "type = text/markdown")["note"] is None
 
 
 def test_an_explained_search_names_no_reranker_where_there_is_none(rag: Shell, docs: Path) -> None:

@@ -153,3 +153,20 @@ def test_the_searches_of_a_plan_run_at_the_same_time(kb: RAG, docs: Path, monkey
     assert most == len(found.searches) == 2
     assert found.searches == before.searches
     assert found.hits == before.hits
+
+
+@pytest.mark.parametrize("mode", ["hybrid", "dense", "lexical"])
+def test_a_condition_that_holds_nowhere_is_told_from_words_that_are_not_there(kb: RAG, docs: Path, mode: str) -> None:
+    kb.ingest(docs, labels={"tenant": "acme", "year": 2024})
+    with RAG.open(kb.parts.path, home=kb.parts.home.path, environ={}, settings={"retrieval.mode": mode}) as other:
+        found = other.explain("Iceland", condition="year = 1999", tenant="acme")
+        assert (found.hits, found.unmatched, found.notes) == (
+            [],
+            "No chunk matches year = 1999.",
+            ("No chunk matches year = 1999.",),
+        )
+        answer = other.ask("How long is the refund window?", condition="year = 1999", tenant="acme")
+        assert (answer.refused, answer.note) == (True, "No chunk matches year = 1999.")
+        assert "No chunk matches" in str(answer)
+        assert other.explain('"no such words"', condition="year = 2024", tenant="acme").unmatched is None
+        assert other.explain('"no such words"').unmatched is None, "whom it is for is no condition of the caller's"
