@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from rag.index.catalogue import Totals
     from rag.index.filters import Filter
     from rag.index.manifest import SourceRecord
+    from rag.ingest.labels import LabelUse
     from rag.retrieve.access import Access
     from rag.retrieve.search import Query, Retrieval
     from routing.chat import ChatModel, Message
@@ -48,6 +49,7 @@ class Status:
     rerank: str
     store: str
     dropped_spans: int
+    labels: Sequence[LabelUse] = ()
 
 
 class RAG(Keeping, Lifetime):
@@ -265,6 +267,7 @@ class RAG(Keeping, Lifetime):
     def status(self) -> Status:
         """What the knowledge base holds, and with which parts it works."""
         from rag.index.build_store import store_named
+        from rag.ingest.labels import in_use
 
         parts = self.parts
         active = parts.live.generations.active()
@@ -278,6 +281,7 @@ class RAG(Keeping, Lifetime):
             rerank=parts.settings.retrieval.rerank.model,
             store=store_named(parts.settings.store),
             dropped_spans=parts.home.tracing.writer.dropped,
+            labels=in_use(parts.manifest.labels()),
         )
 
     def spent(self) -> LedgerTotals:

@@ -263,6 +263,14 @@ class SourceOutput(Output):
         return cls(source=source.root, finished=source.finished, counts=dict(source.counts))
 
 
+class LabelOutput(Output):
+    """A label, the number of sources of which it is said, and of values it has there."""
+
+    name: str
+    sources: int
+    values: int
+
+
 class StatusOutput(Output):
     """What `rag status --json` prints."""
 
@@ -275,6 +283,7 @@ class StatusOutput(Output):
     waiting: int
     failed_files: int
     sources: list[SourceOutput]
+    labels: list[LabelOutput]
     built_with: dict[str, str]
     store: str
     model: str
@@ -294,6 +303,7 @@ class StatusOutput(Output):
             waiting=totals.waiting,
             failed_files=totals.failed_files,
             sources=[SourceOutput.of(source) for source in status.sources],
+            labels=[LabelOutput(name=each.name, sources=each.sources, values=each.values) for each in status.labels],
             built_with=dict(status.facts),
             store=status.store,
             model=status.model,

@@ -88,6 +88,9 @@ def status(console: Console, state: Status, spent: LedgerTotals) -> None:
     )
     for source in state.sources:
         table.add_row("source", styled(coverage(source)))
+    for label in state.labels:
+        used = f"{label.name}: {_several(label.values, 'value')}, said of {_several(label.sources, 'source')}"
+        table.add_row("label", styled(used))
     if totals.waiting:
         table.add_row(
             "waiting", f"[yellow]{totals.waiting:,} documents are not searchable yet: run rag ingest again[/yellow]"
@@ -104,6 +107,10 @@ def status(console: Console, state: Status, spent: LedgerTotals) -> None:
     if state.dropped_spans:
         table.add_row("dropped spans", f"[yellow]{state.dropped_spans:,}[/yellow]")
     console.print(table)
+
+
+def _several(number: int, what: str) -> str:
+    return f"{number:,} {what}{'s' * (number != 1)}"
 
 
 def trace(console: Console, spans: Sequence[SpanRecord], calls: Sequence[LedgerEntry]) -> None:

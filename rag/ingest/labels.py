@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 
@@ -48,6 +48,29 @@ class Labels:
         """The labels of the file `source`, read as part of `root`: those of the innermost source around it."""
         around = [each for each in (source, root, *_above(source)) if each in self.by_root]
         return self.by_root[max(around, key=len)] if around else {}
+
+
+@dataclass(frozen=True, slots=True)
+class LabelUse:
+    """Of how many sources a label is said, and how many values of it there are; each of a list counts."""
+
+    name: str
+    sources: int
+    values: int
+
+
+def in_use(by_root: Mapping[str, Labelling]) -> tuple[LabelUse, ...]:
+    """The labels that are said of sources, by name."""
+    said: dict[str, list[MetadataValue]] = {}
+    for labels in by_root.values():
+        for name, value in labels.items():
+            said.setdefault(name, []).append(value)
+    return tuple(LabelUse(name, len(values), len(_distinct(values))) for name, values in sorted(said.items()))
+
+
+def _distinct(values: Iterable[MetadataValue]) -> set[tuple[type, object]]:
+    """True and 1 are two values."""
+    return {(type(each), each) for value in values for each in (value if isinstance(value, tuple) else (value,))}
 
 
 def _above(source: str) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -173,6 +174,20 @@ def test_status_and_trace(rag: Shell, docs: Path) -> None:
     assert {span["depth"] for span in trace["spans"]} == {0, 1, 2}
     assert rag("trace")[0] == 0
     assert rag("trace", "feed")[0] == 2
+
+
+def test_status_shows_the_labels_in_use(rag: Shell, docs: Path) -> None:
+    rag("ingest", docs / "returns.md")
+    assert rag.json("status")["labels"] == []
+    rag("ingest", docs / "shops.csv", "--tenant", "acme", "--label", "year=2024")
+    rag("ingest", docs / "more", "--tenant", "acme", "--group", "staff", "--group", "board")
+    assert rag.json("status")["labels"] == [
+        {"name": "groups", "sources": 1, "values": 2},
+        {"name": "tenant", "sources": 2, "values": 1},
+        {"name": "year", "sources": 1, "values": 1},
+    ]
+    _, out, _ = rag("status")
+    assert "groups: 2 values, said of 1 source\n" in re.sub(" +", " ", out).replace(" \n", "\n")
 
 
 def test_names_are_never_markup(rag: Shell, docs: Path) -> None:

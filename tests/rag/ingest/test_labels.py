@@ -13,7 +13,7 @@ import pytest
 from plumbline.errors import InputError
 from rag import RAG
 from rag.index.filters import Eq, Filter
-from rag.ingest.labels import Labels, checked, labelled
+from rag.ingest.labels import Labels, LabelUse, checked, in_use, labelled
 from rag.ingest.source.given import GivenSource, document_from_text
 from rag.retrieve.access import EVERYTHING, Access
 from rag.types import Document
@@ -67,6 +67,11 @@ REFUSED: list[dict[str, Any]] = [
 def test_other_labels_are_refused(given: dict[str, Any]) -> None:
     with pytest.raises(InputError):
         checked(given)
+
+
+def test_labels_in_use_are_counted_by_source_and_value() -> None:
+    said: dict[str, Any] = {"a": {"flag": True, "groups": ("x", "y")}, "b": {"flag": 1, "groups": ("y",)}, "c": {}}
+    assert in_use(said) == (LabelUse("flag", 2, 2), LabelUse("groups", 2, 2))
 
 
 def test_a_file_does_not_say_itself_whom_it_is_for() -> None:
