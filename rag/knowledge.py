@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import weakref
-from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -257,7 +257,8 @@ class RAG(Keeping, Lifetime):
         who = access(who, tenant)
         text = _checked(text, parts)
         typed = parse(text) if syntax else Typed(text)
-        query = Query(typed.text, tuple(history), parts.condition(condition, who), who, typed.phrases, typed.prefixes)
+        turns = _turns(history)
+        query = Query(typed.text, turns, parts.condition(condition, who), who, typed.phrases, typed.prefixes)
         return query, who.tenant
 
     def document(self, document_id: str) -> Document | None:
@@ -324,6 +325,26 @@ def _let_go(parts: Parts, loop: LoopThread) -> None:
     loop.close()
     parts.engine.dispose()
     parts.home.close()
+
+
+def _turns(history: Sequence[Message]) -> tuple[Message, ...]:
+    """The turns of a conversation; raises `InputError` for what is none."""
+    given: object = history
+    if given in ((), []):
+        return ()
+    from routing.chat import Message
+
+    example = "For example: history=[Message('user', 'Hello.')], from routing.chat."
+    if isinstance(given, str | bytes | Mapping) or not isinstance(given, Iterable):
+        raise InputError(f"history is of type {type(given).__name__} and no list of messages.", hint=example)
+    turns: list[Message] = []
+    for turn in given:
+        content = turn.content if isinstance(turn, Message) else turn
+        if not isinstance(turn, Message) or not isinstance(content, str):
+            what = f"history[{len(turns)}] is of type {type(content).__name__}"
+            raise InputError(f"{what} and no Message with text.", hint=example)
+        turns.append(turn)
+    return tuple(turns)
 
 
 def _checked(question: str, parts: Parts) -> str:

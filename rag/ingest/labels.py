@@ -86,6 +86,12 @@ def checked(labels: Mapping[str, object]) -> Labelling:
 
     Without a name in it, `groups` closes a document to everybody.
     """
+    given: object = labels
+    if not isinstance(given, Mapping):
+        raise InputError(
+            f"labels is {given!r}, of type {type(given).__name__} and no mapping of names to values.",
+            hint="For example: labels={'tenant': 'acme', 'year': 2024}.",
+        )
     return {name: _access(name, value) if name in ACCESS else _value(name, value) for name, value in labels.items()}
 
 
@@ -98,9 +104,9 @@ def _access(name: str, value: object) -> MetadataValue:
     return str(value) if name == "tenant" else tuple(map(str, found))
 
 
-def _value(name: str, value: object) -> MetadataValue:
-    if not name.strip():
-        raise InputError("A label needs a name.", hint="For example: labels={'year': 2024}.")
+def _value(name: object, value: object) -> MetadataValue:
+    if not isinstance(name, str) or not name.strip():
+        raise InputError(f"A label needs a name, which {name!r} is not.", hint="For example: labels={'year': 2024}.")
     if name in PROVENANCE:
         raise InputError(
             f"'{name}' says where a passage comes from and cannot be a label.", hint="Give the label another name."

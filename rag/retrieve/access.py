@@ -7,6 +7,7 @@ cut off at `k` that may not be seen.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -28,8 +29,8 @@ class Access:
     def __post_init__(self) -> None:
         """Raise `InputError` for what is no name: it would be taken for somebody else's, or for nobody's."""
         groups: object = self.groups
-        if isinstance(groups, str):
-            raise InputError(f"Groups are several names, not '{groups}'.", hint="Access(groups=('staff',)).")
+        if isinstance(groups, str | bytes | Mapping) or not isinstance(groups, Iterable):
+            raise InputError(f"Groups are several names, not {groups!r}.", hint="Access(groups=('staff',)).")
         object.__setattr__(self, "groups", tuple(self.groups))
         names: tuple[object, ...] = self.groups if self.tenant is None else (self.tenant, *self.groups)
         for name in names:
@@ -48,9 +49,14 @@ EVERYTHING = Access(everything=True)
 
 
 def access(given: Access | None, tenant: str | None) -> Access:
-    """What a call's `access` and `tenant` come to; raises `InputError` when they contradict each other."""
+    """What a call's `access` and `tenant` come to; raises `InputError` when they contradict each other, or are none."""
     if given is None:
         return ANYBODY if tenant is None else Access(tenant)
+    if not isinstance(given, Access):
+        raise InputError(
+            f"access is {given!r}, of type {type(given).__name__} and no Access.",
+            hint="For example: access=Access('acme', groups=('staff',)), from rag.retrieve.access.",
+        )
     if tenant is not None and given.tenant != tenant:
         raise InputError(
             f"The tenant is '{tenant}', and access is for '{given.tenant}'.", hint="Give the tenant in Access alone."

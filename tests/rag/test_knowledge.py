@@ -16,7 +16,7 @@ from plumbline.trace import read_trace
 from rag import RAG
 from rag.errors import KnowledgeBaseMismatchError
 from rag.index.filters import Eq
-from routing.chat import ChatRequest, ChatResponse, Usage
+from routing.chat import ChatRequest, ChatResponse, Message, Usage
 from routing.errors import AuthenticationError, ConnectionFailedError, MissingKeyError
 from routing.testing.fakes import FakeEmbedder, ScriptedChatModel
 
@@ -374,3 +374,34 @@ def test_a_question_that_is_no_text_is_refused(kb: RAG, docs: Path, question: An
     kb.ingest(docs)
     with pytest.raises(InputError, match="A question is text, not"):
         kb.ask(question)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"access": "acme"}, "access is 'acme', of type str and no Access"),
+        ({"access": {"tenant": "acme"}}, "of type dict and no Access"),
+        ({"tenant": 5}, "A tenant and a group have a name, which 5 is not"),
+        ({"condition": ["a"]}, r"\['a'\] is no filter"),
+        ({"history": "Hello."}, "history is of type str and no list of messages"),
+        ({"history": {"role": "user"}}, "history is of type dict and no list of messages"),
+        ({"history": None}, "history is of type NoneType and no list of messages"),
+        ({"history": [Message("user", "Hello."), {"role": "user"}]}, r"history\[1\] is of type dict and no Message"),
+        ({"history": [Message("user", 5)]}, r"history\[0\] is of type int and no Message with text"),  # type: ignore[arg-type]  # the mistake
+    ],
+)
+def test_arguments_of_a_wrong_type_are_named(kb: RAG, docs: Path, arguments: dict[str, Any], message: str) -> None:
+    kb.ingest(docs)
+    with pytest.raises(InputError, match=message):
+        kb.ask("How long is the refund window?", **arguments)
+    with pytest.raises(InputError, match=message):
+        list(kb.stream("How long is the refund window?", **arguments))
+    if "history" not in arguments:
+        with pytest.raises(InputError, match=message):
+            kb.search("refund", **arguments)
+
+
+def test_a_history_of_messages_is_taken_in_any_row(kb: RAG, docs: Path) -> None:
+    kb.ingest(docs)
+    for history in ([Message("user", "Hello.")], (Message("user", "Hello."),), iter([Message("user", "Hello.")]), []):
+        assert not kb.ask("How many days does a parcel to Iceland take?", history=history).refused  # type: ignore[arg-type]  # an iterator will do

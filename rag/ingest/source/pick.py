@@ -26,6 +26,8 @@ def source_for(target: str | Path | Iterable[Document], labels: Labelling | None
     """
     if isinstance(target, Document):
         target = [target]
+    if isinstance(target, str) and not target.strip():  # which a path would take for the folder one is in
+        raise InputError("What is to be ingested has an empty name.", hint="Give a path, a URL or documents.")
     if isinstance(target, str) and (scheme := scheme_of(target)):
         if scheme == "file":
             return FolderSource(Path(url2pathname(urlsplit(target).path)))

@@ -69,6 +69,18 @@ def test_other_labels_are_refused(given: dict[str, Any]) -> None:
         checked(given)
 
 
+@pytest.mark.parametrize("given", ["tenant", ["tenant"], [("tenant", "acme")], 5])
+def test_labels_are_a_mapping(kb: RAG, docs: Path, given: Any) -> None:
+    with pytest.raises(InputError, match=r"labels is .* and no mapping of names to values"):
+        kb.ingest(docs, labels=given)
+
+
+@pytest.mark.parametrize("name", [1, None, ("tenant",), ""])
+def test_a_label_has_a_name(name: Any) -> None:
+    with pytest.raises(InputError, match=r"A label needs a name, which .* is not"):
+        checked({name: "x"})
+
+
 def test_labels_in_use_are_counted_by_source_and_value() -> None:
     said: dict[str, Any] = {"a": {"flag": True, "groups": ("x", "y")}, "b": {"flag": 1, "groups": ("y",)}, "c": {}}
     assert in_use(said) == (LabelUse("flag", 2, 2), LabelUse("groups", 2, 2))

@@ -58,3 +58,15 @@ def test_groups_may_be_given_as_a_list() -> None:
 def test_what_is_no_name_is_refused(given: dict[str, Any]) -> None:
     with pytest.raises(InputError):
         Access(**given)
+
+
+@pytest.mark.parametrize("groups", [5, None, "staff", b"staff", {"staff": 1}])
+def test_groups_are_names_in_a_row(groups: Any) -> None:
+    with pytest.raises(InputError, match="Groups are several names, not "):
+        Access(groups=groups)
+
+
+@pytest.mark.parametrize("given", ["acme", ["staff"], {"tenant": "acme"}, 5, True])
+def test_what_is_no_access_is_refused(given: Any) -> None:
+    with pytest.raises(InputError, match=r"access is .* of type .* and no Access"):
+        access(given, None)

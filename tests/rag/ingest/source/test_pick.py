@@ -33,3 +33,6 @@ def test_what_names_no_documents() -> None:
         source_for(wrong)
     with pytest.raises(InputError, match="is not a URL"):
         source_for("https://")
+    for empty in ("", "  "):
+        with pytest.raises(InputError, match="has an empty name"):
+            source_for(empty)
