@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from plumbline.settings import Settings
+from plumbline.text.language_names import is_language, nearest_languages
 
 Weight = Annotated[float, Field(ge=0, le=16)]
 
@@ -24,6 +25,14 @@ class LexicalSettings(Settings):
     title_weight: Weight = 2.0
     heading_weight: Weight = 1.0
     language: str = "en"
+
+    @field_validator("language")
+    @classmethod
+    def _is_a_language(cls, value: str) -> str:
+        if not is_language(value):
+            near = ", ".join(nearest_languages(value))
+            raise ValueError(f"no language of ISO 639-1 is called so; there are {near} and others")
+        return value
 
 
 class StoreSettings(Settings):

@@ -405,3 +405,9 @@ def test_a_history_of_messages_is_taken_in_any_row(kb: RAG, docs: Path) -> None:
     kb.ingest(docs)
     for history in ([Message("user", "Hello.")], (Message("user", "Hello."),), iter([Message("user", "Hello.")]), []):
         assert not kb.ask("How many days does a parcel to Iceland take?", history=history).refused  # type: ignore[arg-type]  # an iterator will do
+
+
+def test_a_language_that_is_none_is_refused_when_it_is_configured(tmp_path: Path) -> None:
+    settings = {"store.lexical.language": "germn"}
+    with pytest.raises(ConfigError, match=r"store\.lexical\.language: 'germn': .* there are de \(German\)"):
+        RAG.open(tmp_path / "kb", home=tmp_path / "home", environ={}, settings=settings)
