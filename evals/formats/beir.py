@@ -35,7 +35,7 @@ def load_beir(folder: Path, split: str | None = None) -> tuple[Dataset, Entries]
     """
     if not folder.is_dir():
         raise InputError(f"There is no folder {folder}.")
-    split = split or _only_split(folder)
+    split = _split(folder, split)
     qrels = _qrels(_first(folder, f"qrels/{split}.tsv", f"qrels.{split}.tsv"))
     corpus = _corpus(_first(folder, "corpus.jsonl", "corpus.jsonl.gz"))
     queries = _first(folder, *(f"queries{part}.jsonl{end}" for part in (f".{split}", "") for end in ("", ".gz")))
@@ -89,14 +89,18 @@ def _qrels(path: Path) -> dict[str, dict[str, int]]:
     return dict(qrels)
 
 
-def _only_split(folder: Path) -> str:
+def _split(folder: Path, wanted: str | None) -> str:
+    """The split that is wanted, or the only one."""
     splits = {path.stem for path in folder.glob("qrels/*.tsv")}
-    splits |= {path.name.split(".")[1] for path in folder.glob("qrels.*.tsv")}
-    if len(splits) == 1:
-        return splits.pop()
-    if splits:
-        raise InputError(f"{folder} has qrels of several splits.", hint=f"Name one: --split {min(splits)} …")
-    raise InputError(f"{folder} has no qrels.", hint="BEIR's layout: corpus.jsonl, queries.jsonl, qrels/test.tsv.")
+    splits |= {path.name.removeprefix("qrels.").removesuffix(".tsv") for path in folder.glob("qrels.*.tsv")}
+    if not splits:
+        raise InputError(f"{folder} has no qrels.", hint="BEIR's layout: corpus.jsonl, queries.jsonl, qrels/test.tsv.")
+    there = ", ".join(sorted(splits))
+    if wanted is None and len(splits) > 1:
+        raise InputError(f"{folder} has qrels of several splits.", hint=f"Name one with --split: {there}.")
+    if wanted is not None and wanted not in splits:
+        raise InputError(f"{folder} has no qrels of a split '{wanted}'.", hint=f"There are: {there}.")
+    return wanted or min(splits)
 
 
 def _first(folder: Path, *names: str) -> Path:

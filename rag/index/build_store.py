@@ -6,18 +6,24 @@ import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import SplitResult, urlsplit
 
 from plumbline.errors import ConfigError, InputError
 from plumbline.extras import require
 from rag.index.identity import identity
 from rag.index.settings import StoreSettings
 from rag.index.store import Store
+from rag.index.store_urls import parsed, without_password, wrong_part
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
 KEY_VARIABLE = "PLUMBLINE_STORE_KEY"
+SERVERS = {
+    "qdrant": (("http", "https"), "http://host:6333 or https://host:6333/prefix, and its name in store.collection"),
+    "pgvector": (("postgresql", "postgres"), "postgresql://user@host:5432/database, and its name in store.collection"),
+}
+"""By kind, how the URLs of servers begin, and what they look like."""
+TARGETS = ("qdrant", "qdrants", "postgresql", "postgres")
 MakeStore = Callable[[int], Store]
 
 
@@ -51,27 +57,16 @@ def settings_of(address: str, base: StoreSettings, collection: str | None = None
     """
     if address in {"embedded:", "embedded"}:
         return base.model_copy(update={"kind": "embedded", "url": None, "collection": None})
-    parts = _parsed(address)
+    parts = parsed(address)
+    if (wrong := wrong_part(address, TARGETS)) is not None:
+        forms = "Write qdrant://HOST:6333/COLLECTION (qdrants:// by TLS), postgresql://USER@HOST/DATABASE or embedded:."
+        raise InputError(f"'{without_password(address)}' is no address of a store: {wrong}.", hint=forms)
     if parts.scheme in {"postgresql", "postgres"}:
         return base.model_copy(update={"kind": "pgvector", "url": address, "collection": collection})
-    if parts.scheme not in {"qdrant", "qdrants"}:
-        raise InputError(
-            f"'{address}' is no address of a store.",
-            hint="Write qdrant://HOST:6333/COLLECTION, postgresql://… or embedded:.",
-        )
     *prefix, named = parts.path.strip("/").split("/")
     scheme = "https" if parts.scheme == "qdrants" else "http"
     url = "/".join([f"{scheme}://{parts.netloc}", *prefix])
     return base.model_copy(update={"kind": "qdrant", "url": url, "collection": collection or named or None})
-
-
-def without_password(url: str | None) -> str | None:
-    """A URL as it may be shown."""
-    parts = _parsed(url or "")
-    if parts.password is None:
-        return url
-    user, at, host = parts.netloc.rpartition("@")
-    return parts._replace(netloc=f"{user.partition(':')[0]}{at}{host}").geturl()
 
 
 def store_named(settings: StoreSettings) -> str:
@@ -80,18 +75,12 @@ def store_named(settings: StoreSettings) -> str:
     return " ".join(each for each in named if each)
 
 
-def _parsed(url: str) -> SplitResult:
-    try:
-        return urlsplit(url)
-    except ValueError:  # brackets that are no address
-        return SplitResult("", "", "", "", "")
-
-
 def _on_server(settings: StoreSettings, dim: int, environ: Mapping[str, str], owner: Callable[[], str]) -> MakeStore:
-    schemes = {"qdrant": ("http", "https"), "pgvector": ("postgresql", "postgres")}[settings.kind]
-    if settings.url is None or _parsed(settings.url).scheme not in schemes:
-        examples = {"qdrant": "http://host:6333", "pgvector": "postgresql://user@host/database"}
-        raise _wrong("url", settings.url, f"a store of kind '{settings.kind}' needs one.", examples[settings.kind])
+    schemes, forms = SERVERS[settings.kind]
+    if settings.url is None:
+        raise _wrong("url", None, f"a store of kind '{settings.kind}' needs one.", forms)
+    if (wrong := wrong_part(settings.url, schemes)) is not None:
+        raise _wrong("url", settings.url, f"{wrong}.", forms)
     if not settings.collection or "/" in settings.collection:
         raise _wrong(
             "collection",
@@ -133,7 +122,7 @@ def _pgvector(settings: StoreSettings, dim: int, key: str | None, owner: Callabl
     try:
         connections = Connections(url, password=key)
     except InputError as error:
-        raise _wrong("url", "…", error.message, "postgresql://user@host/database") from error
+        raise _wrong("url", "…", error.message, SERVERS["pgvector"][1]) from error
     return lambda generation: PgVectorStore(
         connections,
         dim=dim,

@@ -74,7 +74,7 @@ def _show(moved: dict[int, Moved], target: StoreSettings) -> None:
 
 
 def _json(moved: dict[int, Moved], target: StoreSettings) -> str:
-    from rag.index.build_store import without_password
+    from rag.index.store_urls import without_password
 
     store = {"kind": target.kind, "url": without_password(target.url), "collection": target.collection}
     rows = [{"generation": number, "proven": each.proven, **asdict(each)} for number, each in moved.items()]
@@ -87,7 +87,8 @@ def configuration(target: StoreSettings) -> str:
 
     import yaml
 
-    from rag.index.build_store import KEY_VARIABLE, without_password
+    from rag.index.build_store import KEY_VARIABLE
+    from rag.index.store_urls import without_password
 
     url = without_password(target.url)
     lines = {"kind": target.kind, "url": url, "collection": target.collection}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +104,7 @@ def test_beir(beir: Path) -> None:
         ("qrels/test.tsv", "9\tb\t1\n", "judge the query '9'"),
         ("qrels/test.tsv", "1\tc\t1\n", "judge the document 'c', which is not in the corpus"),
         ("qrels/test.tsv", "query-id\tcorpus-id\tscore\n", "test.tsv holds no judgement"),
-        ("qrels/train.tsv", "1\tb\t1\n", "qrels of several splits"),
+        ("qrels/train.tsv", "1\tb\t1\n", r"qrels of several splits\. Name one with --split: test, train\."),
         ("corpus.jsonl", '{"id": "b", "text": "x"}\n', "corpus.jsonl:1: '_id' is missing"),
         ("corpus.jsonl", '{"_id": "b", "text": "x"}\n{"_id": "b", "text": "y"}\n', "'b' comes twice"),
     ],
@@ -112,6 +113,14 @@ def test_beir_mistakes(beir: Path, file: str, content: str, message: str) -> Non
     (beir / file).write_text(content, encoding="utf-8")
     with pytest.raises(InputError, match=message):
         load_beir(beir)
+
+
+@pytest.mark.parametrize("split", ["foo", "", "../qrels/test"])
+def test_a_split_that_is_not_there_names_those_that_are(beir: Path, split: str) -> None:
+    (beir / "qrels.dev.tsv").write_text("1\tb\t1\n", encoding="utf-8")
+    with pytest.raises(InputError, match=rf"has no qrels of a split '{re.escape(split)}'\. There are: dev, test\."):
+        load_beir(beir, split)
+    assert load_beir(beir, "dev")[0].examples[0].grades == {"b": 1}
 
 
 def test_a_folder_that_is_not_beirs(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from plumbline.errors import ConfigError, InputError, MissingExtraError, StorageError
 from rag import RAG
 from rag.index import migrate_command
-from rag.index.build_store import build_store, settings_of, without_password
+from rag.index.build_store import build_store, settings_of
 from rag.index.memory_store import MemoryStore
 from rag.index.migrate import migrate, same_ranking
 from rag.index.pgvector.connections import Connections
@@ -126,21 +126,41 @@ def test_addresses_become_settings() -> None:
     found = settings_of("postgresql://u:p@h/db", base, "handbook")
     assert (found.kind, found.url, found.collection) == ("pgvector", "postgresql://u:p@h/db", "handbook")
     assert settings_of("embedded:", found) == base
-    with pytest.raises(InputError, match="no address of a store"):
-        settings_of("mysql://host/db", base)
-    assert without_password("postgresql://u:p@h:5/db?x=1") == "postgresql://u@h:5/db?x=1"
-    assert without_password("http://h") == "http://h"
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        (
+            "mysql://u:secret@host/db",
+            "'mysql://u@host/db' is no address of a store: it begins with 'mysql:' and not with",
+        ),
+        ("host/handbook", "it begins not with qdrant:// or"),
+        ("qdrant://host:x/handbook", "its port 'x' is no number up to 65535"),
+        ("qdrant:///handbook", "it names no host"),
+        ("http://host:6333/handbook", "it begins with 'http:' and not with qdrant://"),
+        ("embeded:", "Write qdrant://HOST:6333/COLLECTION .*, postgresql://USER@HOST/DATABASE or embedded:"),
+    ],
+)
+def test_what_is_wrong_with_an_address_is_named(address: str, said: str) -> None:
+    with pytest.raises(InputError, match=said) as caught:
+        settings_of(address, settings())
+    assert "secret" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
     ("given", "said"),
     [
         ({"kind": "qdrant"}, "store.url is None.*http://host:6333"),
-        ({"kind": "qdrant", "url": "qdrant://h", "collection": "c"}, "store.url"),
+        (
+            {"kind": "qdrant", "url": "qdrant://h", "collection": "c"},
+            r"store.url is 'qdrant://h': it begins with 'qdrant:' and not with http:// or https://\. For example: http://ho",
+        ),
+        ({"kind": "qdrant", "url": "http://h:66333", "collection": "c"}, "its port '66333' is no number up to 65535"),
         ({"kind": "qdrant", "url": "http://h"}, "store.collection.*no other knowledge base"),
         ({"kind": "qdrant", "url": "http://h", "collection": "a/b"}, "store.collection"),
-        ({"kind": "pgvector", "url": "http://u:secret@h", "collection": "c"}, "store.url"),
-        ({"kind": "pgvector", "url": "postgresql://[x", "collection": "c"}, "store.url"),
+        ({"kind": "pgvector", "url": "http://u:secret@h", "collection": "c"}, "store.url .* not with postgresql://"),
+        ({"kind": "pgvector", "url": "postgresql://u:secret@[x", "collection": "c"}, "store.url .* host is no address"),
         ({"kind": "embedded", "url": "http://h"}, "store.url.*has none"),
         ({"kind": "memory", "lexical": {"scorer": "rank-bm25"}}, "store.lexical.scorer"),
     ],
