@@ -105,7 +105,8 @@ class Hit:
     """A chunk found for a query.
 
     `score` is the last stage's (fusion or reranker) and comparable within one result list only. Ranks are one-based;
-    `None` means that side did not find the chunk, or that it was not reranked.
+    `None` means that side did not find the chunk, or that it was not reranked. `relevance_rank` is where it stood
+    before hits that say the same were moved apart (`retrieval.rerank.diversity`), `None` where that was not done.
     """
 
     chunk: Chunk
@@ -118,6 +119,7 @@ class Hit:
     fused_rank: int | None = None
     fused_score: float | None = None
     rerank_score: float | None = None
+    relevance_rank: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

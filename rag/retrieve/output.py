@@ -44,6 +44,7 @@ class ExplainedHitOutput(HitOutput):
     fused_rank: int | None
     fused_score: float | None
     rerank_score: float | None
+    relevance_rank: int | None
     matched: list[tuple[int, int]]
 
     @classmethod
@@ -55,13 +56,15 @@ class ExplainedHitOutput(HitOutput):
 
 
 class ExplainOutput(Output):
-    """How a search went: `question` is what was asked for in the end, `notes` say what was done on the way."""
+    """How a search went: `question` is what was asked for in the end, `notes` say what was done on the way, `diversity`
+    is the share of novelty that moved hits (`relevance_rank` is where they stood before)."""
 
     question: str
     store: str
     scorer: str
     fusion: str
     reranker: str | None
+    diversity: float | None
     notes: list[str]
     searches: list[SearchedOutput]
     hits: list[ExplainedHitOutput]
@@ -76,6 +79,7 @@ class ExplainOutput(Output):
             scorer=retrieval.scorer,
             fusion=retrieval.fusion,
             reranker=None if report is None else report.reranker,
+            diversity=None if report is None or report.diversity == 0 else report.diversity,
             notes=list(retrieval.notes),
             searches=[SearchedOutput.of(each) for each in retrieval.searches],
             hits=[ExplainedHitOutput.explained(each) for each in hits],

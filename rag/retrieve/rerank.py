@@ -45,7 +45,8 @@ class RerankReport:
 
     `reranker` is who scores, `None` when only diversity was asked for. `skipped` says why it was not asked, `degraded`
     why its order is not used. `passages` counts what was scored, `lead` is how far the hits that are read lead the next
-    before reranking, and `changed` says whether other hits are read than the search would have had.
+    before reranking, and `changed` says whether other hits are read than the search would have had. `diversity` is the
+    share of novelty that moved `moved` hits to another rank.
     """
 
     reranker: str | None
@@ -54,6 +55,8 @@ class RerankReport:
     degraded: str | None = None
     lead: float = 0.0
     changed: bool = False
+    diversity: float = 0.0
+    moved: int = 0
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -71,6 +74,7 @@ class RerankReport:
             "plumbline.rerank.degraded": self.degraded,
             "plumbline.rerank.lead": round(self.lead, 6),
             "plumbline.rerank.changed": self.changed,
+            "plumbline.rerank.moved": self.moved if self.diversity > 0 else None,
         }
         return {name: value for name, value in found.items() if value is not None}
 
@@ -104,7 +108,9 @@ class RerankStage:
         if self.diversity > 0:
             similarity = by_terms([hit.chunk.text for hit in found])
             places = mmr([hit.score for hit in found], similarity, self.diversity, same=SAME_TERMS)
-            found = [found[place] for place in places]
+            found = [replace(found[place], relevance_rank=place + 1) for place in places]
+            moved = sum(place != rank for rank, place in enumerate(places))
+            report = replace(report, diversity=self.diversity, moved=moved)
         return found, replace(report, changed={hit.chunk.id for hit in found[:keep]} != set(given))
 
     async def close(self) -> None:

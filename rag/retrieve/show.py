@@ -55,6 +55,8 @@ def _lines(retrieval: Retrieval) -> list[str]:
         lines.append(f"searched “{each.asked.text}”{limit}: {found}")
         if each.asked.passage is not None:
             lines.append(f"  by meaning for “{each.asked.passage}”")
+    if report is not None and report.diversity > 0:
+        lines.append(f"diversity {report.diversity:g}: {report.moved} hits moved to another rank")
     return [*lines, *retrieval.notes]
 
 
@@ -67,6 +69,8 @@ def _ranks(hit: Hit) -> str:
     shown = [f"{name} #{rank} ({score:.3f})" for name, rank, score in steps if rank is not None and score is not None]
     if hit.rerank_score is not None:
         shown.append(f"reranked {hit.rerank_score:.3f}")
+    if hit.relevance_rank is not None:
+        shown.append(f"by relevance #{hit.relevance_rank}")
     return " · ".join(shown)
 
 

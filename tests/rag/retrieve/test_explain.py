@@ -105,6 +105,30 @@ def test_as_json(filled: RAG, home: Path, capsys: pytest.CaptureFixture[str], mo
     assert out["searches"][0]["filter"] is None
 
 
+def test_hits_that_were_moved_apart_say_where_they_stood(tmp_path: Path, home: Path, docs: Path) -> None:
+    for name in ("one", "two"):
+        (docs / f"{name}.md").write_text("Shipping to Iceland takes long, and shipping to Iceland costs much.", "utf-8")
+    settings = {"retrieval.rerank.diversity": 0.3}
+    with RAG.open(tmp_path / "kb", home=home, environ={}, settings=settings) as kb:
+        kb.ingest(docs)
+        found = kb.explain(QUERY)
+        ranks = [hit.relevance_rank for hit in found.hits]
+        assert ranks != sorted(ranks, key=str)
+        assert sorted(filter(None, ranks)) == list(range(1, len(ranks) + 1))
+        out = shown(kb, QUERY)
+        assert f"diversity 0.3: {sum(rank != at for at, rank in enumerate(ranks, 1))} hits moved to another rank" in out
+        assert f"by relevance #{ranks[1]}" in out
+        output = ExplainOutput.of(found, explained(found, kb.parts.store, kb.parts.catalogue))
+    assert (output.diversity, [hit.relevance_rank for hit in output.hits]) == (0.3, ranks)
+
+
+def test_hits_that_were_not_moved_say_nothing_of_it(filled: RAG) -> None:
+    found = filled.explain(QUERY)
+    output = ExplainOutput.of(found, explained(found, filled.parts.store, filled.parts.catalogue))
+    assert (output.diversity, {hit.relevance_rank for hit in output.hits}) == (None, {None})
+    assert "relevance" not in shown(filled, QUERY)
+
+
 def test_spans_are_merged() -> None:
     assert merged([(5, 9), (0, 2), (8, 12), (12, 13)]) == ((0, 2), (5, 12), (12, 13))
     assert merged([]) == ()
