@@ -67,11 +67,11 @@ SHORT: Mapping[str, str] = {
 DEEPEST = 250
 """How many parts of a filter may stand within one another; text that nests 100 deep makes some 200."""
 
-_KINDS: Mapping[str, Kind] = {"integer": "number", "real": "number", "true": "boolean", "false": "boolean"}
+_Told = tuple[str, frozenset[tuple[str, Kind]]]
 _HOLDS: Mapping[Kind, str] = {"text": "text", "number": "numbers", "boolean": "true or false", "date": "dates"}
 _DATE = re.compile(r"\d{4}(?:-\d\d(?:-\d\d.*)?)?", re.ASCII | re.DOTALL)
 _NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?", re.ASCII)
-_ISO_DATE = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]*"
+_DATED = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +124,7 @@ class KnownFields:
     def __init__(self, engine: Engine, path: Path, changes: Changes) -> None:
         self._engine = engine
         self._path = path
+        self._before: dict[int, tuple[int, _Told]] = {}
         self._kept = UntilChanged(changes, self._read)
 
     def fields(self, access: Filter | None = None) -> Fields:
@@ -131,22 +132,44 @@ class KnownFields:
         return self._kept.get().seen_with(access)
 
     def _read(self) -> _OfAudiences:
-        from sqlalchemy import func, select, true
+        from sqlalchemy import literal_column, select
 
         documents = tables.documents()
-        each = func.json_each(documents.c.metadata).table_valued("key", "value", "type")
-        dated = each.c.value.op("GLOB")(_ISO_DATE)
-        audience = func.json_extract(documents.c.metadata, *(f"$.{name}" for name in ACCESS))
-        query = select(audience, each.c.key, each.c.type, (each.c.type == "text") & dated).distinct()
-        query = query.select_from(documents).join(each, true())
-        query = query.where(each.c.type != "null", (each.c.type != "text") | (func.length(each.c.value) <= LONGEST))
+        query = select(literal_column("documents.rowid"), documents.c.metadata).select_from(documents)
         with storage_errors(self._path), self._engine.connect() as connection:
-            rows = connection.execute(query).all()
+            # A mark of 64 bits in place of the text: this is kept for every document there is.
+            rows = [(row_id, hash(metadata), metadata) for row_id, metadata in connection.execute(query)]
+        before, told = self._before, dict[_Told, _Told]()
+        self._before = now = {}
+        for row_id, mark, metadata in rows:  # most documents are as they were, and tell what others tell too
+            known = before.get(row_id)
+            one = known[1] if known is not None and known[0] == mark else _told(metadata)
+            now[row_id] = (mark, told.setdefault(one, one))
         found: dict[str, set[tuple[str, Kind]]] = {}
-        for readers, name, kind, is_date in rows:
-            if name not in BUILT_IN:
-                found.setdefault(readers, set()).add((name, "date" if is_date else _KINDS.get(kind, "text")))
+        for readers, fields in told:
+            found.setdefault(readers, set()).update(fields)
         return _OfAudiences(found)
+
+
+def _told(metadata: str) -> _Told:
+    """Whom a document is for, and the names and kinds of the fields that it has."""
+    own = json.loads(metadata)
+    readers = json.dumps([own.get(name) for name in ACCESS])
+    fields = ((name, _kind_of(value)) for name, value in own.items() if name not in BUILT_IN and value is not None)
+    return readers, frozenset((name, kind) for name, kind in fields if kind is not None)
+
+
+def _kind_of(value: object) -> Kind | None:
+    """The kind of a value in a document's metadata; `None` for text that is too long to filter by."""
+    if isinstance(value, bool):
+        return "boolean"
+    if isinstance(value, int | float):
+        return "number"
+    if not isinstance(value, str):
+        return "text"
+    if len(value) > LONGEST:
+        return None
+    return "date" if _DATED.match(value) else "text"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from plumbline.database import storage_errors
 from plumbline.text.stopwords import STOPWORDS
@@ -98,6 +98,11 @@ class Names:
     initials: Mapping[str, frozenset[str]]
 
 
+NOTHING = Names((), {}, (), {}, frozenset(), {})
+"""Without any documents."""
+_Row = tuple[Any, ...]
+
+
 class DocumentNames:
     """The names of the documents in the database behind `engine`, which lies at `path`; read again on changes.
 
@@ -107,7 +112,7 @@ class DocumentNames:
     def __init__(self, engine: Engine, path: Path, changes: Changes) -> None:
         self._engine = engine
         self._path = path
-        self._seen: dict[str, tuple[tuple[object, ...], Identity]] = {}
+        self._before: tuple[list[_Row], Names] = ([], NOTHING)
         self._kept = UntilChanged(changes, self._read)
 
     def names(self) -> Names:
@@ -131,22 +136,27 @@ class DocumentNames:
         query = select(d.id, d.name, d.source, d.media_type, d.language, d.created, d.metadata, files.root)
         query = query.select_from(documents).outerjoin(tables.files(), files.source == d.file)
         with storage_errors(self._path), self._engine.connect() as connection:
-            rows = [tuple(row) for row in connection.execute(query)]
-        seen = self._seen  # most documents are as they were
-        self._seen = {
-            row[0]: seen[row[0]] if row[0] in seen and seen[row[0]][0] == row else (row, _identity(*row))
-            for row in rows
-        }
-        return index_of([identity for _, identity in self._seen.values()])
+            rows: list[_Row] = [tuple(row) for row in connection.execute(query)]
+        before, names = self._before
+        if rows[: len(before)] == before:  # at most some were added, as a run of an ingestion does again and again
+            names = index_of([_identity(*row) for row in rows[len(before) :]], names)
+        else:  # most documents are as they were
+            seen = dict(zip(before, names.identities, strict=True))
+            names = index_of([seen.get(row) or _identity(*row) for row in rows])
+        self._before = (rows, names)
+        return names
 
 
-def index_of(identities: Iterable[Identity]) -> Names:
-    """Identities with their keys."""
-    found = tuple(identities)
+def index_of(identities: Iterable[Identity], onto: Names = NOTHING) -> Names:
+    """Identities with their keys, behind those in `onto`."""
+    new = tuple(identities)
+    if not new:
+        return onto
+    found = (*onto.identities, *new)
     keys: defaultdict[str, set[int]] = defaultdict(set)
     years: defaultdict[int, set[int]] = defaultdict(set)
     initials: defaultdict[str, set[str]] = defaultdict(set)
-    for number, each in enumerate(found):
+    for number, each in enumerate(new, len(onto.identities)):
         for period in each.periods:
             years[period.year].add(number)
         for words in (words for name in each.names for words in runs_of(name, each.unsaid)):
@@ -154,8 +164,16 @@ def index_of(identities: Iterable[Identity]) -> Names:
             keys[key].add(number)
             if len(words) > 1 and key.isalpha():
                 initials["".join(word[0] for word in words)].add(key)
-    kinds = frozenset(key for key, numbers in keys.items() if _is_kind(key, [found[n].names for n in numbers]))
-    return Names(found, _frozen(keys), tuple(sorted(keys)), _frozen(years), kinds, _frozen(initials))
+    all_keys = _joined(onto.keys, keys)
+    kinds = frozenset(key for key in keys if _is_kind(key, [found[n].names for n in all_keys[key]]))
+    return Names(
+        found,
+        all_keys,
+        tuple(sorted((*onto.sorted_keys, *(key for key in keys if key not in onto.keys)))),
+        _joined(onto.years, years),
+        (onto.kinds - keys.keys()) | kinds,
+        _joined(onto.initials, initials),
+    )
 
 
 def _is_kind(key: str, named: Sequence[tuple[tuple[str, ...], ...]]) -> bool:
@@ -166,8 +184,8 @@ def _is_kind(key: str, named: Sequence[tuple[tuple[str, ...], ...]]) -> bool:
     return beside >= _MOSTLY * len(named)
 
 
-def _frozen(sets: Mapping[Key, set[Member]]) -> dict[Key, frozenset[Member]]:
-    return {key: frozenset(members) for key, members in sets.items()}
+def _joined(before: Mapping[Key, frozenset[Member]], more: Mapping[Key, set[Member]]) -> dict[Key, frozenset[Member]]:
+    return {**before, **{key: before.get(key, frozenset()).union(members) for key, members in more.items()}}
 
 
 def runs_of(words: Sequence[str], unsaid: Collection[str] = FUNCTION_WORDS) -> Iterator[Sequence[str]]:
