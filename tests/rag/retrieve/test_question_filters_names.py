@@ -19,12 +19,12 @@ from rag.ingest.source.given import document_from_text
 from rag.retrieve.question_filters_names import NOTHING, DocumentNames, identity, index_of
 from rag.types import MetadataValue
 
-FILES = ("Northwind_2022_10K.pdf", "Northwind_2021_10K.pdf", "handbook v2.docx", "v2.md", "Harbor/minutes.txt", "3M.md")
+FILES = (
     "Northwind_2022_10K.pdf",
     "Northwind_2021_10K.pdf",
     "handbook v2.docx",
     "v2.md",
-    "Blue Harbor/minutes.txt",
+    "Harbor/minutes.txt",
     "3M.md",
 )
 VALUES: tuple[MetadataValue, ...] = ("Acme Ltd", "2023-01-31", 5, 4.5, True, ("x", "y"), "long " * 60)
