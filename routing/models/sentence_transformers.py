@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
-import threading
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from plumbline.extras import require
 from routing.chat import Usage
-from routing.errors import ModelError, ModelNotFoundError
+from routing.models.st_model import StModel, TokenCounter
 from routing.models.token_windows import TokenReader
 from routing.vectors import Embeddings, TokenEmbeddings
 
@@ -20,7 +16,6 @@ if TYPE_CHECKING:
     from routing.vectors import Vectors
 
 _PASSAGE_PROMPTS = ("document", "passage", "corpus")
-_NO_LIMIT = 10**9  # tokens: tokenizers without a limit say 1e30 or infinity
 _REACH = 40  # characters within which a window's end is moved back to white space
 
 
@@ -35,26 +30,21 @@ class SentenceTransformersEmbedder:
     """
 
     def __init__(self, model: str | Path, *, device: str | None = None, batch_size: int = 32) -> None:
-        self.name = f"st/{model}"
-        self._source = str(model)
-        self._device = device
+        self._model = StModel(model, "SentenceTransformer", device=device)
+        self.name = self._model.name
         self._batch_size = batch_size
-        self._model: Any = None
-        self._lock = threading.Lock()
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="sentence-transformers")
 
     @property
     def dim(self) -> int:
         """The length of a vector."""
-        model = self._loaded()
+        model = self._model.loaded()
         dimension = getattr(model, "get_embedding_dimension", None) or model.get_sentence_embedding_dimension
         return int(dimension())
 
     @property
     def max_tokens(self) -> int | None:
         """The tokens the model reads at once, special ones included; `None` when it has no limit."""
-        limit = self._loaded().max_seq_length
-        return int(limit) if limit is not None and limit < _NO_LIMIT else None
+        return self._model.max_tokens
 
     async def embed_queries(self, texts: Sequence[str]) -> Embeddings:
         """Embed texts that ask, with the model's "query" prompt if it has one."""
@@ -66,35 +56,20 @@ class SentenceTransformersEmbedder:
 
     async def embed_tokens(self, texts: Sequence[str]) -> list[TokenEmbeddings]:
         """One vector per token, of texts of any length: windows overlap by half. A `TokenEmbedder`."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._embed_tokens, list(texts))
+        return await self._model.run(self._embed_tokens, list(texts))
 
     async def close(self) -> None:
         """Forget the model and end its thread."""
-        self._thread.shutdown(wait=False, cancel_futures=True)
-        self._model = None
-
-    def _loaded(self) -> Any:
-        with self._lock:
-            if self._model is None:
-                package = require("sentence_transformers", "st")
-                try:
-                    self._model = package.SentenceTransformer(self._source, device=self._device)
-                except (OSError, ValueError) as error:
-                    raise ModelNotFoundError(
-                        f"The model {self._source!r} cannot be loaded: {str(error).partition(chr(10))[0]}",
-                        model=self.name,
-                        hint="Give a folder that holds one, or a name on the hub while it is reachable.",
-                    ) from error
-            return self._model
+        await self._model.close()
 
     async def _run(self, method: str, prompts: Sequence[str], texts: Sequence[str]) -> Embeddings:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._embed, method, prompts, list(texts))
+        return await self._model.run(self._embed, method, prompts, list(texts))
 
     def _embed(self, method: str, prompts: Sequence[str], texts: list[str]) -> Embeddings:
         import numpy as np
 
-        model = self._loaded()
-        tokenizer = _Counter(model.tokenizer)
+        model = self._model.loaded()
+        tokenizer = TokenCounter(model.tokenizer)
         _, room = self._prompt_and_room(prompts)
         windows = [(row, *window) for row, text in enumerate(texts) for window in _windows(text, room, tokenizer)]
         pooled = np.zeros((len(texts), self.dim), np.float32)
@@ -107,15 +82,15 @@ class SentenceTransformersEmbedder:
         return Embeddings(pooled, Usage(input_tokens=sum(tokens for _, _, tokens in windows)))
 
     def _embed_tokens(self, texts: list[str]) -> list[TokenEmbeddings]:
-        model = self._loaded()
+        model = self._model.loaded()
         prompt, room = self._prompt_and_room(_PASSAGE_PROMPTS)
         reader = TokenReader(model, self.name, prompt=prompt, room=room, batch_size=self._batch_size)
         return [reader.read(text, self.dim) for text in texts]
 
     def _prompt_and_room(self, prompts: Sequence[str]) -> tuple[str, int | None]:
         """The model's own prompt, and how many tokens of text it reads behind that."""
-        model = self._loaded()
-        tokenizer = _Counter(model.tokenizer)
+        model = self._model.loaded()
+        tokenizer = TokenCounter(model.tokenizer)
         prompt = next((model.prompts[name] for name in prompts if model.prompts.get(name)), "")
         limit = self.max_tokens
         return prompt, None if limit is None else max(limit - tokenizer.special - tokenizer.count(prompt), 1)
@@ -123,31 +98,12 @@ class SentenceTransformersEmbedder:
     def _encode(self, encode: Any, texts: list[str]) -> Vectors:
         import numpy as np
 
-        try:
+        with self._model.running():
             vectors = encode(texts, batch_size=self._batch_size, normalize_embeddings=True, show_progress_bar=False)
-        except RuntimeError as error:  # torch's: out of memory, a device that went away
-            raise ModelError(f"The model {self._source!r} failed: {error}", model=self.name) from error
         return np.asarray(vectors, np.float32)
 
 
-class _Counter:
-    """Counts tokens with whichever kind of tokenizer the model carries: transformers' or tokenizers' own."""
-
-    def __init__(self, tokenizer: Any) -> None:
-        self._tokenizer = tokenizer
-        self._own = not hasattr(tokenizer, "num_special_tokens_to_add")
-        self.special = 0 if self._own else int(tokenizer.num_special_tokens_to_add())
-
-    def count(self, text: str) -> int:
-        """The tokens of `text`, special ones left out."""
-        if not text:
-            return 0
-        if self._own:
-            return len(self._tokenizer.encode(text, add_special_tokens=False).ids)
-        return len(self._tokenizer.encode(text, add_special_tokens=False, truncation=False, verbose=False))
-
-
-def _windows(text: str, room: int | None, tokenizer: _Counter) -> list[tuple[str, int]]:
+def _windows(text: str, room: int | None, tokenizer: TokenCounter) -> list[tuple[str, int]]:
     """`text` as (window, tokens) pairs of at most `room` tokens each; none for white space.
 
     Every window is counted again on its own, because a cut can change how its ends are tokenized.

@@ -23,8 +23,8 @@ Floats = npt.NDArray[np.float32]
 class StandInTokenizer:
     """One token per word, and two special ones around them."""
 
-    def num_special_tokens_to_add(self) -> int:
-        return 2
+    def num_special_tokens_to_add(self, pair: bool = False) -> int:
+        return 3 if pair else 2
 
     def encode(self, text: str, **options: bool) -> list[int]:
         return [zlib.crc32(word.encode()) for word in text.split()]
@@ -85,7 +85,7 @@ class TestStandIn:
     async def test_a_long_text_is_read_to_its_end_in_even_windows(self) -> None:
         embedder = SentenceTransformersEmbedder("stand/in")
         result = await embedder.embed_passages([words(0, 40)])
-        seen = embedder._model.seen
+        seen = embedder._model.loaded().seen
         assert " ".join(" ".join(seen).split()) == words(0, 40)
         assert max(len(window.split()) for window in seen) <= 16 - 2 - 1  # two special tokens, one of the prompt
         assert result.usage.input_tokens == 40
@@ -93,7 +93,7 @@ class TestStandIn:
     async def test_windows_are_weighted_by_their_tokens(self) -> None:
         embedder = SentenceTransformersEmbedder("stand/in")
         vector = (await embedder.embed_queries([words(0, 20)])).vectors[0]
-        windows = list(embedder._model.seen)
+        windows = list(embedder._model.loaded().seen)
         parts = (await embedder.embed_queries(windows)).vectors
         mean = sum(len(window.split()) * part for window, part in zip(windows, parts, strict=True))
         assert len(windows) == 2
@@ -104,7 +104,7 @@ class TestStandIn:
         embedder = SentenceTransformersEmbedder("stand/in")
         await embedder.embed_queries([words(0, 500)])
         assert embedder.max_tokens is None
-        assert embedder._model.seen == [words(0, 500)]
+        assert embedder._model.loaded().seen == [words(0, 500)]
 
     async def test_a_word_longer_than_the_model_reads_is_no_endless_loop(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(StandInTokenizer, "encode", lambda self, text, **options: [1] * 100)

@@ -70,7 +70,7 @@ class TestStandIn:
         reranker = CrossEncoderReranker("stand/in")
         passage = " ".join(f"w{number}" for number in range(300))
         scores = await reranker.score("what is w299", [passage, "nothing"])
-        windows = [text for _, text in reranker._model.seen[:-1]]
+        windows = [text for _, text in reranker._model.loaded().seen[:-1]]
         assert "".join(windows) == passage
         assert max(len(text.split()) for text in windows) <= 64 - 3 - 3
         assert scores.values.tolist() == [pytest.approx(1 / 3), 0.0]
@@ -79,13 +79,13 @@ class TestStandIn:
     async def test_a_query_that_fills_the_model_leaves_a_part_to_the_passage(self) -> None:
         reranker = CrossEncoderReranker("stand/in")
         await reranker.score("long " * 500, ["word " * 100])
-        assert len(reranker._model.seen) == 4
+        assert len(reranker._model.loaded().seen) == 4
 
     async def test_a_model_without_a_limit_reads_everything_at_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(StandIn, "max_seq_length", None)
         reranker = CrossEncoderReranker("stand/in")
         await reranker.score("q", ["word " * 500])
-        assert (reranker.max_tokens, len(reranker._model.seen)) == (None, 1)
+        assert (reranker.max_tokens, len(reranker._model.loaded().seen)) == (None, 1)
 
     async def test_an_unknown_model_is_named(self) -> None:
         with pytest.raises(ModelNotFoundError, match=r"'no/such-model' cannot be loaded: .*offline"):
