@@ -92,7 +92,7 @@ async def _generate(
     generation = parts.settings.generation
     if not evidence:
         return ChatResponse(REFUSAL, parts.model_name, refused=True, confidence=0.0)
-    with stages.stage("assemble"):
+    with stages.timed("assemble"):
         request = assemble(
             question,
             evidence,

@@ -9,17 +9,13 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import TYPE_CHECKING
 
 from plumbline.errors import PlumblineError, StorageError
-from plumbline.trace import AttributeValue, Tracing, current_ids
+from plumbline.trace import AttributeValue, Span, Tracing
 from routing.chat import Tags, Usage
 from routing.cost.ledger import Kind, Ledger, LedgerEntry
 from routing.cost.prices import PriceTable, total_cost
 from routing.errors import ConnectionFailedError, DeadlineError, InvalidResponseError
-
-if TYPE_CHECKING:
-    from opentelemetry.trace import Span
 
 _OPERATION = {"chat": "chat", "embedding": "embeddings", "rerank": "rerank"}
 
@@ -128,15 +124,14 @@ class Meter:
                 if bill is not None:
                     bill.usage += reading.usage
                     bill.costs.append(reading.cost)
-                trace_id, span_id = current_ids()
                 entry = LedgerEntry(
                     kind,
                     reading.model,
                     reading.usage,
                     reading.cost,
                     reading.seconds,
-                    trace_id,
-                    span_id,
+                    span.trace_id,
+                    span.span_id,
                     tags,
                     None if error is None else type(error).__name__,
                 )

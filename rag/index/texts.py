@@ -11,6 +11,9 @@ import numpy.typing as npt
 Bytes = npt.NDArray[np.uint8]
 Ends = npt.NDArray[np.int64]
 
+DECODED = 1 << 17
+"""So many are kept decoded, once they are asked for: about 10 MB of identifiers."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Texts:
@@ -18,6 +21,7 @@ class Texts:
 
     content: Bytes = field(default_factory=lambda: np.empty(0, np.uint8))
     ends: Ends = field(default_factory=lambda: np.empty(0, np.int64))
+    _decoded: list[str] = field(default_factory=list, init=False, repr=False)
 
     @classmethod
     def of(cls, texts: Iterable[str]) -> Texts:
@@ -35,6 +39,10 @@ class Texts:
 
     def at(self, places: npt.NDArray[np.intp]) -> list[str]:
         """The texts at these places."""
+        if len(self) <= DECODED:
+            if not self._decoded:
+                self._decoded[:] = self
+            return [self._decoded[place] for place in places.tolist()]
         stops = self.ends[places].tolist()
         starts = np.where(places > 0, self.ends[places - 1], 0).tolist() if len(self) else []
         content = self.content.data

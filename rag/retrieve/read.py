@@ -4,8 +4,9 @@ around the sentences that matter.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from rag.index.catalogue import Catalogue
 from rag.index.filters import Filter
@@ -19,8 +20,8 @@ from rag.types import Chunk, Hit
 _NOT: tuple[int | None, float | None] = (None, None)
 
 Standing = tuple[int | None, float | None, int | None, float | None, int | None, float | None]
-Standings = Callable[[str], Standing]
-"""By a chunk's id: its rank and score on the dense side, on the lexical side, and in the fused ranking."""
+Standings = Callable[[Collection[str]], Mapping[str, Standing]]
+"""Of chunks, by id: rank and score on the dense side, on the lexical side, and in the fused ranking."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class Reader:
 
         Of a document that was given to others since, and of which the store has not heard yet, nothing is read.
         """
-        standings, stored = _standings(ranked, found), _InTurn(self.catalogue, ranked, generation, access)
+        standings, stored = partial(_standings, ranked, found), _InTurn(self.catalogue, ranked, generation, access)
         if self.settings.expand == "passages":
             return self._passages(stored, standings, top_k)
         return self._chunks(stored, standings, top_k)
@@ -83,7 +84,7 @@ class Reader:
 
     def _chunks(self, stored: _InTurn, standings: Standings, top_k: int) -> list[Hit]:
         """Chunks; of those that are read as part of a larger span, each span once, at its best chunk's rank."""
-        hits: list[Hit] = []
+        found: list[tuple[Chunk, Chunk, str, float]] = []
         read: set[tuple[str, tuple[int, int]]] = set()
         for chunk, document, score in stored.read(top_k):
             shown = chunk
@@ -92,10 +93,11 @@ class Reader:
                     continue
                 read.add((chunk.document_id, chunk.parent))
                 shown = self.span(chunk, *chunk.parent)
-            hits.append(Hit(shown, document, score, *standings(chunk.id)))
-            if len(hits) == top_k:
+            found.append((chunk, shown, document, score))
+            if len(found) == top_k:
                 break
-        return hits
+        stood = standings({chunk.id for chunk, *_ in found})
+        return [Hit(shown, document, score, *stood[chunk.id]) for chunk, shown, document, score in found]
 
     def _passages(self, stored: _InTurn, standings: Standings, top_k: int) -> list[Hit]:
         ranked, generation = stored.ranked, stored.generation
@@ -114,11 +116,11 @@ class Reader:
             share=self.settings.passage_share,
             max_chars=self.settings.passage_characters,
         )
-        hits = []
+        hits, stood = [], standings({passage.found.id for passage in passages})
         for passage in passages:
             chunk, document = by_id[passage.found.id]
             shown = self.span(chunk, passage.start, passage.end)
-            hits.append(Hit(shown, document, passage.score, *standings(chunk.id)))
+            hits.append(Hit(shown, document, passage.score, *stood[chunk.id]))
         return hits
 
 
@@ -163,16 +165,17 @@ class _Stored:
         return self.catalogue.chunk_spans(self.document_id, start, end, generation=self.generation)
 
 
-def _standings(ranked: Ranking, found: Sequence[Found]) -> Standings:
+def _standings(ranked: Ranking, found: Sequence[Found], ids: Collection[str]) -> Mapping[str, Standing]:
     """Of several searches, the first that found a chunk on a side tells its rank and score there."""
-    dense, lexical = _ranks(each.dense for each in found), _ranks(each.lexical for each in found)
-    fused = _ranks([ranked])
-    return lambda id_: (*dense.get(id_, _NOT), *lexical.get(id_, _NOT), *fused.get(id_, _NOT))
+    dense, lexical = _ranks((each.dense for each in found), ids), _ranks((each.lexical for each in found), ids)
+    fused = _ranks([ranked], ids)
+    return {id_: (*dense.get(id_, _NOT), *lexical.get(id_, _NOT), *fused.get(id_, _NOT)) for id_ in ids}
 
 
-def _ranks(rankings: Iterable[Ranking]) -> dict[str, tuple[int | None, float | None]]:
+def _ranks(rankings: Iterable[Ranking], ids: Collection[str]) -> dict[str, tuple[int | None, float | None]]:
     ranks: dict[str, tuple[int | None, float | None]] = {}
     for ranking in rankings:
-        for rank, (point_id, score) in enumerate(ranking, 1):
-            ranks.setdefault(point_id, (rank, score))
+        for rank, (id_, score) in enumerate(ranking, 1):
+            if id_ in ids:
+                ranks.setdefault(id_, (rank, score))
     return ranks

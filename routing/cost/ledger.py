@@ -17,8 +17,9 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from plumbline.database import Component, writing
+from plumbline.database import Component
 from plumbline.errors import StateError
+from plumbline.writing import BusyError, WriteConnection, insert
 from routing.chat import Tags, Usage
 
 if TYPE_CHECKING:
@@ -87,27 +88,28 @@ class Ledger:
 
     def __init__(self, engine: Engine, path: Path) -> None:
         self._engine = engine
-        self._path = path
+        self._now = WriteConnection(path, wait=False)
+        self._later = WriteConnection(path)
         self._lock = threading.Lock()
         self._waiting: list[tuple[LedgerEntry, Future[None]]] = []
         self._busy = False
 
     def record(self, *entries: LedgerEntry) -> None:
         """Store entries durably, all or none; raises `StorageError` when it cannot."""
-        with writing(self._engine, self._path) as connection:
-            connection.execute(_ledger_table().insert(), [_to_row(entry) for entry in entries])
+        _insert(self._later, entries)
 
     async def arecord(self, entry: LedgerEntry) -> None:
-        """As `record`, beside the event loop: while another process holds the database only the caller waits.
+        """As `record`, in a coroutine: while another process holds the database only the caller waits.
 
         A caller that is cancelled no longer waits; the entry is stored all the same.
         """
         await self.stored([self.enqueue(entry)])
 
     def enqueue(self, entry: LedgerEntry, *, soon: bool = True) -> Future[None]:
-        """Have an entry stored beside the running event loop; the future is done, or holds the error, when it is.
+        """Have an entry stored; the future is done, or holds the error, when it is.
 
-        What comes in while one transaction is written is written together in the next. An entry that need not be stored
+        It is stored at once, which takes less than handing it over would, unless somebody else is writing: then a
+        thread waits for its turn, and what comes in until then is written together. An entry that need not be stored
         `soon` waits for another one's transaction, or until `stored` is awaited.
         """
         done: Future[None] = Future()
@@ -128,13 +130,13 @@ class Ledger:
     def flush(self) -> None:
         """Store what is enqueued and nobody waits for, in this thread, unless another is at it."""
         if self._taken():
-            self._store_waiting()
+            self._store_waiting(self._later)
 
     def _start(self) -> None:
-        if not self._taken():
+        if not self._taken() or self._store_waiting(self._now):
             return
         try:
-            asyncio.get_running_loop().run_in_executor(None, self._store_waiting)
+            asyncio.get_running_loop().run_in_executor(None, self._store_waiting, self._later)
         except RuntimeError:  # the loop is coming to its end: another one's must not wait for it
             with self._lock:
                 self._busy = False
@@ -146,29 +148,20 @@ class Ledger:
             taken, self._busy = not self._busy, True
         return taken
 
-    def _store_waiting(self) -> None:
+    def _store_waiting(self, connection: WriteConnection) -> bool:
+        """Store all that waits; false when somebody else is writing and `connection` does not wait for them."""
         while True:
             with self._lock:
                 batch, self._waiting = self._waiting, []
                 self._busy = bool(batch)
             if not batch:
-                return
-            self._store(batch)
-
-    def _store(self, batch: Sequence[tuple[LedgerEntry, Future[None]]]) -> None:
-        """Store entries together; where one of them is what stands in the way, each alone."""
-        try:
-            self.record(*(entry for entry, _ in batch))
-        except Exception as error:  # noqa: BLE001 (it is raised where each entry is waited for)
-            if len(batch) > 1 and not isinstance(error, StateError):
-                for each in batch:
-                    self._store([each])
-                return
-            for _, stored in batch:
-                stored.set_exception(error)
-        else:
-            for _, stored in batch:
-                stored.set_result(None)
+                return True
+            try:
+                _store(connection, batch)
+            except BusyError:
+                with self._lock:
+                    self._waiting = [*(each for each in batch if not each[1].done()), *self._waiting]
+                return False
 
     def of_trace(self, trace_id: str) -> list[LedgerEntry]:
         """The entries one trace caused, oldest first."""
@@ -228,6 +221,29 @@ class LedgerTotals:
     usage: Usage
     cost: Decimal
     unpriced: int
+
+
+def _store(connection: WriteConnection, batch: Sequence[tuple[LedgerEntry, Future[None]]]) -> None:
+    """Store entries together; where one of them is what stands in the way, each alone."""
+    try:
+        _insert(connection, [entry for entry, _ in batch])
+    except BusyError:
+        raise
+    except Exception as error:  # noqa: BLE001 (it is raised where each entry is waited for)
+        if len(batch) > 1 and not isinstance(error, StateError):
+            for each in batch:
+                _store(connection, [each])
+            return
+        for _, stored in batch:
+            stored.set_exception(error)
+    else:
+        for _, stored in batch:
+            stored.set_result(None)
+
+
+def _insert(connection: WriteConnection, entries: Sequence[LedgerEntry]) -> None:
+    with connection.transaction() as transaction:
+        insert(transaction, _ledger_table(), [_to_row(entry) for entry in entries])
 
 
 def _to_row(entry: LedgerEntry) -> dict[str, Any]:

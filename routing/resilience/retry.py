@@ -24,6 +24,10 @@ async def with_retries(call: Callable[[], Awaitable[T]], settings: RetrySettings
 
     `deadline` is a moment of `time.monotonic()`: no wait is begun that would end after it.
     """
+    try:
+        return await call()
+    except TransientError as error:  # only now is there something to keep account of
+        failed: TransientError | None = error
     from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
     jitter = wait_random_exponential(multiplier=settings.first_wait_seconds, max=settings.longest_wait_seconds)
@@ -41,6 +45,10 @@ async def with_retries(call: Callable[[], Awaitable[T]], settings: RetrySettings
         return deadline is not None and time.monotonic() + state.upcoming_sleep >= deadline
 
     async def attempt() -> T:
+        nonlocal failed
+        if failed is not None:
+            first, failed = failed, None
+            raise first
         return await call()
 
     retrying = AsyncRetrying(retry=retry_if_exception_type(TransientError), wait=wait, stop=stop, reraise=True)

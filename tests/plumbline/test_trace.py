@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
+from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import pytest
@@ -60,14 +62,17 @@ def test_stages_that_run_twice_add_up(engine: Engine) -> None:
     tracing = Tracing(engine)
     stages = Stages(tracing)
     with tracing.span("ask"):
+        with stages.timed("assemble"):
+            pass
         for _ in range(2):
             with stages.stage("embed"):
                 pass
         with stages.stage("retrieve"):
             pass
-    assert list(stages.seconds) == ["embed", "retrieve"]
+    assert list(stages.seconds) == ["assemble", "embed", "retrieve"]
     tracing.flush()
     assert [span.name for span in read_trace(engine, recent_traces(engine)[0].trace_id)].count("embed") == 2
+    assert all(span.name != "assemble" for span in read_trace(engine, recent_traces(engine)[0].trace_id))
     tracing.close()
 
 
@@ -110,3 +115,74 @@ def test_what_is_queued_is_stored_on_close(engine: Engine) -> None:
             pass
     tracing.close()
     assert len(recent_traces(engine, limit=100)) == 50
+
+
+def test_spans_go_to_exporters_too(engine: Engine) -> None:
+    from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+    exporter = InMemorySpanExporter()
+    tracing = Tracing(engine, exporters=[exporter])
+    ask = tracing.span("ask", {"plumbline.question": "Why?"})
+
+    def failing() -> None:
+        with ask:
+            with tracing.span("retrieve", {"plumbline.hits": ["a", "b"]}):
+                pass
+            raise ValueError("broken")
+
+    with pytest.raises(ValueError, match="broken"):
+        failing()
+    tracing.close()
+    retrieve, root = exporter.get_finished_spans()
+    assert (root.name, root.parent, root.status.is_ok) == ("ask", None, False)
+    assert root.attributes == {"plumbline.question": "Why?"}
+    assert root.context is not None
+    assert retrieve.parent is not None
+    assert (retrieve.name, retrieve.status.is_ok, retrieve.parent.span_id) == ("retrieve", True, root.context.span_id)
+    assert f"{root.context.trace_id:032x} {root.context.span_id:016x}" == f"{ask.trace_id} {ask.span_id}"
+    assert (root.end_time or 0) >= (retrieve.end_time or 0) > 1e18, "nanoseconds"
+
+
+def test_inside_a_span_of_opentelemetry_a_trace_is_a_part_of_its(engine: Engine) -> None:
+    from opentelemetry.sdk.trace import TracerProvider
+
+    tracing = Tracing(engine)
+    with TracerProvider().get_tracer("the program").start_as_current_span("request") as theirs:
+        context = theirs.get_span_context()
+        assert current_ids() == (f"{context.trace_id:032x}", f"{context.span_id:016x}")
+        with tracing.span("ask") as ask, tracing.span("retrieve") as retrieve:
+            pass
+    assert (ask.trace_id, ask.parent_id) == (f"{context.trace_id:032x}", f"{context.span_id:016x}")
+    assert (retrieve.trace_id, retrieve.parent_id) == (ask.trace_id, ask.span_id)
+    tracing.close()
+
+
+async def test_a_generator_that_another_task_closes_ends_its_span_and_leaves_that_tasks(engine: Engine) -> None:
+    tracing = Tracing(engine)
+
+    async def words() -> AsyncGenerator[str, None]:
+        with tracing.span("stream"):
+            yield "one"
+            yield "two"
+
+    async def close(stream: AsyncGenerator[str, None]) -> None:
+        with tracing.span("closing") as closing:
+            await stream.aclose()
+            assert current_ids() == (closing.trace_id, closing.span_id)
+
+    stream = words()
+    assert await anext(stream) == "one"
+    await asyncio.create_task(close(stream))
+    tracing.flush()
+    (root,) = recent_traces(engine)
+    assert [span.name for span in read_trace(engine, root.trace_id)] == ["stream", "closing"]
+    tracing.close()
+
+
+def test_ids_are_of_the_lengths_that_opentelemetry_has(engine: Engine) -> None:
+    tracing = Tracing(engine)
+    with tracing.span("ask") as one, tracing.span("retrieve") as other:
+        pass
+    assert (len(one.trace_id), len(one.span_id)) == (32, 16)
+    assert one.span_id != other.span_id
+    tracing.close()

@@ -33,7 +33,7 @@ async def test_a_call_is_priced_by_the_search_and_recorded(priced: Meter) -> Non
         assert (await reranker.score("q", ["a", "b"], TAGS)).tolist() == [2, 1]
     assert bill.cost == Decimal("0.002")
     priced.tracing.flush()
-    engine = priced.tracing.writer._engine
+    engine = priced.tracing.writer.engine
     (root,) = recent_traces(engine)
     span = read_trace(engine, root.trace_id)[1]
     assert span.name == "rerank acme/rerank"

@@ -8,9 +8,8 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from decimal import Decimal
 
 import pytest
-from opentelemetry import trace
 
-from plumbline.trace import read_trace
+from plumbline.trace import current_ids, read_trace
 from routing.chat import ChatEvent, ChatRequest, ChatResponse, Completed, Message, Tags, TextDelta, Usage
 from routing.errors import (
     AuthenticationError,
@@ -48,7 +47,7 @@ async def test_an_answer_is_priced_and_recorded(meter: Meter) -> None:
         response = await router(meter, answered()).complete(REQUEST)
     assert response.cost == Decimal(2)
     assert [(a.model, a.error) for a in response.attempts] == [("openai/priced", None)]
-    (row,) = meter.ledger.of_trace(f"{span.get_span_context().trace_id:032x}")
+    (row,) = meter.ledger.of_trace(span.trace_id)
     assert (row.kind, row.model, row.tags, row.error) == ("chat", "openai/priced", REQUEST.tags, None)
     assert row.cost == 2
 
@@ -102,7 +101,7 @@ async def test_a_policy_chooses_by_the_request_and_its_reason_is_traced(meter: M
         assert (await made.complete(REQUEST)).text == "small"
         assert (await made.complete(ChatRequest((Message("user", "x" * 30),)))).text == "large"
     meter.tracing.flush()
-    spans = read_trace(meter.tracing.writer._engine, f"{span.get_span_context().trace_id:032x}")
+    spans = read_trace(meter.tracing.writer.engine, span.trace_id)
     assert spans[0].attributes["plumbline.route.reason"] == "length"
     assert spans[0].attributes["plumbline.route.models"] == ["scripted/large"]
 
@@ -161,13 +160,13 @@ async def test_a_stream_that_nobody_reads_on_is_recorded_and_leaves_the_readers_
     events = Router([Hanging("x", name="openai/priced")], meter=meter, retry=QUICK).stream(REQUEST)
     with meter.tracing.span("reader") as span:
         assert await anext(events) == TextDelta("Half an ")
-        assert trace.get_current_span() is span
+        assert current_ids() == (span.trace_id, span.span_id)
         await asyncio.create_task(close(events))
-        assert trace.get_current_span() is span
-    (row,) = meter.ledger.of_trace(f"{span.get_span_context().trace_id:032x}")
+        assert current_ids() == (span.trace_id, span.span_id)
+    (row,) = meter.ledger.of_trace(span.trace_id)
     assert (row.cost, row.error) == (None, "CancelledError"), "the provider may have charged for it"
     meter.tracing.flush()
-    _, call = read_trace(meter.tracing.writer._engine, f"{span.get_span_context().trace_id:032x}")
+    _, call = read_trace(meter.tracing.writer.engine, span.trace_id)
     assert (call.name, call.error) == ("chat openai/priced", "cancelled")
 
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import text
 
 from plumbline.database import open_database
 from plumbline.errors import StorageError
+from plumbline.writing import BusyError
 from routing.chat import Tags, Usage
 from routing.cost.ledger import Ledger, LedgerEntry, component
 
@@ -21,6 +24,18 @@ from routing.cost.ledger import Ledger, LedgerEntry, component
 def ledger(tmp_path: Path) -> Ledger:
     path = tmp_path / "home.db"
     return Ledger(open_database(path, [component()]), path)
+
+
+@contextmanager
+def held(ledger: Ledger) -> Iterator[None]:
+    """Another process is writing, as long as the block lasts."""
+    other = sqlite3.connect(str(ledger._engine.url.database), isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    finally:
+        other.execute("ROLLBACK")
+        other.close()
 
 
 def entry(cost: str | None, trace: str = "t1", tokens: int = 10) -> LedgerEntry:
@@ -77,31 +92,54 @@ def test_many_writers_lose_nothing(ledger: Ledger) -> None:
     assert ledger.totals().cost == 2
 
 
-async def test_tasks_write_together_and_lose_nothing(ledger: Ledger) -> None:
-    commits = 0
-
-    @event.listens_for(ledger._engine, "commit")
-    def count(_: object) -> None:
-        nonlocal commits
-        commits += 1
-
-    await asyncio.gather(*(ledger.arecord(entry("0.01", trace=f"t{number}")) for number in range(100)))
+async def test_tasks_that_wait_are_written_together_and_lose_nothing(ledger: Ledger) -> None:
+    written: list[str] = []
+    ledger._later._opened().set_trace_callback(written.append)
+    with held(ledger):
+        rows = [asyncio.create_task(ledger.arecord(entry("0.01", trace=f"t{number}"))) for number in range(100)]
+        await asyncio.sleep(0.05)
+        assert ledger.totals().calls == 0
+    await asyncio.gather(*rows)
     assert {found.trace_id for _, found in ledger.after(0)} == {f"t{number}" for number in range(100)}
-    assert commits < 50
+    assert written.count("COMMIT") < 50
+
+
+async def test_a_free_database_is_written_at_once(ledger: Ledger) -> None:
+    assert ledger.enqueue(entry("1")).done()
+    assert ledger.totals().calls == 1
+
+
+async def test_a_row_is_not_written_twice_when_another_process_comes_in_between(ledger: Ledger) -> None:
+    """Rows that are stored each alone, because one of them cannot be, and meet a locked database half-way."""
+    store = ledger._now.transaction
+    calls = 0
+
+    @contextmanager
+    def contended() -> Iterator[sqlite3.Connection]:
+        nonlocal calls
+        calls += 1
+        if calls == 3:
+            raise BusyError
+        with store() as connection:
+            yield connection
+
+    ledger._now.transaction = contended  # type: ignore[method-assign]  # stands in for another process
+    rows = [ledger.enqueue(entry("1", trace=trace), soon=False) for trace in ("t1", "t2", "\udce9")]
+    with pytest.raises(UnicodeEncodeError):
+        await ledger.stored(rows)
+    assert calls == 3
+    assert [found.trace_id for _, found in ledger.after(0)] == ["t1", "t2"]
 
 
 async def test_a_locked_database_holds_up_nobody_but_the_caller(ledger: Ledger) -> None:
-    other = sqlite3.connect(ledger._path, isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
-    waiting = asyncio.create_task(ledger.arecord(entry("1")))
-    leaving = asyncio.create_task(ledger.arecord(entry("2")))
-    await asyncio.sleep(0.05)
-    assert not waiting.done()
-    leaving.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await leaving
-    other.execute("ROLLBACK")
-    other.close()
+    with held(ledger):
+        waiting = asyncio.create_task(ledger.arecord(entry("1")))
+        leaving = asyncio.create_task(ledger.arecord(entry("2")))
+        await asyncio.sleep(0.05)
+        assert not waiting.done()
+        leaving.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await leaving
     await waiting
     await ledger.arecord(entry("3"))
     assert [found.cost for _, found in ledger.after(0)] == [1, 2, 3]
@@ -142,7 +180,7 @@ async def test_a_loop_that_takes_no_more_work_stops_no_other_loop(ledger: Ledger
 
 async def _refused(ledger: Ledger) -> None:
     await asyncio.get_running_loop().shutdown_default_executor()
-    with pytest.raises(RuntimeError):
+    with held(ledger), pytest.raises(RuntimeError):
         await ledger.arecord(entry("1"))
 
 
