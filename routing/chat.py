@@ -12,6 +12,11 @@ from decimal import Decimal
 from typing import Any, Literal, Protocol
 
 Role = Literal["system", "user", "assistant", "tool"]
+Tier = Literal["standard", "batch", "flex", "priority"]
+"""How a provider is asked to work, and what it charges by: in a day's batch at half price, when it has time, first."""
+
+Latency = Literal["realtime", "interactive", "batch"]
+"""How soon an answer is needed: in less than .1 s, in less than 1 s to its first word, whenever it comes."""
 FinishReason = Literal["stop", "length", "content_filter", "tool_calls", "refusal", "other"]
 
 
@@ -25,13 +30,27 @@ class ToolCall:
 
 
 @dataclass(frozen=True, slots=True)
+class Image:
+    """A picture in a user's turn: its bytes with their media type, or where the provider finds it."""
+
+    data: bytes | None = None
+    url: str | None = None
+    media_type: str = "image/png"
+    detail: Literal["auto", "low", "high"] = "auto"
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
-    """One turn. `tool_calls` belong to an assistant's turn, `tool_call_id` to the tool's turn that answers one."""
+    """One turn. `tool_calls` belong to an assistant's turn, `tool_call_id` to the tool's turn that answers one.
+
+    `images` belong to a user's turn and stand before its text.
+    """
 
     role: Role
     content: str
     tool_calls: tuple[ToolCall, ...] = ()
     tool_call_id: str | None = None
+    images: tuple[Image, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +67,20 @@ class Tool:
 class ChatOptions:
     """What the caller asks of the model; `None` leaves the provider's default.
 
-    `temperature` is dropped for models that the catalogue knows to reject it.
+    `temperature` and `top_p` are dropped for models that the catalogue knows to reject them. `effort` is how much a
+    model that reasons thinks, in the provider's own word. `logprobs` asks for the log-probabilities of the tokens, and
+    of so many others that might have stood there; what cannot give them refuses. `tier` is what the provider is to
+    charge by.
     """
 
     temperature: float | None = None
     max_tokens: int | None = None
     seed: int | None = None
     stop: tuple[str, ...] = ()
+    top_p: float | None = None
+    effort: str | None = None
+    logprobs: int | None = None
+    tier: Tier = "standard"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +111,29 @@ class EvidenceSpan:
 
 @dataclass(frozen=True, slots=True)
 class Tags:
-    """Whose call this is and what for; every ledger row and span carries them."""
+    """Whose call this is and what for; every ledger row and span carries them, and limits and budgets go by them.
+
+    `session` is a conversation, `key` the name of the API key that asks.
+    """
 
     purpose: str = "answer"
     tenant: str | None = None
     release: str | None = None
+    session: str | None = None
+    key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Wants:
+    """What a request asks of whoever routes it: `model` names the one that is to answer, `local` says that nothing of
+    it may leave the machine, `task` and `language` ("en") are what rules go by.
+    """
+
+    model: str | None = None
+    latency: Latency | None = None
+    local: bool = False
+    task: str | None = None
+    language: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +157,7 @@ class ChatRequest:
     cache_system: bool = False
     deadline: float | None = None
     tags: Tags = Tags()
+    wants: Wants = Wants()
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +165,10 @@ class Usage:
     """What one call used: tokens, and of a reranker searches.
 
     `input_tokens` counts the whole prompt, whatever part of it was cached; `cached_input_tokens` is the part of it read
-    from the provider's cache, `cache_write_tokens` the part of it written to that cache. `output_tokens` counts
-    everything generated, reasoning included. `estimated` is true when the counts are ours and not the provider's.
-    `searches` counts the units that rerankers bill by (Cohere's: a query with up to 100 passages).
+    from the provider's cache, `cache_write_tokens` the part of it written to that cache, and
+    `cache_write_1h_tokens` the part of that written for an hour. `output_tokens` counts everything generated,
+    `reasoning_tokens` the part of it that was thought and not said. `estimated` is true when the counts are ours and
+    not the provider's. `searches` counts the units that rerankers bill by (Cohere's: a query with up to 100 passages).
     """
 
     input_tokens: int = 0
@@ -131,6 +177,8 @@ class Usage:
     cache_write_tokens: int = 0
     estimated: bool = False
     searches: int = 0
+    cache_write_1h_tokens: int = 0
+    reasoning_tokens: int = 0
 
     def __add__(self, other: Usage) -> Usage:
         return Usage(
@@ -140,7 +188,18 @@ class Usage:
             self.cache_write_tokens + other.cache_write_tokens,
             self.estimated or other.estimated,
             self.searches + other.searches,
+            self.cache_write_1h_tokens + other.cache_write_1h_tokens,
+            self.reasoning_tokens + other.reasoning_tokens,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class TokenLogprob:
+    """One token of the answer, its natural log-probability, and those of others that might have stood there."""
+
+    token: str
+    logprob: float
+    others: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +218,8 @@ class ChatResponse:
     `model` is "provider/name". `cost` is in US dollars and filled by the router; `None` means the price is unknown.
     `citations` are native ones, if the model gives any. `confidence` in [0, 1]
     is the model's own that the evidence answers the question (of a refusal: that it would have), if it has one.
-    `attempts` lead up to this answer, the successful one last; the router fills them.
+    `attempts` lead up to this answer, the successful one last; the router fills them. `tier` is what the provider says
+    that it charges by. `logprobs` are there when they were asked for.
     """
 
     text: str
@@ -172,6 +232,8 @@ class ChatResponse:
     refused: bool = False
     cost: Decimal | None = None
     attempts: tuple[Attempt, ...] = field(default=())
+    tier: Tier = "standard"
+    logprobs: tuple[TokenLogprob, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +250,24 @@ class Completed:
     response: ChatResponse
 
 
+@dataclass(frozen=True, slots=True)
+class Interrupted:
+    """The last event of a stream that a router gave up after its first piece: `text` is what was said until then.
+
+    `model` broke off, `reason` says why, and `usage` is what is known of what it used.
+    """
+
+    text: str
+    model: str
+    reason: str
+    usage: Usage = Usage()
+
+
 ChatEvent = TextDelta | Completed
+"""What a model's stream is made of."""
+
+RoutedEvent = TextDelta | Completed | Interrupted
+"""What a router's stream is made of."""
 
 
 class ChatModel(Protocol):

@@ -9,11 +9,17 @@
     │   └── ContextLengthError   the prompt is longer than the model reads
     ├── ContentFilterError       the provider's policy refuses prompt or answer
     ├── InvalidResponseError     the answer is not of the form the provider promises
+    │   └── SchemaError          the answer does not satisfy the schema it was to satisfy, and did not when asked again
+    ├── UnsupportedError         the model is known not to do what is asked (images, tools, logprobs …)
+    ├── BudgetError              the call could cost more than a budget has left; nothing was sent
     └── TransientError           worth another try, here or elsewhere; `retry_after` in seconds, if the provider says
         ├── RateLimitError       too many requests (429), no credit left (402)
         ├── OverloadedError      the provider fails or is overloaded (5xx, 529)
         ├── ConnectionFailedError   refused, reset, DNS, TLS, a stream cut short
-        └── DeadlineError        no answer in time
+        ├── DeadlineError        no answer in time
+        └── UnavailableError     we do not ask it now: trying the same model again at once cannot help
+            ├── BreakerOpenError    it failed a moment ago; `retry_after` says when it is tried again
+            └── LimitError          our own limits are reached, or too many calls wait already
 
 Adapters in `routing.models` raise them from the SDKs' own errors; the router decides by class what to retry and
 when to fall back.
@@ -67,6 +73,18 @@ class InvalidResponseError(ModelError):
     """Raised by adapters when the provider's answer is empty, cut or not of the promised form."""
 
 
+class SchemaError(InvalidResponseError):
+    """Raised by `routing.structured` when the repaired answer does not satisfy the schema either."""
+
+
+class UnsupportedError(ModelError):
+    """Raised by adapters, before anything is sent, for what the catalogue knows the model not to do."""
+
+
+class BudgetError(ModelError):
+    """Raised by `routing.cost.budget` before a call whose most that it may cost is more than a budget has left."""
+
+
 class TransientError(ModelError):
     """Root of the errors that another try, or another model, may cure.
 
@@ -100,3 +118,15 @@ class ConnectionFailedError(TransientError):
 
 class DeadlineError(TransientError):
     """Raised by adapters and the router when the time allowed is over."""
+
+
+class UnavailableError(TransientError):
+    """Root of what is refused on our side before the model is asked. Raised by the guards of the call path."""
+
+
+class BreakerOpenError(UnavailableError):
+    """Raised by the circuit breaker while a model, or its whole provider, is left alone."""
+
+
+class LimitError(UnavailableError):
+    """Raised by the limiter when a limit would be passed before the deadline, or its queue is full."""

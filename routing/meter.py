@@ -12,8 +12,9 @@ from decimal import Decimal
 
 from plumbline.errors import PlumblineError, StorageError
 from plumbline.trace import AttributeValue, Span, Tracing
-from routing.chat import Tags, Usage
-from routing.cost.ledger import Kind, Ledger, LedgerEntry
+from routing.call import NOT_MADE, Budgets, Call, Guard, Kind, Leave, Outcome, Reservation, Write
+from routing.chat import Tags, Tier, Usage
+from routing.cost.ledger import Ledger, LedgerEntry
 from routing.cost.prices import PriceTable, total_cost
 from routing.errors import ConnectionFailedError, DeadlineError, InvalidResponseError
 
@@ -25,6 +26,7 @@ class Reading:
     """What a metered block reports: set `usage` (and `model`, if another one answered) before the block ends.
 
     `began` is true once a part of the answer has arrived: a connection that breaks after that has cost something.
+    `tier` is what the provider charged by.
     """
 
     model: str
@@ -33,6 +35,7 @@ class Reading:
     cost: Decimal | None = None
     seconds: float = 0.0
     began: bool = False
+    tier: Tier = "standard"
 
 
 @dataclass(slots=True)
@@ -92,21 +95,45 @@ async def _stored(rows: Sequence[tuple[Ledger, Future[None]]]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Meter:
-    """Writes what calls use into the trace and the ledger."""
+    """Makes calls pass their guards and their budgets, and writes what they use into the trace and the ledger.
+
+    `guards` are asked in order, each before it is known whether the next one agrees; the budget comes last, so that
+    no money is set aside for a call that waits.
+    """
 
     tracing: Tracing
     ledger: Ledger
     prices: PriceTable
+    guards: tuple[Guard, ...] = ()
+    budgets: Budgets | None = None
 
     @asynccontextmanager
-    async def call(self, kind: Kind, model: str, tags: Tags) -> AsyncIterator[Reading]:
+    async def call(
+        self,
+        kind: Kind,
+        model: str,
+        tags: Tags,
+        *,
+        input_tokens: int = 0,
+        output_tokens: int = 0,
+        deadline: float | None = None,
+        tier: Tier = "standard",
+    ) -> AsyncIterator[Reading]:
         """Measure one call. A call that raises is recorded too, with what usage was set by then (usually none).
 
         The cost of a failure is 0 when the provider refused it or was never reached. It is `None`, unknown, when the
         provider may have worked and counted: no answer in time, cancelled, an answer that cannot be read, a stream
-        that broke off, a fault of the program. Models that cost nothing cost nothing then, too.
+        that broke off, a fault of the program. Models that cost nothing cost nothing then, too. Raises what a guard or
+        a budget refuses it with; such a call is not recorded, as it was not made. The numbers of tokens are upper
+        bounds.
         """
-        reading = Reading(model)
+        leaves: list[Leave] = []
+        reservation: Reservation | None = None
+        if self.guards or self.budgets is not None:
+            bound = self.prices.bound(model, input_tokens, output_tokens, tier)
+            call = Call(kind, model, tags, input_tokens, output_tokens, bound, deadline, tier)
+            leaves, reservation = await self._admitted(call)
+        reading = Reading(model, tier=tier)
         operation = _OPERATION[kind]
         with self.tracing.span(f"{operation} {model}", {"gen_ai.operation.name": operation}) as span:
             started = time.perf_counter()
@@ -119,11 +146,10 @@ class Meter:
             finally:
                 reading.seconds = time.perf_counter() - started
                 reading.cost = self._cost(reading, error)
+                outcome = Outcome(reading.usage, reading.cost, reading.seconds, error)
+                for leave in reversed(leaves):
+                    leave(outcome)
                 _annotate(span, reading)
-                bill = _bill.get()
-                if bill is not None:
-                    bill.usage += reading.usage
-                    bill.costs.append(reading.cost)
                 entry = LedgerEntry(
                     kind,
                     reading.model,
@@ -135,16 +161,38 @@ class Meter:
                     tags,
                     None if error is None else type(error).__name__,
                 )
-                if bill is None or bill.rows is None:
-                    await self.ledger.arecord(entry)
-                else:
-                    bill.rows.append((self.ledger, self.ledger.enqueue(entry, soon=reading.cost != 0)))
+                await self._book(entry, None if reservation is None else reservation.settle(reading.cost))
+
+    async def _admitted(self, call: Call) -> tuple[list[Leave], Reservation | None]:
+        """Past every guard, with the money set aside; whoever let it in hears when it goes no further."""
+        leaves: list[Leave] = []
+        try:
+            for guard in self.guards:
+                leave = await guard.enter(call)
+                leaves.append(leave)
+            return leaves, None if self.budgets is None else await self.budgets.reserve(call)
+        except BaseException:
+            for leave in reversed(leaves):
+                leave(NOT_MADE)
+            raise
+
+    async def _book(self, entry: LedgerEntry, also: Write | None) -> None:
+        bill = _bill.get()
+        if bill is not None:
+            bill.usage += entry.usage
+            bill.costs.append(entry.cost)
+        soon = bill is None or entry.cost != 0
+        row = self.ledger.enqueue(entry, soon=soon, also=also)
+        if bill is None or bill.rows is None:
+            await self.ledger.stored([row])
+        else:
+            bill.rows.append((self.ledger, row))
 
     def _cost(self, reading: Reading, error: BaseException | None) -> Decimal | None:
         nothing_known = error is not None and reading.usage == Usage()
         if nothing_known and _may_be_billed(error, reading) and not self._is_free(reading.model):
             return None
-        return self.prices.cost(reading.model, reading.usage)
+        return self.prices.cost(reading.model, reading.usage, reading.tier)
 
     def _is_free(self, model: str) -> bool:
         price = self.prices.find(model)

@@ -3,19 +3,98 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from plumbline.settings import Settings
+from routing.chat import Latency
+
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+Subject = Literal["everything", "request", "session", "tenant", "key", "model", "provider", "purpose"]
+"""What limits and budgets are counted for: each tenant has its own, say."""
 
 
 class RetrySettings(Settings):
-    """`attempts` counts the first try; waits in seconds. A provider that asks for more than the longest is given up."""
+    """`attempts` counts the first try; waits in seconds. A provider that asks for more than the longest is given up.
+
+    `budget` is the share of all calls of the last minute that may be tries again, beyond `free` tries a minute.
+    """
 
     attempts: Annotated[int, Field(ge=1, le=10)] = 3
     first_wait_seconds: Annotated[float, Field(ge=0, le=60)] = 0.5
     longest_wait_seconds: Annotated[float, Field(ge=0, le=600)] = 8.0
+    budget: Annotated[float, Field(ge=0, le=1)] = 0.1
+    free: Annotated[int, Field(ge=0)] = 10
+
+
+class BreakerSettings(Settings):
+    """A model is left alone after `failures` in a row, when they are at least `share` of its calls in the window.
+
+    It is tried again by one probe after `cooldown_seconds`, which double with every probe that fails.
+    """
+
+    enabled: bool = True
+    failures: Annotated[int, Field(ge=1)] = 2
+    share: Annotated[float, Field(gt=0, le=1)] = 0.5
+    window_seconds: Seconds = 10.0
+    cooldown_seconds: Seconds = 10.0
+    longest_cooldown_seconds: Seconds = 120.0
+
+
+class HedgeSettings(Settings):
+    """A second request to the next model, or the same, when the first takes long: `after` "p95" or so many seconds.
+
+    At most `share` of the calls are asked twice; below `least` known times there is no p95.
+    """
+
+    after: Literal["never", "p95"] | Seconds = "never"
+    share: Annotated[float, Field(gt=0, le=1)] = 0.05
+    least: Annotated[int, Field(ge=1)] = 20
+
+
+class LimitSettings(Settings):
+    """A limit of what `match` fits (a pattern of model names), counted for each `per`. `None`: none of that kind."""
+
+    per: Subject = "model"
+    match: str = "*"
+    requests_per_minute: Annotated[int, Field(ge=1)] | None = None
+    tokens_per_minute: Annotated[int, Field(ge=1)] | None = None
+    cost_per_minute: Annotated[Decimal, Field(gt=0)] | None = None
+    concurrent: Annotated[int, Field(ge=1)] | None = None
+
+
+class BudgetSettings(Settings):
+    """At most `limit` dollars in a period for each `per`, of what `match` fits; warnings begin at `soft` of it.
+
+    `only` names the one tenant (key, session …) that it is for. The period of a request or a session is its own.
+    """
+
+    name: str
+    per: Subject = "everything"
+    only: str | None = None
+    match: str = "*"
+    period: Literal["day", "month", "total"] = "month"
+    limit: Annotated[Decimal, Field(ge=0)]
+    soft: Annotated[float, Field(gt=0, le=1)] = 0.8
+
+
+class RuleSettings(Settings):
+    """The models to try, in order, for requests that satisfy everything that is said here; the first rule that fits
+    decides. Lengths in tokens of the prompt; `tenant`, `task`, `language`, `purpose` are patterns.
+    """
+
+    name: str
+    use: Annotated[list[str], Field(min_length=1)]
+    task: str | None = None
+    purpose: str | None = None
+    tenant: str | None = None
+    language: str | None = None
+    latency: Latency | None = None
+    local: bool | None = None
+    longer_than: Annotated[int, Field(ge=0)] | None = None
+    shorter_than: Annotated[int, Field(ge=1)] | None = None
+    images: bool | None = None
 
 
 class PriceSettings(Settings):
@@ -29,10 +108,28 @@ class PriceSettings(Settings):
 
 
 class RoutingSettings(Settings):
-    """How calls are made. `fallback` answers when the model cannot be reached ("none": raise the error instead)."""
+    """How calls are made. `fallback` answers when the model cannot be reached ("none": raise the error instead).
+
+    `fallbacks` are for one reason each, in place of `fallback`. `broken_stream` says what comes after a model broke
+    off: another goes on where it stopped, or the stream ends with an event that says so. `shared` is a Redis server
+    for what processes on several machines have to know of each other.
+    """
 
     fallback: str = "extractive/default"
+    fallbacks: dict[Literal["down", "rate_limited", "too_long", "content_filter", "too_slow", "budget"], list[str]] = (
+        Field(default_factory=dict)
+    )
+    broken_stream: Literal["continue", "end"] = "continue"
     retry: RetrySettings = RetrySettings()
+    breaker: BreakerSettings = BreakerSettings()
+    hedge: HedgeSettings = HedgeSettings()
+    limits: list[LimitSettings] = Field(default_factory=list)
+    queue: Annotated[int, Field(ge=0)] = 1000
+    adaptive: bool = True
+    budgets: list[BudgetSettings] = Field(default_factory=list)
+    unpriced: Literal["refuse", "allow"] = "refuse"
+    rules: list[RuleSettings] = Field(default_factory=list)
+    shared: str | None = None
     prices: dict[str, PriceSettings] = Field(default_factory=dict)
 
 

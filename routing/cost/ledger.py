@@ -15,17 +15,16 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from plumbline.database import Component
 from plumbline.errors import StateError
 from plumbline.writing import BusyError, WriteConnection, insert
+from routing.call import Kind, Write
 from routing.chat import Tags, Usage
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine, RowMapping, Table
-
-Kind = Literal["chat", "embedding", "rerank"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +90,7 @@ class Ledger:
         self._now = WriteConnection(path, wait=False)
         self._later = WriteConnection(path)
         self._lock = threading.Lock()
-        self._waiting: list[tuple[LedgerEntry, Future[None]]] = []
+        self._waiting: list[_Waiting] = []
         self._busy = False
 
     def record(self, *entries: LedgerEntry) -> None:
@@ -105,16 +104,17 @@ class Ledger:
         """
         await self.stored([self.enqueue(entry)])
 
-    def enqueue(self, entry: LedgerEntry, *, soon: bool = True) -> Future[None]:
+    def enqueue(self, entry: LedgerEntry, *, soon: bool = True, also: Write | None = None) -> Future[None]:
         """Have an entry stored; the future is done, or holds the error, when it is.
 
         It is stored at once, which takes less than handing it over would, unless somebody else is writing: then a
         thread waits for its turn, and what comes in until then is written together. An entry that need not be stored
-        `soon` waits for another one's transaction, or until `stored` is awaited.
+        `soon` waits for another one's transaction, or until `stored` is awaited. `also` is written with it: both are
+        stored, or none.
         """
         done: Future[None] = Future()
         with self._lock:
-            self._waiting.append((entry, done))
+            self._waiting.append(_Waiting(entry, done, also))
         if soon:
             self._start()
         return done
@@ -160,7 +160,7 @@ class Ledger:
                 _store(connection, batch)
             except BusyError:
                 with self._lock:
-                    self._waiting = [*(each for each in batch if not each[1].done()), *self._waiting]
+                    self._waiting = [*(each for each in batch if not each.stored.done()), *self._waiting]
                 return False
 
     def of_trace(self, trace_id: str) -> list[LedgerEntry]:
@@ -223,10 +223,19 @@ class LedgerTotals:
     unpriced: int
 
 
-def _store(connection: WriteConnection, batch: Sequence[tuple[LedgerEntry, Future[None]]]) -> None:
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """An entry that is to be stored, and what hears of it."""
+
+    entry: LedgerEntry
+    stored: Future[None]
+    also: Write | None
+
+
+def _store(connection: WriteConnection, batch: Sequence[_Waiting]) -> None:
     """Store entries together; where one of them is what stands in the way, each alone."""
     try:
-        _insert(connection, [entry for entry, _ in batch])
+        _insert(connection, [each.entry for each in batch], [each.also for each in batch if each.also is not None])
     except BusyError:
         raise
     except Exception as error:  # noqa: BLE001 (it is raised where each entry is waited for)
@@ -234,15 +243,17 @@ def _store(connection: WriteConnection, batch: Sequence[tuple[LedgerEntry, Futur
             for each in batch:
                 _store(connection, [each])
             return
-        for _, stored in batch:
-            stored.set_exception(error)
+        for each in batch:
+            each.stored.set_exception(error)
     else:
-        for _, stored in batch:
-            stored.set_result(None)
+        for each in batch:
+            each.stored.set_result(None)
 
 
-def _insert(connection: WriteConnection, entries: Sequence[LedgerEntry]) -> None:
+def _insert(connection: WriteConnection, entries: Sequence[LedgerEntry], also: Sequence[Write] = ()) -> None:
     with connection.transaction() as transaction:
+        for write in also:
+            write(transaction)
         insert(transaction, _ledger_table(), [_to_row(entry) for entry in entries])
 
 

@@ -14,7 +14,7 @@ from importlib.resources import files
 from typing import Any
 
 from plumbline.errors import ConfigError
-from routing.chat import Usage
+from routing.chat import Tier, Usage
 
 PER_MILLION = Decimal(1_000_000)
 PER_THOUSAND = Decimal(1_000)
@@ -78,8 +78,15 @@ class PriceTable:
             return FREE
         return self.prices.get(f"{provider}/{_without_date(name)}")
 
-    def cost(self, model: str, usage: Usage) -> Decimal | None:
+    def bound(self, model: str, input_tokens: int, output_tokens: int, tier: Tier = "standard") -> Decimal | None:
+        """The most that a call with at most so many tokens may cost, or `None` when its price is unknown."""
+        usages = [Usage(input_tokens, output_tokens), Usage(input_tokens, output_tokens, 0, input_tokens)]
+        costs = [self.cost(model, usage, tier) for usage in usages]
+        return None if None in costs else max(cost for cost in costs if cost is not None)
+
+    def cost(self, model: str, usage: Usage, tier: Tier = "standard") -> Decimal | None:
         """Dollars for `usage` of `model`, or `None` when its price, or that of the searches in it, is unknown."""
+        del tier
         price = self.find(model)
         if price is None or (usage.searches and price.searches is None):
             return None
