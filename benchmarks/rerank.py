@@ -138,9 +138,16 @@ def searched(task: Task, embedder: str, depth: int, cache: Path | None) -> list[
     weight = default_dense_weight(embedder)
     found = []
     for question, vector in zip(task.questions, questions, strict=True):
-        fused = weighted(ranking(passages @ vector), ranking(index.scores(terms(question)), floor=0.0), weight)
+        meant, said = passages @ vector, index.scores(terms(question))
+        places = sorted({int(place) for side in (ranking(meant), ranking(said, floor=0.0)) for place, _ in side})
+        fused = weighted(_best_first(meant, places), _best_first(said, places), weight)
         found.append([(int(place), score) for place, score in fused[:depth]])
     return found
+
+
+def _best_first(scores: npt.NDArray[np.floating], places: Sequence[int]) -> list[tuple[str, float]]:
+    """What either side found, scored by one side, as a complete search gives it (`rag.index.store.Search`)."""
+    return sorted(((str(place), float(scores[place])) for place in places), key=lambda each: -each[1])
 
 
 def reranked(task: Task, found: Sequence[Sequence[tuple[int, float]]], reranker: Reranker, file: Path | None) -> Ranked:
