@@ -12,7 +12,7 @@ ARGS ?=
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq --constraint constraints.txt
-DEV := .[dev,anthropic,cohere,eval,msg,openai,otel,pgvector,qdrant,quality,remote,serve,watch]
+DEV := .[dev,anthropic,cohere,eval,msg,openai,otel,pgvector,prices,qdrant,quality,redis,remote,serve,watch]
 DEMO := .plumbline-demo
 
 HEAVY_PYTEST := OMP_NUM_THREADS=1 .venv-heavy/bin/python -m pytest -q
