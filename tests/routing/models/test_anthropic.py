@@ -40,7 +40,8 @@ from routing.testing.wire import Script
 
 pytest.importorskip("anthropic")
 
-from routing.models.anthropic import DEFAULT_MAX_TOKENS, AnthropicChatModel
+from routing.models.anthropic import AnthropicChatModel
+from routing.models.anthropic_request import DEFAULT_MAX_TOKENS
 
 ALL_KINDS = Usage(input_tokens=100, output_tokens=9, cached_input_tokens=60, cache_write_tokens=25)
 
