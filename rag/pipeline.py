@@ -141,7 +141,7 @@ def _degraded(response: ChatResponse, wanted: str, retrieval: Retrieval) -> str 
     failed = [attempt for attempt in response.attempts if attempt.error is not None and attempt.model == wanted]
     if failed and response.attempts[-1].model != wanted:
         answered = response.attempts[-1].model
-        found.append(f"{wanted} could not be reached, so {answered} answered. {failed[-1].error}")
+        found.append(f"{wanted} did not answer, so {answered} did. {failed[-1].error}")
     return " ".join(found) or None
 
 

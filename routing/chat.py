@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Literal, Protocol
 
+from routing.errors import ModelError
+
 Role = Literal["system", "user", "assistant", "tool"]
 Tier = Literal["standard", "batch", "flex", "priority"]
 """How a provider is asked to work, and what it charges by: in a day's batch at half price, when it has time, first."""
@@ -254,13 +256,12 @@ class Completed:
 class Interrupted:
     """The last event of a stream that a router gave up after its first piece: `text` is what was said until then.
 
-    `model` broke off, `reason` says why, and `usage` is what is known of what it used.
+    `model` broke off, and `error` says why.
     """
 
     text: str
     model: str
-    reason: str
-    usage: Usage = Usage()
+    error: ModelError
 
 
 ChatEvent = TextDelta | Completed
@@ -273,7 +274,8 @@ RoutedEvent = TextDelta | Completed | Interrupted
 class ChatModel(Protocol):
     """A chat model. Both methods raise `routing.errors.ModelError` and nothing else of the provider's.
 
-    `name` is "provider/name" as the catalogue writes it.
+    `name` is "provider/name" as the catalogue writes it. A model that cannot go on with a text that another began says
+    so by an attribute `continues` that is false.
     """
 
     @property

@@ -1,123 +1,230 @@
-"""The one path of a call to a chat model: policy, retries, fallback, price, ledger.
+"""The one path of a call to a chat model: policy, tries, fallback, price, ledger.
 
-Every try is priced and traced, a dead provider is retried only where that can help, and when it stays dead the next
-model of the plan answers.
+Every try is priced and traced (`routing.meter`), a dead provider is tried again only where that can help
+(`routing.resilience`), and when it stays dead the next model that the reason asks for answers.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from functools import partial
+from typing import Literal
 
 from plumbline.aio import emitted
 from plumbline.trace import annotate
-from routing.chat import Attempt, ChatEvent, ChatModel, ChatRequest, ChatResponse, Completed, TextDelta
+from routing.chat import (
+    Attempt,
+    ChatModel,
+    ChatRequest,
+    ChatResponse,
+    Completed,
+    Interrupted,
+    RoutedEvent,
+    TextDelta,
+)
+from routing.continuing import Seam, continuation
+from routing.cost.prices import LOCAL_PROVIDERS, total_cost
 from routing.errors import DeadlineError, InvalidResponseError, ModelError, TransientError
 from routing.meter import Meter, Reading
 from routing.policy import InOrder, Policy
+from routing.resilience.fallback import Reason, reason_of
 from routing.resilience.retry import with_retries
 from routing.settings import RetrySettings
 
 OnText = Callable[[str], None]
+CONTINUATIONS = 2
+"""So often one answer is gone on with."""
 
 
 class Router:
-    """Sends each request to the first of `models` that its policy names; when that stays unreachable, to the next.
+    """Sends each request to the first of `models` that its policy names; when that cannot answer, to the next.
 
-    Without a `policy` the models are tried in the order given.
+    Without a `policy` the models are tried in the order given. `by_reason` names the models that are tried instead of
+    the rest of the plan when one fails for that reason. `broken_stream` says what happens when a model breaks off
+    after its first piece: another (or the same once more) goes on with the text, or the text stays as it is.
     """
 
     def __init__(
-        self, models: Sequence[ChatModel], *, meter: Meter, retry: RetrySettings, policy: Policy | None = None
+        self,
+        models: Sequence[ChatModel],
+        *,
+        meter: Meter,
+        retry: RetrySettings,
+        policy: Policy | None = None,
+        by_reason: Mapping[Reason, Sequence[str]] | None = None,
+        broken_stream: Literal["continue", "end"] = "continue",
     ) -> None:
         self.models = {model.name: model for model in models}
         self._policy = policy or InOrder(tuple(self.models))
         self._meter = meter
         self._retry = retry
+        self._by_reason = dict(by_reason or {})
+        self._continues = broken_stream == "continue"
 
     async def complete(self, request: ChatRequest, *, on_text: OnText | None = None) -> ChatResponse:
         """Answer in one piece; raises the last model's `ModelError` when none can.
 
         With `on_text` the text is also handed over in pieces, as the model writes it. When a model breaks off after its
-        first piece the next one answers all the same: its text then replaces the pieces, and none of it is handed over.
+        first piece and nobody can go on, the next one answers all the same: its text then replaces the pieces, and none
+        of it is handed over.
         """
         return await self._answer(request, on_text, whole=True)
 
-    def stream(self, request: ChatRequest) -> AsyncGenerator[ChatEvent, None]:
-        """Answer in pieces. A failure before the first piece falls back unseen; after it, the error is raised.
+    def stream(self, request: ChatRequest) -> AsyncGenerator[RoutedEvent, None]:
+        """Answer in pieces. A failure before the first piece falls back unseen; after it, another model goes on with
+        the text, or the stream ends with `Interrupted`.
 
         Closing the generator early ends the call; its price is then recorded as unknown.
         """
 
-        async def produce(emit: Callable[[ChatEvent], None]) -> None:
-            response = await self._answer(request, lambda text: emit(TextDelta(text)), whole=False)
-            emit(Completed(response))
+        async def produce(emit: Callable[[RoutedEvent], None]) -> None:
+            try:
+                response = await self._answer(request, lambda text: emit(TextDelta(text)), whole=False)
+            except _BrokenOffError as broken:
+                emit(Interrupted(broken.said, broken.model, broken.error))
+            else:
+                emit(Completed(response))
 
         return emitted(produce)
-
-    async def _answer(self, request: ChatRequest, on_text: OnText | None, *, whole: bool) -> ChatResponse:
-        """`whole` says that another model may answer anew after a piece was handed over."""
-        attempts: list[Attempt] = []
-        candidates = self._candidates(request)
-        for model in candidates:
-            asked = _in_its_time(request, model, candidates)
-            try:
-                response = await with_retries(
-                    partial(self._attempt, model, asked, attempts, on_text), self._retry, deadline=asked.deadline
-                )
-            except TransientError:
-                if model is candidates[-1]:
-                    raise
-            except _BrokenOffError as broken:
-                if not whole or model is candidates[-1]:
-                    raise broken.error from broken.error.__cause__
-                on_text = None
-            else:
-                return replace(response, attempts=tuple(attempts))
-        raise AssertionError("a plan names at least one model")
-
-    def _candidates(self, request: ChatRequest) -> list[ChatModel]:
-        plan = self._policy.plan(request)
-        annotate({"plumbline.route.models": list(plan.models), "plumbline.route.reason": plan.reason})
-        return [self.models[name] for name in plan.models]
 
     async def close(self) -> None:
         """Close the models."""
         for model in self.models.values():
             await model.close()
 
+    async def _answer(self, request: ChatRequest, on_text: OnText | None, *, whole: bool) -> ChatResponse:
+        """`whole` says that another model may answer anew after a piece was handed over."""
+        attempts: list[Attempt] = []
+        route = self._planned(request)
+        while True:
+            model = self.models[route.current]
+            try:
+                return await self._asked(model, route.request(request), attempts, on_text)
+            except _BrokenOffError as broken:
+                try:
+                    return await self._gone_on(broken, request, route, attempts, on_text)
+                except ModelError:
+                    if not whole:
+                        raise broken from broken.error
+                if not route.goes_on(reason_of(broken.error)):
+                    raise broken.error from broken.error.__cause__
+                on_text = None
+            except ModelError as error:
+                if not route.goes_on(reason_of(error)):
+                    raise
+
+    async def _gone_on(
+        self,
+        broken: _BrokenOffError,
+        request: ChatRequest,
+        route: _Route,
+        attempts: list[Attempt],
+        on_text: OnText | None,
+    ) -> ChatResponse:
+        """The answer that `broken` began, ended by the same model or another; raises `ModelError` when none can."""
+        whole_only = request.tools or request.response_schema is not None
+        may_pass = isinstance(broken.error, TransientError | InvalidResponseError)
+        if not self._continues or on_text is None or whole_only or not may_pass:
+            raise broken.error
+        error, costs = broken.error, [broken.cost]
+        able = [self.models[name] for name in (route.current, *route.rest)]
+        able = [model for model in able if getattr(model, "continues", True)]
+        for model in able[:CONTINUATIONS]:
+            seam = Seam(broken.said, on_text)
+            try:
+                response = await self._asked(model, continuation(request, broken.said), attempts, seam.take)
+            except _BrokenOffError as again:
+                broken.said, error = seam.whole(), again.error
+                costs.append(again.cost)
+            except ModelError as again:
+                error = again
+            else:
+                return replace(response, text=seam.whole(), cost=total_cost([*costs, response.cost]))
+        raise error
+
+    async def _asked(
+        self, model: ChatModel, request: ChatRequest, attempts: list[Attempt], on_text: OnText | None
+    ) -> ChatResponse:
+        """The model's answer, after as many tries as it may have."""
+        response = await with_retries(
+            partial(self._attempt, model, request, attempts, on_text),
+            self._retry,
+            deadline=request.deadline,
+        )
+        return replace(response, attempts=tuple(attempts))
+
+    def _planned(self, request: ChatRequest) -> _Route:
+        plan = self._policy.plan(request)
+        annotate({"plumbline.route.models": list(plan.models), "plumbline.route.reason": plan.reason})
+        first, *rest = plan.models
+        return _Route(first, rest, self._by_reason)
+
     async def _attempt(
         self, model: ChatModel, request: ChatRequest, attempts: list[Attempt], on_text: OnText | None
     ) -> ChatResponse:
         _check_deadline(model, request)
         reading: Reading | None = None
+        said: list[str] = []
         try:
             with _recorded(model, attempts):
-                async with self._meter.call("chat", model.name, request.tags) as reading:
+                async with self._meter.call("chat", model.name, request.tags, deadline=request.deadline) as reading:
                     if on_text is None:
                         response = await model.complete(request)
                     else:
-                        response = await _spoken(model, request, reading, on_text)
+                        response = await _spoken(model, request, reading, on_text, said)
                     _read(response, reading)
-        except TransientError as error:
+        except ModelError as error:
             if reading is not None and reading.began:
-                raise _BrokenOffError(error) from error
+                raise _BrokenOffError(error, model.name, "".join(said), reading.cost) from error
             raise
         return replace(response, cost=reading.cost)
+
+
+@dataclass(slots=True)
+class _Route:
+    """Which model is asked now, and which may be asked after it."""
+
+    current: str
+    rest: list[str]
+    by_reason: Mapping[Reason, Sequence[str]]
+    moved: bool = False
+
+    def goes_on(self, reason: Reason | None) -> bool:
+        """Turn to the next model for this reason; false when there is none. No model is asked twice."""
+        if reason is None:
+            return False
+        if reason in self.by_reason:
+            self.rest = [name for name in self.by_reason[reason] if name != self.current]
+        if not self.rest:
+            return False
+        self.current, *self.rest = self.rest
+        self.moved = True
+        return True
+
+    def request(self, request: ChatRequest) -> ChatRequest:
+        """A last resort in this process may answer late: late is better than not at all."""
+        is_last_resort = self.moved and not self.rest and self.current.partition("/")[0] in LOCAL_PROVIDERS
+        return replace(request, deadline=None) if is_last_resort else request
 
 
 class _BrokenOffError(Exception):
     """A model failed after pieces of its answer were handed over; the same call must not be tried again."""
 
-    def __init__(self, error: TransientError) -> None:
+    def __init__(self, error: ModelError, model: str, said: str, cost: Decimal | None) -> None:
         super().__init__(str(error))
         self.error = error
+        self.model = model
+        self.said = said
+        self.cost = cost
 
 
-async def _spoken(model: ChatModel, request: ChatRequest, reading: Reading, on_text: OnText) -> ChatResponse:
+async def _spoken(
+    model: ChatModel, request: ChatRequest, reading: Reading, on_text: OnText, said: list[str]
+) -> ChatResponse:
     """The model's answer, each piece of it handed over when it comes."""
     response: ChatResponse | None = None
     async for event in model.stream(request):
@@ -125,6 +232,7 @@ async def _spoken(model: ChatModel, request: ChatRequest, reading: Reading, on_t
             response = event.response
         else:
             reading.began = True
+            said.append(event.text)
             on_text(event.text)
     if response is None:
         raise InvalidResponseError(f"{model.name} ended its stream without completing its answer.", model=model.name)
@@ -144,11 +252,6 @@ def _recorded(model: ChatModel, attempts: list[Attempt]) -> Iterator[None]:
     attempts.append(Attempt(model.name, time.perf_counter() - started))
 
 
-def _in_its_time(request: ChatRequest, model: ChatModel, candidates: Sequence[ChatModel]) -> ChatRequest:
-    """The last resort may answer late: late is better than not at all."""
-    return replace(request, deadline=None) if len(candidates) > 1 and model is candidates[-1] else request
-
-
 def _check_deadline(model: ChatModel, request: ChatRequest) -> None:
     if request.deadline is not None and time.monotonic() >= request.deadline:
         raise DeadlineError(f"The time allowed was over before {model.name} was asked.", model=model.name)
@@ -156,5 +259,6 @@ def _check_deadline(model: ChatModel, request: ChatRequest) -> None:
 
 def _read(response: ChatResponse, reading: Reading) -> None:
     reading.usage = response.usage
+    reading.tier = response.tier
     reading.attributes["gen_ai.response.model"] = response.model
     reading.attributes["gen_ai.response.finish_reasons"] = [response.finish_reason]

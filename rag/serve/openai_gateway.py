@@ -14,7 +14,7 @@ from plumbline.trace import Tracing, current_ids
 from rag.serve.openai_convert import chat_request
 from rag.serve.openai_request import ChatBody
 from rag.serve.openai_wire import Chunks, completion
-from routing.chat import ChatRequest, Tags, TextDelta
+from routing.chat import ChatRequest, Interrupted, Tags, TextDelta
 from routing.router import Router
 
 PURPOSE = "gateway"
@@ -51,6 +51,8 @@ class GatewayCall:
                 begin = chunks.begin()
                 async with aclosing(self.router.stream(self.request)) as events:
                     async for event in events:
+                        if isinstance(event, Interrupted):
+                            raise event.error
                         rest = chunks.text(event.text) if isinstance(event, TextDelta) else chunks.end(event.response)
                         emit(begin + rest)
                         begin = b""

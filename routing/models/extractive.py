@@ -45,6 +45,7 @@ class ExtractiveModel:
     """
 
     name = NAME
+    continues = False
 
     def __init__(
         self, *, max_sentences: int = 2, threshold: float | None = None, embedder: Embedder | None = None

@@ -5,22 +5,39 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
 from plumbline.trace import current_ids, read_trace
-from routing.chat import ChatEvent, ChatRequest, ChatResponse, Completed, Message, Tags, TextDelta, Usage
+from routing.chat import (
+    ChatEvent,
+    ChatRequest,
+    ChatResponse,
+    Completed,
+    Interrupted,
+    Message,
+    RoutedEvent,
+    Tags,
+    TextDelta,
+    Tool,
+    Usage,
+)
 from routing.errors import (
     AuthenticationError,
+    BadRequestError,
+    BudgetError,
     ConnectionFailedError,
+    ContentFilterError,
+    ContextLengthError,
     DeadlineError,
-    InvalidResponseError,
-    ModelError,
     OverloadedError,
+    RateLimitError,
 )
 from routing.meter import Meter
-from routing.policy import Plan
+from routing.policy import InOrder, Plan
+from routing.resilience.fallback import Reason
 from routing.router import Router
 from routing.settings import RetrySettings
 from routing.testing.fakes import ScriptedChatModel
@@ -106,7 +123,7 @@ async def test_a_policy_chooses_by_the_request_and_its_reason_is_traced(meter: M
     assert spans[0].attributes["plumbline.route.models"] == ["scripted/large"]
 
 
-async def collect(events: AsyncIterator[ChatEvent]) -> tuple[str, ChatResponse]:
+async def collect(events: AsyncIterator[RoutedEvent]) -> tuple[str, ChatResponse]:
     text, last = "", None
     async for event in events:
         if isinstance(event, TextDelta):
@@ -132,20 +149,116 @@ async def test_a_stream_that_fails_before_its_first_piece_falls_back_unseen(mete
     assert [a.model for a in response.attempts] == ["openai/priced"] * 3 + ["scripted/fallback"]
 
 
-async def test_a_stream_that_breaks_later_is_never_spliced(meter: Meter) -> None:
-    class Breaking(ScriptedChatModel):
+class Breaking(ScriptedChatModel):
+    """Says the first half of its reply and breaks off, `times` times; then it answers as it should."""
+
+    def __init__(self, reply: str, *, name: str = "openai/priced", times: int = 9, first: int = 8) -> None:
+        super().__init__(reply, name=name)
+        self._reply, self._times, self._first = reply, times, first
+
+    async def stream(self, request: ChatRequest) -> AsyncIterator[ChatEvent]:
+        self.requests.append(request)
+        if self._times:
+            self._times -= 1
+            yield TextDelta(self._reply[: self._first])
+            raise down()
+        yield TextDelta(self._reply)
+        yield Completed(ChatResponse(self._reply, self.name, Usage(1_000_000, 500_000)))
+
+
+async def gathered(events: AsyncIterator[RoutedEvent]) -> tuple[str, Completed | Interrupted]:
+    text, last = "", None
+    async for event in events:
+        if isinstance(event, TextDelta):
+            text += event.text
+        else:
+            last = event
+    assert last is not None
+    return text, last
+
+
+async def test_a_stream_that_breaks_is_gone_on_with_and_repeats_nothing(meter: Meter) -> None:
+    model = Breaking("Half an hour is enough.", times=1)
+    text, last = await gathered(Router([model], meter=meter, retry=QUICK).stream(REQUEST))
+    assert isinstance(last, Completed)
+    assert text == last.response.text == "Half an hour is enough."
+    assert [message.role for message in model.requests[1].messages] == ["user", "assistant", "user"]
+    assert model.requests[1].messages[1].content == "Half an "
+    assert [attempt.error is None for attempt in last.response.attempts] == [False, True]
+    assert last.response.cost is None, "the half that came was billed, and nobody knows at what"
+    assert (meter.ledger.totals().calls, meter.ledger.totals().cost) == (2, Decimal(2))
+
+
+async def test_another_model_goes_on_when_the_same_one_breaks_again(meter: Meter) -> None:
+    other = ScriptedChatModel("hour, says the other.", name="scripted/other")
+    made = Router([Breaking("Half an hour."), other], meter=meter, retry=QUICK)
+    text, last = await gathered(made.stream(REQUEST))
+    assert isinstance(last, Completed)
+    assert text == last.response.text == "Half an hour, says the other."
+    assert last.response.model == "scripted/other"
+    assert meter.ledger.totals().calls == 3
+
+
+async def test_a_stream_that_nobody_goes_on_with_ends_with_an_event_that_says_so(meter: Meter) -> None:
+    class Quoting(ScriptedChatModel):
+        continues = False
+
+    quoting = Quoting("Other text.", name="scripted/quoting")
+    text, last = await gathered(Router([Breaking("Half an hour."), quoting], meter=meter, retry=QUICK).stream(REQUEST))
+    assert isinstance(last, Interrupted)
+    assert text == last.text == "Half an "
+    assert (last.model, quoting.requests) == ("openai/priced", [])
+    assert "connection refused" in last.error.message
+
+
+async def test_a_stream_ends_where_it_broke_when_that_is_wanted(meter: Meter) -> None:
+    model = Breaking("Half an hour.")
+    made = Router([model, ScriptedChatModel("x")], meter=meter, retry=QUICK, broken_stream="end")
+    text, last = await gathered(made.stream(REQUEST))
+    assert isinstance(last, Interrupted)
+    assert (text, len(model.requests)) == ("Half an ", 1)
+    assert meter.ledger.totals().unpriced == 1
+
+
+@pytest.mark.parametrize(
+    "request_", [replace(REQUEST, response_schema={"type": "object"}), replace(REQUEST, tools=(Tool("f", "", {}),))]
+)
+async def test_what_has_a_form_is_not_gone_on_with(meter: Meter, request_: ChatRequest) -> None:
+    model = Breaking('{"half": "an')
+    _, last = await gathered(Router([model, ScriptedChatModel("x")], meter=meter, retry=QUICK).stream(request_))
+    assert isinstance(last, Interrupted)
+    assert len(model.requests) == 1
+
+
+async def test_a_filter_that_stops_a_stream_is_not_got_round(meter: Meter) -> None:
+    class Filtered(Breaking):
         async def stream(self, request: ChatRequest) -> AsyncIterator[ChatEvent]:
             yield TextDelta("Half an ")
-            raise down()
+            raise ContentFilterError("withheld", model=self.name)
 
-    fallback = ScriptedChatModel("Other text.", name="scripted/fallback")
-    made = Router([Breaking("x", name="openai/priced"), fallback], meter=meter, retry=QUICK)
-    events = made.stream(REQUEST)
-    assert await anext(events) == TextDelta("Half an ")
-    with pytest.raises(ModelError):
-        await anext(events)
-    assert fallback.requests == []
-    assert meter.ledger.totals().unpriced == 1, "the half that came was billed, and nobody knows at what"
+    _, last = await gathered(Router([Filtered("x"), ScriptedChatModel("x")], meter=meter, retry=QUICK).stream(REQUEST))
+    assert isinstance(last, Interrupted)
+    assert isinstance(last.error, ContentFilterError)
+
+
+async def test_the_reason_says_which_models_are_asked_next(meter: Meter) -> None:
+    models = [ScriptedChatModel(name, name=f"scripted/{name}") for name in ("usual", "long", "last")]
+    by_reason: dict[Reason, list[str]] = {"too_long": ["scripted/long", "scripted/last"]}
+    for error, answers in (
+        (ContextLengthError("too long", model="openai/priced"), "long"),
+        (ContentFilterError("no", model="openai/priced"), "usual"),
+        (BudgetError("spent", model="openai/priced"), "usual"),
+        (RateLimitError("429", model="openai/priced"), "usual"),
+    ):
+        first = ScriptedChatModel(error, name="openai/priced")
+        made = Router([first, *models], meter=meter, retry=QUICK, by_reason=by_reason, policy=PLAN)
+        assert (await made.complete(REQUEST)).text == answers
+    first = ScriptedChatModel(BadRequestError("400", model="openai/priced"), name="openai/priced")
+    with pytest.raises(BadRequestError):
+        await Router([first, *models], meter=meter, retry=QUICK, policy=PLAN).complete(REQUEST)
+
+
+PLAN = InOrder(("openai/priced", "scripted/usual"))
 
 
 class Hanging(ScriptedChatModel):
@@ -170,26 +283,21 @@ async def test_a_stream_that_nobody_reads_on_is_recorded_and_leaves_the_readers_
     assert (call.name, call.error) == ("chat openai/priced", "cancelled")
 
 
-async def close(events: AsyncGenerator[ChatEvent, None]) -> None:
+async def close(events: AsyncGenerator[RoutedEvent, None]) -> None:
     await events.aclose()
 
 
-async def test_a_whole_answer_replaces_the_pieces_of_a_model_that_broke_off(meter: Meter) -> None:
-    class Breaking(ScriptedChatModel):
-        async def stream(self, request: ChatRequest) -> AsyncIterator[ChatEvent]:
-            yield TextDelta("Half an ")
-            raise down()
-
+async def test_a_whole_answer_replaces_the_pieces_of_a_model_that_nobody_goes_on_with(meter: Meter) -> None:
     fallback = ScriptedChatModel("Other text.", name="scripted/fallback")
     pieces: list[str] = []
-    made = Router([Breaking("x", name="openai/priced"), fallback], meter=meter, retry=QUICK)
+    made = Router([Breaking("Half an hour."), fallback], meter=meter, retry=QUICK, broken_stream="end")
     response = await made.complete(REQUEST, on_text=pieces.append)
     assert (response.text, pieces) == ("Other text.", ["Half an "])
     assert [(a.model, a.error is None) for a in response.attempts] == [
         ("openai/priced", False),
         ("scripted/fallback", True),
     ]
-    alone = Router([Breaking("x", name="openai/priced")], meter=meter, retry=QUICK)
+    alone = Router([Breaking("Half an hour.")], meter=meter, retry=QUICK)
     with pytest.raises(ConnectionFailedError):
         await alone.complete(REQUEST, on_text=pieces.append)
 
@@ -199,8 +307,10 @@ async def test_a_model_that_never_completes_its_stream_is_at_fault(meter: Meter)
         async def stream(self, request: ChatRequest) -> AsyncIterator[ChatEvent]:
             yield TextDelta("And")
 
-    with pytest.raises(InvalidResponseError, match="without completing"):
-        await collect(Router([Endless("x", name="openai/priced")], meter=meter, retry=QUICK).stream(REQUEST))
+    made = Router([Endless("x", name="openai/priced")], meter=meter, retry=QUICK)
+    _, last = await gathered(made.stream(REQUEST))
+    assert isinstance(last, Interrupted)
+    assert "without completing" in last.error.message
 
 
 async def test_close_closes_both(meter: Meter) -> None:

@@ -192,7 +192,7 @@ def test_a_knowledge_base_answers_while_its_model_is_down(endpoint: Endpoint, cl
 
 def test_a_model_that_breaks_off_is_replaced_within_the_stream(endpoint: Endpoint, client: Any) -> None:
     endpoint.provider.script = Script(("Goods that ", "come back ", "late "))
-    endpoint.provider.faults.append(Fault("cut", after=3))
+    endpoint.provider.faults.extend([Fault("cut", after=3)] * 2)  # of the answer, and of what was to go on with it
     chunks = list(client.chat.completions.create(model=KB, messages=QUESTION, stream=True))
     content, answer = content_of(chunks), chunks[-1].plumbline
     assert content.startswith("Goods that come back \n\n")
@@ -240,7 +240,7 @@ def test_what_is_wrong_upstream_is_an_error_of_its_kind(endpoint: Endpoint, clie
 
 @pytest.mark.parametrize("fault", [Fault("cut", after=3), Fault("end", after=3), Fault("error", 529, after=3)])
 def test_a_stream_that_breaks_off_ends_in_an_error(endpoint: Endpoint, client: Any, fault: Fault) -> None:
-    endpoint.provider.faults.append(fault)
+    endpoint.provider.faults.extend([fault] * 2)
     content = ""
     with pytest.raises(openai.APIError) as caught:  # noqa: PT012 (the error comes between the pieces)
         for chunk in client.chat.completions.create(model=MODEL, messages=HELLO, stream=True):
@@ -248,7 +248,17 @@ def test_a_stream_that_breaks_off_ends_in_an_error(endpoint: Endpoint, client: A
     assert content
     assert GROUNDED.text.startswith(content)
     assert caught.value.code in ("connection_failed", "overloaded")
-    assert len(endpoint.provider.requests) == 1
+    assert len(endpoint.provider.requests) == 2
+
+
+@pytest.mark.parametrize("fault", [Fault("cut", after=3), Fault("end", after=3), Fault("error", 529, after=3)])
+def test_a_stream_that_breaks_off_is_gone_on_with(endpoint: Endpoint, client: Any, fault: Fault) -> None:
+    endpoint.provider.faults.append(fault)
+    chunks = list(client.chat.completions.create(model=MODEL, messages=HELLO, stream=True))
+    assert content_of(chunks) == GROUNDED.text
+    asked = endpoint.provider.requests[1].body["messages"]
+    assert [message["role"] for message in asked[-2:]] == ["assistant", "user"]
+    assert GROUNDED.text.startswith(asked[-2]["content"])
 
 
 async def test_a_client_that_leaves_ends_the_call(endpoint: Endpoint) -> None:
