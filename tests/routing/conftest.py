@@ -1,4 +1,4 @@
-"""A meter over an empty home."""
+"""A meter over an empty home, and a Redis server."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from routing.cost.ledger import Ledger
 from routing.cost.ledger import component as ledger
 from routing.cost.prices import Price, PriceTable
 from routing.meter import Meter
+from tests.routing.redis_guard import RedisServer, redis_missing
 
 
 @pytest.fixture
@@ -26,3 +27,31 @@ def meter(tmp_path: Path) -> Iterator[Meter]:
     yield Meter(tracing, Ledger(engine, path), prices)
     tracing.close()
     engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def shared_redis() -> Iterator[RedisServer]:
+    """One server for all tests of this process."""
+    pytest.importorskip("redis")
+    missing = redis_missing()
+    if missing is not None:
+        pytest.skip(missing)
+    server = RedisServer()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def redis_server(shared_redis: RedisServer) -> Iterator[RedisServer]:
+    """An empty server that the test may stop and start again."""
+    shared_redis.flush()
+    yield shared_redis
+    shared_redis.stop()
+    shared_redis.start()
+
+
+@pytest.fixture
+def redis_url(shared_redis: RedisServer) -> str:
+    """The address of an empty server."""
+    shared_redis.flush()
+    return shared_redis.url
