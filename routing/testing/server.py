@@ -95,15 +95,15 @@ class FakeProvider:
     def _steps(self, received: Received) -> Iterable[Step]:
         fault = self.faults.popleft() if self.faults else self.choose(received)
         speaks = wire_of(received)
-        if fault is not None and fault.kind in ("status", "body"):
-            said = json.dumps(speaks.error(fault.status, MESSAGE)) if fault.body is None else fault.body
-            body = said.encode() if isinstance(said, str) else said
-            status = 200 if fault.kind == "body" else fault.status
-            answer = Answer((body,), status=status, content_type=fault.content_type, headers=fault.headers)
-            return answer.frames()
         answer = speaks.answer(Asked(self.script, received.body, self.dim))
         if fault is None:
             return answer.frames()
+        if fault.kind in ("status", "body") or (fault.kind == "error" and not answer.streamed):
+            said = json.dumps(speaks.error(fault.status, MESSAGE)) if fault.body is None else fault.body
+            body = said.encode() if isinstance(said, str) else said
+            status = 200 if fault.kind == "body" else fault.status
+            other = Answer((body,), status=status, content_type=fault.content_type, headers=fault.headers)
+            return other.frames()
         return steps(answer, fault, self.script.pieces, speaks.error_event(fault.status, MESSAGE))
 
     async def _do(self, step: Step, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -47,6 +47,11 @@ def cohere_events(script: Script) -> Iterator[bytes]:
     yield b"data: [DONE]\n\n"
 
 
+def cohere_error(message: str) -> dict[str, Any]:
+    """The body of an error, which does not say its kind: the status does."""
+    return {"id": "error-1", "message": message}
+
+
 def cohere_failed(message: str) -> bytes:
     """The event by which Cohere says inside a stream that it fails."""
     return _event("message-end", {"delta": {"finish_reason": "ERROR", "error": message}})
