@@ -102,7 +102,10 @@ class Answer:
         if not isinstance(usage, Mapping):
             return
         self.counts |= {key: usage[key] for key in _COUNTS if usage.get(key) is not None}
-        for part, key in (("cache_creation", "ephemeral_1h_input_tokens"), ("output_tokens_details", "thinking_tokens")):
+        for part, key in (
+            ("cache_creation", "ephemeral_1h_input_tokens"),
+            ("output_tokens_details", "thinking_tokens"),
+        ):
             details = usage.get(part)
             if isinstance(details, Mapping) and details.get(key) is not None:
                 self.counts[key] = details[key]

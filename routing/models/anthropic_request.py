@@ -147,12 +147,16 @@ class MessagesFormat:
         return blocks
 
     def _source(self, image: Image) -> dict[str, str]:
+        if self.facts.images is False:
+            raise self._unsupported("reads no images", "Take a model that does.")
         if image.data is None:
             if not image.url:
                 raise self._refused("An image has neither data nor a URL.")
             return {"type": "url", "url": image.url}
         if image.media_type not in _IMAGES:
-            raise self._unsupported(f"reads no image of the type '{image.media_type}'", f"It reads {', '.join(_IMAGES)}.")
+            raise self._unsupported(
+                f"reads no image of the type '{image.media_type}'", f"It reads {', '.join(_IMAGES)}."
+            )
         return {"type": "base64", "media_type": image.media_type, "data": base64.b64encode(image.data).decode()}
 
     def _unsupported(self, what: str, hint: str) -> UnsupportedError:

@@ -98,8 +98,10 @@ def builtin_providers() -> tuple[Provider, ...]:
         Provider("anthropic", chat=_anthropic_chat, check_chat=_check_hosted, example="anthropic/claude-haiku-4-5"),
         Provider(
             "cohere",
+            chat=_cohere_chat,
             embedder=_cohere_embedder,
             reranker=_cohere_reranker,
+            check_chat=_check_hosted,
             check_embedder=_check_hosted_embedder,
             check_reranker=_check_hosted_reranker,
             example="cohere/rerank-v4.0-fast",
@@ -229,6 +231,19 @@ def _openai_embedder(model: ModelName, options: ModelOptions) -> Embedder:
         api_key=_key(model, "OPENAI_API_KEY", options, "openai"),
         base_url=options.environ.get("OPENAI_BASE_URL") or OPENAI_ADDRESS,
         facts=facts,
+    )
+
+
+def _cohere_chat(model: ModelName, options: ModelOptions) -> ChatModel:
+    from routing.models.cohere_chat import CohereChatModel
+    from routing.models.cohere_client import COHERE_ADDRESS, COHERE_KEY
+
+    return CohereChatModel(
+        model.name,
+        api_key=_key(model, COHERE_KEY, options, "cohere"),
+        base_url=options.environ.get("CO_API_URL") or COHERE_ADDRESS,
+        facts=provider_facts("cohere").of_chat(model.name),
+        effort=options.effort,
     )
 
 

@@ -1,0 +1,151 @@
+"""Chat models of Cohere, on the v2 API of its SDK."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import AsyncExitStack, aclosing
+from typing import Any
+
+from routing.chat import ChatEvent, ChatRequest, ChatResponse, Completed, FinishReason, TextDelta
+from routing.errors import ContentFilterError, DeadlineError, OverloadedError, TransientError
+from routing.models.cohere_answer import MISSHAPEN, Answer
+from routing.models.cohere_client import COHERE_ADDRESS, cohere_clients, cohere_endpoint
+from routing.models.cohere_request import ChatFormat
+from routing.models.facts import UNKNOWN, ModelFacts
+from routing.models.failures import broken_off, calling, invalid, next_event, of_status
+
+_FINISH: Mapping[str, FinishReason] = {
+    "COMPLETE": "stop",
+    "STOP_SEQUENCE": "stop",
+    "MAX_TOKENS": "length",
+    "TOOL_CALL": "tool_calls",
+    "ERROR_TOXIC": "content_filter",
+}
+
+
+class CohereChatModel:
+    """The chat model "cohere/NAME".
+
+    `effort` says how much a model that reasons thinks where a request does not say it: "enabled", "none", or with how
+    many tokens. With `citations` the passages of a request's evidence go along as documents, and the response says
+    which of them its parts rest on, each as a whole; a prompt then need not show them too.
+
+    Usage is what Cohere bills. A `top_p` of 1 is sent as .99, the most that Cohere takes, and a call of one certain
+    tool as a call of any with no other on offer. What it cannot give is refused with `UnsupportedError` before anything
+    is sent. Retries are the router's. A request without a deadline may take `timeout` seconds between two pieces.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        api_key: str,
+        base_url: str = COHERE_ADDRESS,
+        facts: ModelFacts = UNKNOWN,
+        effort: str | None = None,
+        citations: bool = False,
+        timeout: float = 600.0,
+    ) -> None:
+        self._format = ChatFormat(name, facts, effort, citations)
+        self._endpoint = cohere_endpoint(name, base_url)
+        self._clients = cohere_clients(base_url, api_key, timeout)
+
+    @property
+    def name(self) -> str:
+        """The model as "cohere/name"."""
+        return self._endpoint.model
+
+    async def complete(self, request: ChatRequest) -> ChatResponse:
+        """Answer in one piece; raises `ModelError`."""
+        arguments = self._format.arguments(request)
+        answer = Answer()
+        try:
+            async with calling(self._endpoint, request.deadline):
+                client = await self._clients.get()
+                raw = await client.sdk.with_raw_response.chat(**arguments)
+            answer.take_response(raw.response.json())
+        except MISSHAPEN as error:  # the SDK, too, runs into what is of another type
+            raise invalid(self._endpoint, "is not one of chat") from error
+        return self._respond(request, answer)
+
+    async def stream(self, request: ChatRequest) -> AsyncIterator[ChatEvent]:
+        """Answer in pieces; raises `ModelError`."""
+        answer = Answer()
+        async with aclosing(self._events(request)) as events:
+            try:
+                while (event := await next_event(events, self._endpoint, request.deadline)) is not None:
+                    piece = self._take(answer, event)
+                    if piece:
+                        yield TextDelta(piece)
+            except TransientError:
+                if answer.finish is None:  # otherwise the answer is whole
+                    raise
+        if answer.finish is None:
+            raise broken_off(self._endpoint)
+        yield Completed(self._respond(request, answer))
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._clients.close()
+
+    async def _events(self, request: ChatRequest) -> AsyncGenerator[Any, None]:
+        """The events of a stream as parsed JSON. The SDK would leave out, with a warning, what it cannot read."""
+        arguments = self._format.arguments(request)
+        sse = importlib.import_module("cohere.core.http_sse")
+        async with AsyncExitStack() as stack:
+            client = await self._clients.get()
+            raw = await stack.enter_async_context(client.sdk.with_raw_response.chat_stream(**arguments))
+            lines = await stack.enter_async_context(aclosing(sse.EventSource(raw.response).aiter_sse()))
+            try:
+                async for line in lines:
+                    if line.data == "[DONE]":
+                        return
+                    if line.data:
+                        yield json.loads(line.data)
+            except sse.SSEError as error:
+                raise invalid(self._endpoint, "is not a stream of events") from error
+
+    def _take(self, answer: Answer, event: Any) -> str:
+        try:
+            if isinstance(event, Mapping) and "message" in event:  # not an event, but why there are no more
+                raise of_status(500, event, self._endpoint)
+            return answer.take_event(event)
+        except MISSHAPEN as error:
+            raise invalid(self._endpoint, "is not a stream of chat events") from error
+
+    def _respond(self, request: ChatRequest, answer: Answer) -> ChatResponse:
+        self._check_end(answer)
+        finish = _FINISH.get(answer.finish or "", "other")
+        text = answer.text
+        if not text and not answer.calls:
+            self._explain_empty(finish)
+        return ChatResponse(
+            text=text,
+            model=self.name,
+            usage=answer.usage(request),
+            finish_reason=finish,
+            tool_calls=tuple(answer.calls.values()),
+            citations=answer.citations(request, self._format.documents(request)) if answer.cited else (),
+            logprobs=tuple(answer.logprobs),
+        )
+
+    def _check_end(self, answer: Answer) -> None:
+        """Some answers end in a failure, with a status of 200."""
+        said = f": {answer.error.rstrip('.')}." if answer.error else "."
+        if answer.finish == "TIMEOUT":
+            raise DeadlineError(f"Cohere gave up before the answer's end{said}", model=self.name)
+        if answer.finish == "ERROR":
+            raise OverloadedError(f"Cohere failed before the answer's end{said}", model=self.name, status=500)
+
+    def _explain_empty(self, finish: FinishReason) -> None:
+        if finish == "content_filter":
+            raise ContentFilterError("Cohere's content policy withholds the answer.", model=self.name)
+        if finish == "length":
+            raise invalid(
+                self._endpoint,
+                "is empty: it spent all the tokens it may have before it came to the text",
+                hint="Allow more with generation.max_tokens.",
+            )
+        raise invalid(self._endpoint, "is empty")
