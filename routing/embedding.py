@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from plumbline.errors import ConfigError
+from routing.call import most_tokens
 from routing.chat import Tags, Usage
 from routing.meter import Meter
 from routing.resilience.retry import with_retries
@@ -71,7 +72,7 @@ class MeteredEmbedder:
             (found,) = await embedder.embed_tokens([text])
             return found, Usage(input_tokens=len(found.spans))
 
-        return await self._measured(embed, tags)
+        return await self._measured(embed, [text], tags)
 
     async def _call(self, embed: Embed, texts: Sequence[str], tags: Tags) -> Vectors:
         groups = self.embedder.requests(texts) if hasattr(self.embedder, "requests") and len(texts) > 1 else []
@@ -98,15 +99,21 @@ class MeteredEmbedder:
             embeddings = await embed(texts)
             return embeddings.vectors, embeddings.usage
 
-        return await self._measured(embed_texts, tags)
+        return await self._measured(embed_texts, texts, tags)
 
-    async def _measured(self, embed: Callable[[], Awaitable[tuple[Result, Usage]]], tags: Tags) -> Result:
+    async def _measured(
+        self, embed: Callable[[], Awaitable[tuple[Result, Usage]]], texts: Sequence[str], tags: Tags
+    ) -> Result:
+        deadline = time.monotonic() + LONGEST_SECONDS
+        tokens = most_tokens(texts) if self._meter.looks_ahead else 0
+
         async def attempt() -> Result:
-            async with self._meter.call("embedding", self.embedder.name, tags) as reading:
+            call = self._meter.call("embedding", self.embedder.name, tags, input_tokens=tokens, deadline=deadline)
+            async with call as reading:
                 result, reading.usage = await embed()
             return result
 
-        return await with_retries(attempt, self._retry, deadline=time.monotonic() + LONGEST_SECONDS)
+        return await with_retries(attempt, self._retry, deadline=deadline, budget=self._meter.retry_budget)
 
 
 def _joined(found: Sequence[Vectors | BaseException | None]) -> Vectors:

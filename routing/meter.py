@@ -17,6 +17,7 @@ from routing.chat import Tags, Tier, Usage
 from routing.cost.ledger import Ledger, LedgerEntry
 from routing.cost.prices import PriceTable, total_cost
 from routing.errors import ConnectionFailedError, DeadlineError, InvalidResponseError
+from routing.resilience.retry import RetryBudget
 
 _OPERATION = {"chat": "chat", "embedding": "embeddings", "rerank": "rerank"}
 
@@ -98,7 +99,7 @@ class Meter:
     """Makes calls pass their guards and their budgets, and writes what they use into the trace and the ledger.
 
     `guards` are asked in order, each before it is known whether the next one agrees; the budget comes last, so that
-    no money is set aside for a call that waits.
+    no money is set aside for a call that waits. `retry_budget` is for whoever tries calls again.
     """
 
     tracing: Tracing
@@ -106,6 +107,12 @@ class Meter:
     prices: PriceTable
     guards: tuple[Guard, ...] = ()
     budgets: Budgets | None = None
+    retry_budget: RetryBudget | None = None
+
+    @property
+    def looks_ahead(self) -> bool:
+        """Whether anybody wants to know what a call may use before it is made."""
+        return bool(self.guards) or self.budgets is not None
 
     @asynccontextmanager
     async def call(
@@ -116,6 +123,7 @@ class Meter:
         *,
         input_tokens: int = 0,
         output_tokens: int = 0,
+        searches: int = 0,
         deadline: float | None = None,
         tier: Tier = "standard",
     ) -> AsyncIterator[Reading]:
@@ -124,13 +132,13 @@ class Meter:
         The cost of a failure is 0 when the provider refused it or was never reached. It is `None`, unknown, when the
         provider may have worked and counted: no answer in time, cancelled, an answer that cannot be read, a stream
         that broke off, a fault of the program. Models that cost nothing cost nothing then, too. Raises what a guard or
-        a budget refuses it with; such a call is not recorded, as it was not made. The numbers of tokens are upper
-        bounds.
+        a budget refuses it with; such a call is not recorded, as it was not made. The numbers of tokens and of
+        searches are upper bounds, read only where the meter `looks_ahead`.
         """
         leaves: list[Leave] = []
         reservation: Reservation | None = None
-        if self.guards or self.budgets is not None:
-            bound = self.prices.bound(model, input_tokens, output_tokens, tier)
+        if self.looks_ahead:
+            bound = self.prices.bound(model, input_tokens, output_tokens, tier, searches=searches)
             call = Call(kind, model, tags, input_tokens, output_tokens, bound, deadline, tier)
             leaves, reservation = await self._admitted(call)
         reading = Reading(model, tier=tier)

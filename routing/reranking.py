@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from routing.call import most_tokens
 from routing.chat import Tags, Usage
 from routing.errors import DeadlineError
 from routing.meter import Meter
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from routing.vectors import Vectors
 
 LONGEST_SECONDS = 30.0
+PASSAGES_PER_SEARCH = 100
+TOKENS_PER_PASSAGE = 500
+"""What Cohere counts as one search, and as one passage in it, the query included; a longer one counts as several."""
 
 
 class MeteredReranker:
@@ -46,7 +50,11 @@ class MeteredReranker:
         deadline = time.monotonic() + self._longest
 
         async def attempt() -> Vectors:
-            async with self._meter.call("rerank", self.name, tags) as reading:
+            tokens, searches = _most(query, passages) if self._meter.looks_ahead else (0, 0)
+            call = self._meter.call(
+                "rerank", self.name, tags, input_tokens=tokens, searches=searches, deadline=deadline
+            )
+            async with call as reading:
                 reading.attributes["plumbline.rerank.passages"] = len(passages)
                 try:
                     async with asyncio.timeout(deadline - time.monotonic()):
@@ -58,7 +66,7 @@ class MeteredReranker:
                 reading.usage = scores.usage
             return scores.values
 
-        return await with_retries(attempt, self._retry, deadline=deadline)
+        return await with_retries(attempt, self._retry, deadline=deadline, budget=self._meter.retry_budget)
 
     def price(self, usage: Usage) -> Decimal | None:
         """What so much would cost in dollars; `None`: price unknown."""
@@ -67,3 +75,10 @@ class MeteredReranker:
     async def close(self) -> None:
         """Close the reranker."""
         await self.reranker.close()
+
+
+def _most(query: str, passages: Sequence[str]) -> tuple[int, int]:
+    """At most so many tokens, and searches."""
+    tokens = [most_tokens([query, passage]) for passage in passages]
+    counted = sum(-(-each // TOKENS_PER_PASSAGE) for each in tokens)
+    return sum(tokens), -(-counted // PASSAGES_PER_SEARCH)

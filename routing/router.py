@@ -154,6 +154,7 @@ class Router:
             partial(self._attempt, model, request, attempts, on_text),
             self._retry,
             deadline=request.deadline,
+            budget=self._meter.retry_budget,
         )
         return replace(response, attempts=tuple(attempts))
 

@@ -78,7 +78,9 @@ class PriceTable:
             return FREE
         return self.prices.get(f"{provider}/{_without_date(name)}")
 
-    def bound(self, model: str, input_tokens: int, output_tokens: int, tier: Tier = "standard") -> Decimal | None:
+    def bound(
+        self, model: str, input_tokens: int, output_tokens: int, tier: Tier = "standard", *, searches: int = 0
+    ) -> Decimal | None:
         """The most that a call with at most so many tokens may cost, or `None` when its price is unknown."""
         usages = [Usage(input_tokens, output_tokens), Usage(input_tokens, output_tokens, 0, input_tokens)]
         costs = [self.cost(model, usage, tier) for usage in usages]
