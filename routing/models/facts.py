@@ -7,24 +7,59 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, Literal
+
+
+Api = Literal["chat", "responses"]
+"""Where OpenAI's models answer: /v1/chat/completions or /v1/responses."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelFacts:
     """Facts about one model; `None` is unknown.
 
-    `context` counts the tokens of prompt and answer together (of an embedder: of one text), `max_output` those of an
-    answer. `temperature` says whether the model takes one. `dimensions` is the length of an embedder's vectors, and
-    `shortens` says whether it can give shorter ones. `by_search` says that a reranker bills searches, not tokens.
+    `context` counts the tokens of prompt and answer together (of an embedder: of one text), `max_input` those that a
+    prompt may have whatever its answer, `max_output` those of an answer; an image is at most `image_tokens` of them.
+    `tokenizer` names the encoding of tiktoken's that the model reads.
+
+    `images`, `tools`, `schema`, `logprobs`, `stop`, `temperature`, `top_p` and `seed` say whether the model takes them,
+    `streams` whether its answers come in pieces. `efforts` are the words for how much it thinks, `default_effort` how
+    much it does unless told; `sampling_at` is the one effort at which it takes `temperature`, `top_p` and `logprobs`.
+    `api` says where the model answers, `tools_api` where it does with tools.
+
+    `dimensions` is the length of an embedder's vectors, and `shortens` says whether it can give shorter ones.
+    `by_search` says that a reranker bills searches, not tokens.
     """
 
     context: int | None = None
+    max_input: int | None = None
     max_output: int | None = None
+    image_tokens: int | None = None
+    tokenizer: str | None = None
+    images: bool | None = None
+    tools: bool | None = None
+    schema: bool | None = None
+    logprobs: bool | None = None
+    stop: bool | None = None
+    streams: bool | None = None
     temperature: bool | None = None
+    top_p: bool | None = None
+    seed: bool | None = None
+    efforts: tuple[str, ...] | None = None
+    default_effort: str | None = None
+    sampling_at: str | None = None
+    api: Api = "chat"
+    tools_api: Api | None = None
     dimensions: int | None = None
     shortens: bool = False
     by_search: bool = False
+
+    def takes(self, option: Literal["temperature", "top_p", "logprobs"], effort: str | None) -> bool | None:
+        """Whether the model takes `option` while it thinks with `effort` (`None`: its own); `None` is unknown."""
+        known: bool | None = getattr(self, option)
+        if known is None and self.sampling_at is not None:
+            return (effort or self.default_effort) == self.sampling_at
+        return known
 
 
 UNKNOWN = ModelFacts()
@@ -45,8 +80,8 @@ class ProviderFacts:
     known: tuple[str, ...]
 
     def of_chat(self, name: str) -> ModelFacts:
-        """Facts about the chat model `name`."""
-        return _first(self.chat, name)
+        """Facts about the chat model `name`; one that was tuned ("ft:…") has those of the one it was made from."""
+        return _first(self.chat, name.removeprefix("ft:"))
 
     def of_embedder(self, name: str) -> ModelFacts:
         """Facts about the embedder `name`."""
@@ -78,7 +113,13 @@ def provider_facts(provider: str) -> ProviderFacts:
 
 def _facts(entries: Sequence[Mapping[str, Any]]) -> dict[str, ModelFacts]:
     return {
-        entry["match"]: ModelFacts(**{key: value for key, value in entry.items() if key != "match"})
+        entry["match"]: ModelFacts(
+            **{
+                key: tuple(value) if isinstance(value, list) else value
+                for key, value in entry.items()
+                if key != "match"
+            }
+        )
         for entry in entries
     }
 
