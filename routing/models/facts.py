@@ -9,7 +9,6 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Literal
 
-
 Api = Literal["chat", "responses"]
 """Where OpenAI's models answer: /v1/chat/completions or /v1/responses."""
 
@@ -112,16 +111,14 @@ def provider_facts(provider: str) -> ProviderFacts:
 
 
 def _facts(entries: Sequence[Mapping[str, Any]]) -> dict[str, ModelFacts]:
-    return {
-        entry["match"]: ModelFacts(
-            **{
-                key: tuple(value) if isinstance(value, list) else value
-                for key, value in entry.items()
-                if key != "match"
-            }
-        )
-        for entry in entries
-    }
+    return {entry["match"]: ModelFacts(**_values(entry)) for entry in entries}
+
+
+def _values(entry: Mapping[str, Any]) -> dict[str, Any]:
+    values = {key: value for key, value in entry.items() if key != "match"}
+    if values.get("efforts") is not None:
+        values["efforts"] = tuple(values["efforts"])
+    return values
 
 
 def _first(table: Mapping[str, ModelFacts], name: str) -> ModelFacts:
