@@ -1,7 +1,7 @@
 """Turns the names of models into models: "openai/gpt-…", "anthropic/claude-…", "vllm/NAME@http://host:port" and so on.
 
-`DEFAULT_CATALOG` knows the providers of `routing.models.providers`; `with_provider` gives a catalogue that knows one
-more.
+`DEFAULT_CATALOG` knows the providers of `routing.models.providers`, and those that installed packages offer
+(`routing.models.own`); `with_provider` and `register_model` give a catalogue that knows one more.
 """
 
 from __future__ import annotations
@@ -9,14 +9,20 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
 
+from plumbline.errors import ConfigError
 from routing.chat import ChatModel
 from routing.errors import UnknownModelError
+from routing.models.facts import UNKNOWN, ModelFacts
+from routing.models.own import Make, OwnKind, OwnModel, OwnProvider, installed_provider, own_provider
 from routing.models.providers import ModelName, ModelOptions, Provider, builtin_providers
 from routing.vectors import Embedder, Reranker
+
+if TYPE_CHECKING:
+    from routing.cost.prices import Price
 
 Kind = Literal["chat models", "embedders", "rerankers"]
 _NAME = re.compile(r"(?P<provider>[^/@\s]+)/(?P<name>[^\s].*?)(?:@(?P<address>[A-Za-z][A-Za-z0-9+.-]*://.*))?")
@@ -24,13 +30,27 @@ _NAME = re.compile(r"(?P<provider>[^/@\s]+)/(?P<name>[^\s].*?)(?:@(?P<address>[A
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """Providers by name. Immutable: to add a provider, use what `with_provider` returns."""
+    """Providers by name. Immutable: to add a provider, use what `with_provider` returns.
+
+    `installed` is asked for a provider that is not among `providers`.
+    """
 
     providers: Mapping[str, Provider]
+    installed: Callable[[str], Provider | None] = lambda name: None
 
     def with_provider(self, provider: Provider) -> Catalog:
         """This catalogue and one provider more, in place of one of the same name."""
-        return Catalog({**self.providers, provider.name: provider})
+        return replace(self, providers={**self.providers, provider.name: provider})
+
+    def prices(self, names: Iterable[str]) -> dict[str, Price]:
+        """What those among the models `names` cost that are somebody's own, and say so; for a `PriceTable`."""
+        found: dict[str, Price] = {}
+        for model in filter(None, map(parse_name, names)):
+            provider = self._provider(model.provider)
+            price = provider.price(model.name) if isinstance(provider, OwnProvider) else None
+            if price is not None:
+                found[model.full] = price
+        return found
 
     def chat_model(
         self, name: str, *, environ: Mapping[str, str] | None = None, effort: str | None = None
@@ -83,6 +103,9 @@ class Catalog:
         model, provider = self._find(name, "rerankers")
         provider.check_reranker(model)
 
+    def _provider(self, name: str) -> Provider | None:
+        return self.providers.get(name) or self.installed(name)
+
     def _find(self, name: str, kind: Kind) -> tuple[ModelName, Provider]:
         able = {known: provider for known, provider in self.providers.items() if _makes(provider, kind)}
         model = parse_name(name)
@@ -90,15 +113,46 @@ class Catalog:
             raise UnknownModelError(
                 f"'{name}' is not of the form provider/name.", model=name, hint=_nearest(name, able, kind)
             )
-        if model.provider not in self.providers:
+        provider = self._provider(model.provider)
+        if provider is None:
             raise UnknownModelError(
                 f"There is no provider '{model.provider}'.", model=name, hint=_nearest(name, able, kind)
             )
-        if model.provider not in able:
+        if not _makes(provider, kind):
             raise UnknownModelError(
                 f"'{model.provider}' has no {kind}.", model=name, hint=f"Those that have: {', '.join(able)}."
             )
-        return model, able[model.provider]
+        return model, provider
+
+
+def register_model(
+    name: str,
+    make: Make,
+    *,
+    kind: OwnKind = "chat",
+    price: Price | None = None,
+    facts: ModelFacts = UNKNOWN,
+    catalog: Catalog | None = None,
+) -> Catalog:
+    """`catalog` (`None`: the default one) and one model more, "provider/name", or "provider/*" for any name.
+
+    `make` gets the name and the options (keys, effort, dimensions) and returns the model, which must call itself by
+    that name. Nothing else changes: use the catalogue that is returned. Raises `ConfigError` for a name of another
+    form, or of a provider that is not one's own.
+    """
+    catalog = DEFAULT_CATALOG if catalog is None else catalog
+    model = parse_name(name)
+    if model is None or model.address is not None:
+        raise ConfigError(f"'{name}' is not of the form provider/name.", hint="Write, say, 'myco/large'.")
+    known = catalog.providers.get(model.provider)
+    if known is not None and not isinstance(known, OwnProvider):
+        raise ConfigError(
+            f"'{model.provider}' is a provider of Plumbline's; '{name}' cannot be added to it.",
+            hint="Name a provider of your own, say 'myco/large'.",
+        )
+    before = () if known is None else known.models
+    kept = [own for own in before if (own.name, own.kind) != (model.name, kind)]
+    return catalog.with_provider(own_provider(model.provider, [OwnModel(model.name, kind, make, price, facts), *kept]))
 
 
 def parse_name(name: str) -> ModelName | None:
@@ -155,5 +209,5 @@ def _nearest(name: str, providers: Mapping[str, Provider], kind: Kind) -> str:
     return f"Examples: {', '.join(provider.example for provider in providers.values() if provider.example)}."
 
 
-DEFAULT_CATALOG = Catalog({provider.name: provider for provider in builtin_providers()})
-"""The providers that come with Plumbline."""
+DEFAULT_CATALOG = Catalog({provider.name: provider for provider in builtin_providers()}, installed_provider)
+"""The providers that come with Plumbline, and those of installed packages."""
