@@ -1,0 +1,147 @@
+"""One circuit: whether a model, or a provider's address, is asked, left alone, or tried by one probe.
+
+The states are those of M. Nygard, *Release It!* (2007), "Circuit Breaker". Not safe for threads by itself: the breakers
+hold their lock around it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from routing.resilience.verdict import Verdict
+from routing.settings import BreakerSettings
+
+State = Literal["closed", "open", "half-open"]
+
+_SMOOTHING = 0.1  # weight of the newest answer in the running mean of their times
+_PATIENCE = 1.5  # so many mean times are a fair time
+
+
+@dataclass(slots=True)
+class Circuit:
+    """Opens after `failures` in a row, each within the window of the one before, that outweigh the calls in flight.
+
+    Calls in flight were sent already and may still succeed: among 64 at once two failures one after the other say
+    little, so the failures must be the settings' share of themselves and what is in flight. A failure that took the
+    whole window, in which nothing else succeeded, need not wait for them. `calls` of an earlier `turn` (begun before
+    the state last changed) say nothing.
+    """
+
+    name: str
+    settings: BreakerSettings
+    since: float
+    state: State = "closed"
+    failures: int = 0
+    retry_at: float = 0.0
+    cooldown: float = 0.0
+    turn: int = 0
+    in_flight: int = 0
+    hopeful_since: float = 0.0
+    last_failure: float = float("-inf")
+    last_end: float = float("-inf")
+    mean_seconds: float | None = None
+    known: bool = False
+    """Whether other processes know that it is open."""
+
+    @property
+    def fair_seconds(self) -> float:
+        """How long a call must have had before a missed deadline counts: one and a half times what answers take on
+        the mean, and the window while nothing is known.
+        """
+        return self.settings.window_seconds if self.mean_seconds is None else _PATIENCE * self.mean_seconds
+
+    def refuses(self, now: float) -> float | None:
+        """In how many seconds it is worth asking again, or `None` when a call may go out now."""
+        if self.state == "closed":
+            return None
+        if self.state == "half-open":
+            return self.settings.cooldown_seconds
+        return self.retry_at - now if self.retry_at > now else None
+
+    def enter(self, now: float) -> int:
+        """Count a call in, as the probe when it is open; returns its turn."""
+        if self.state == "open":
+            self._become("half-open", now)
+        if self.in_flight == 0 and now - self.last_end > self.settings.window_seconds:
+            self.hopeful_since = now
+        self.in_flight += 1
+        return self.turn
+
+    def leave(self, turn: int, said: Verdict, seconds: float, now: float, retry_after: float | None) -> bool:
+        """Count a call out; true when the state has changed."""
+        if turn != self.turn:
+            return False
+        self.in_flight -= 1
+        self.last_end = now
+        if self.state == "half-open":
+            return self._probed(said, seconds, now, retry_after)
+        if said == "works":
+            self._succeeded(seconds, now)
+        elif said == "fails" or (said == "limited" and now - self.hopeful_since > self.settings.window_seconds):
+            return self._failed(seconds, now, retry_after)
+        return False
+
+    def open(self, now: float, wait: float, cooldown: float) -> None:
+        """Leave it alone for `wait` seconds."""
+        self.cooldown = cooldown
+        self.retry_at = now + wait
+        self._become("open", now)
+
+    def close(self, now: float) -> None:
+        """Ask it as before."""
+        self.failures = 0
+        self.cooldown = 0.0
+        self.hopeful_since = now
+        self._become("closed", now)
+
+    def adopt(self, now: float, wait: float, cooldown: float) -> None:
+        """Hear that it is open among all processes, to be tried again in `wait` seconds."""
+        if self.state == "closed":
+            self.open(now, wait, cooldown)
+        elif self.state == "open":
+            self.cooldown = max(self.cooldown, cooldown)
+            self.retry_at = max(self.retry_at, now + wait)
+        self.known = self.state == "open"
+
+    def _become(self, state: State, now: float) -> None:
+        if state != self.state:
+            self.since = now
+        self.state = state
+        self.turn += 1
+        self.in_flight = 0
+        self.known = False
+
+    def _succeeded(self, seconds: float, now: float) -> None:
+        self.failures = 0
+        self.hopeful_since = now
+        mean = self.mean_seconds
+        self.mean_seconds = seconds if mean is None else mean + _SMOOTHING * (seconds - mean)
+
+    def _failed(self, seconds: float, now: float, retry_after: float | None) -> bool:
+        settings = self.settings
+        self.failures = self.failures + 1 if now - self.last_failure <= settings.window_seconds + seconds else 1
+        self.last_failure = now
+        outweighs = self.failures >= settings.share * (self.failures + self.in_flight)
+        hopeless = seconds >= settings.window_seconds and self.hopeful_since <= now - seconds
+        if self.failures < settings.failures or not (outweighs or hopeless):
+            return False
+        self._trip(now, settings.cooldown_seconds, retry_after)
+        return True
+
+    def _probed(self, said: Verdict, seconds: float, now: float, retry_after: float | None) -> bool:
+        if said == "works":
+            self.close(now)
+            self._succeeded(seconds, now)
+        elif said == "nothing":
+            self.open(now, 0.0, self.cooldown)
+        else:
+            self.failures += 1
+            self._trip(now, self.cooldown * 2, retry_after)
+        return True
+
+    def _trip(self, now: float, cooldown: float, retry_after: float | None) -> None:
+        """What the provider asks for is a least cooldown, but no longer than the longest: a probe costs little."""
+        longest = self.settings.longest_cooldown_seconds
+        cooldown = min(cooldown, longest)
+        self.open(now, max(cooldown, min(retry_after or 0.0, longest)), cooldown)

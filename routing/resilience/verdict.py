@@ -1,0 +1,77 @@
+"""What the end of a call says about the model and its provider: that they work, that they do not, or nothing."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from routing.call import Outcome
+from routing.errors import (
+    BudgetError,
+    ConnectionFailedError,
+    DeadlineError,
+    InvalidResponseError,
+    MissingKeyError,
+    ModelError,
+    OverloadedError,
+    RateLimitError,
+    SchemaError,
+    UnavailableError,
+    UnknownModelError,
+    UnsupportedError,
+)
+
+Verdict = Literal["works", "fails", "limited", "nothing"]
+
+_NO_CREDIT = 402
+_NOT_SENT = (UnavailableError, BudgetError, UnsupportedError, MissingKeyError, UnknownModelError)
+_NO_CONNECTION = frozenset(
+    {
+        "ConnectError",
+        "ConnectTimeout",
+        "ClientConnectorError",
+        "ConnectionTimeoutError",
+        "ConnectionRefusedError",
+        "gaierror",
+        "SSLError",
+    }
+)
+"""What sockets, httpx and aiohttp call a connection that never came to be (refused, no such name, TLS), by class."""
+
+
+def verdict(outcome: Outcome, fair_seconds: float) -> Verdict:
+    """What a try says about the model that was asked.
+
+    - "works": it answered, be it that the request, the key or the content was refused
+    - "fails": the connection failed or broke, an error of the server, an answer that cannot be read, no credit; no
+      answer in time, if it had `fair_seconds` or gave up itself
+    - "limited": it answers that there are too many requests
+    - "nothing": not made, cancelled, too little time, or our own program failed
+    """
+    error = outcome.error
+    if not outcome.made or isinstance(error, _NOT_SENT):
+        return "nothing"
+    if error is None or isinstance(error, SchemaError):
+        return "works"
+    if not isinstance(error, ModelError):
+        return "nothing"
+    if isinstance(error, RateLimitError):
+        return "fails" if error.status == _NO_CREDIT else "limited"
+    if isinstance(error, DeadlineError):
+        return "fails" if error.status is not None or outcome.seconds >= fair_seconds else "nothing"
+    if isinstance(error, ConnectionFailedError | OverloadedError | InvalidResponseError):
+        return "fails"
+    return "works"
+
+
+def is_unreachable(error: BaseException | None) -> bool:
+    """Whether no connection came to be: then no model of the provider can be reached at this address."""
+    if not isinstance(error, ConnectionFailedError):
+        return False
+    seen: set[int] = set()
+    link: BaseException | None = error
+    while link is not None and id(link) not in seen:
+        if any(kind.__name__ in _NO_CONNECTION for kind in type(link).__mro__):
+            return True
+        seen.add(id(link))
+        link = link.__cause__ or link.__context__
+    return False
