@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from rag.serve.limits import LONGEST_FILTER
 from rag.serve.openai_errors import invalid, refused, unknown, wrong
 from rag.serve.openai_messages import AnyMessage, Part
-from routing.models.openai import is_strict
+from routing.schemas import is_strict
 
 HARMLESS = frozenset({"user", "safety_identifier", "metadata", "store", "prompt_cache_key", "prompt_cache_options"})
 """Parameters that say nothing about the answer: accepted, and without effect."""

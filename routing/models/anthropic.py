@@ -13,7 +13,7 @@ from routing.models.anthropic_request import CacheTime, MessagesFormat
 from routing.models.clients import ClientPool
 from routing.models.facts import UNKNOWN, ModelFacts
 from routing.models.failures import Endpoint, broken_off, calling, invalid, next_event
-from routing.models.openai import fastest_http
+from routing.models.openai_client import fastest_http
 
 if TYPE_CHECKING:
     from anthropic import AsyncAnthropic

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Literal
 
 from plumbline.extras import require
@@ -22,15 +21,15 @@ from routing.chat import (
     Usage,
 )
 from routing.errors import BadRequestError, ContentFilterError, TransientError
-from routing.models.clients import ClientPool
 from routing.models.facts import UNKNOWN, ModelFacts
-from routing.models.failures import Endpoint, broken_off, calling, invalid, next_event
+from routing.models.failures import broken_off, calling, invalid, next_event
+from routing.models.openai_client import OPENAI_ADDRESS, openai_clients, openai_endpoint
 from routing.models.usage import checked_usage, text_of
+from routing.schemas import is_strict
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
-OPENAI_ADDRESS = "https://api.openai.com/v1"
 _FINISH: Mapping[str, FinishReason] = {
     "stop": "stop",
     "length": "length",
@@ -243,41 +242,6 @@ class _Answer:
         )
 
 
-def openai_endpoint(provider: str, name: str, base_url: str, key_variable: str | None) -> Endpoint:
-    """How messages name a model behind the `openai` SDK."""
-    service = {"openai": "OpenAI", "vllm": "The vLLM server"}.get(provider, "The server")
-    return Endpoint(f"{provider}/{name}", "openai", service, base_url, key_variable)
-
-
-def openai_clients(provider: str, base_url: str, api_key: str | None, timeout: float) -> ClientPool[AsyncOpenAI]:
-    """SDK clients for one server. Keys and account headers of OpenAI never go to another server."""
-
-    def make() -> AsyncOpenAI:
-        sdk = require("openai", "openai")
-        own = provider == "openai"
-        foreign = {} if own else {"OpenAI-Organization": sdk.Omit(), "OpenAI-Project": sdk.Omit()}
-        client: AsyncOpenAI = sdk.AsyncOpenAI(
-            api_key=api_key or "none",
-            base_url=base_url,
-            max_retries=0,
-            default_headers=foreign,
-            http_client=fastest_http(sdk, timeout),
-        )
-        return client
-
-    return ClientPool(make)
-
-
-def fastest_http(sdk: Any, timeout: float) -> Any:
-    """An HTTP client for an SDK: on aiohttp where that is installed, which takes less time per call."""
-    kind = sdk.DefaultAioHttpClient if _aiohttp_is_installed() else sdk.DefaultAsyncHttpxClient
-    return kind(timeout=sdk.Timeout(timeout, connect=min(timeout, 10.0)))
-
-
-def _aiohttp_is_installed() -> bool:
-    return find_spec("aiohttp") is not None
-
-
 async def _post(client: AsyncOpenAI, arguments: Mapping[str, Any]) -> Any:
     """What `client.chat.completions.create` does, without walking arguments and answer through the SDK's types.
 
@@ -319,18 +283,6 @@ def _format(schema: Mapping[str, Any]) -> dict[str, Any]:
     name = re.sub(r"\W+", "_", str(schema.get("title", "answer")))[:64]
     described = {"name": name, "schema": dict(schema), "strict": is_strict(schema)}
     return {"type": "json_schema", "json_schema": described}
-
-
-def is_strict(schema: object) -> bool:
-    """Whether OpenAI's strict mode takes `schema`: its objects name all their properties and require every one."""
-    if isinstance(schema, Mapping):
-        properties = schema.get("properties")
-        if isinstance(properties, Mapping) and (
-            schema.get("additionalProperties") is not False or set(schema.get("required", ())) != set(properties)
-        ):
-            return False
-        return all(is_strict(value) for value in schema.values())
-    return all(is_strict(value) for value in schema) if isinstance(schema, list | tuple) else True
 
 
 def _refused_option(error: BadRequestError, arguments: Mapping[str, Any]) -> str | None:

@@ -10,7 +10,7 @@ from routing.chat import Usage
 from routing.models.batches import Limits, Piece, add_up, batches, pieces, requests_of, to_unit_length
 from routing.models.facts import UNKNOWN, ModelFacts
 from routing.models.failures import calling, invalid
-from routing.models.openai import OPENAI_ADDRESS, openai_clients, openai_endpoint
+from routing.models.openai_client import OPENAI_ADDRESS, openai_clients, openai_endpoint
 from routing.vectors import Embeddings
 
 if TYPE_CHECKING:

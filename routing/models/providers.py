@@ -209,7 +209,8 @@ def _check_no_address(model: ModelName) -> None:
 
 
 def _openai_chat(model: ModelName, options: ModelOptions) -> ChatModel:
-    from routing.models.openai import OPENAI_ADDRESS, OpenAIChatModel
+    from routing.models.openai import OpenAIChatModel
+    from routing.models.openai_client import OPENAI_ADDRESS
 
     return OpenAIChatModel(
         model.name,
@@ -221,7 +222,7 @@ def _openai_chat(model: ModelName, options: ModelOptions) -> ChatModel:
 
 
 def _openai_embedder(model: ModelName, options: ModelOptions) -> Embedder:
-    from routing.models.openai import OPENAI_ADDRESS
+    from routing.models.openai_client import OPENAI_ADDRESS
     from routing.models.openai_embedder import OpenAIEmbedder
 
     facts = provider_facts("openai").of_embedder(model.name)

@@ -13,7 +13,7 @@ from plumbline.text.tokens import tokenizer
 from routing.chat import Usage
 from routing.errors import ContextLengthError, ModelNotFoundError
 from routing.models.failures import calling, invalid
-from routing.models.openai import openai_clients, openai_endpoint
+from routing.models.openai_client import openai_clients, openai_endpoint
 from routing.models.rerank_answers import scores_of, whole_number
 from routing.models.rerank_windows import LEAST_WINDOW, Windowed, windowed
 from routing.vectors import Scores

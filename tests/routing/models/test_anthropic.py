@@ -77,7 +77,7 @@ async def test_keeps_the_contract(model: AnthropicChatModel) -> None:
 
 
 async def test_keeps_the_contract_without_aiohttp(server: FakeProvider, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("routing.models.openai._aiohttp_is_installed", lambda: False)
+    monkeypatch.setattr("routing.models.openai_client._aiohttp_is_installed", lambda: False)
     adapter = AnthropicChatModel("claude-test", api_key="k", base_url=server.url, timeout=5)
     await check_chat_model(adapter)
     server.faults.append(Fault("cut"))

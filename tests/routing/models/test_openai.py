@@ -82,7 +82,7 @@ async def test_keeps_the_contract(model: OpenAIChatModel) -> None:
 
 
 async def test_keeps_the_contract_without_aiohttp(server: FakeProvider, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("routing.models.openai._aiohttp_is_installed", lambda: False)
+    monkeypatch.setattr("routing.models.openai_client._aiohttp_is_installed", lambda: False)
     adapter = OpenAIChatModel("gpt-test", api_key="sk-test", base_url=f"{server.url}/v1", timeout=5)
     await check_chat_model(adapter)
     server.faults.append(Fault("reset"))

@@ -1,0 +1,50 @@
+"""Clients of the `openai` SDK, for OpenAI and for every server that speaks its interface."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+from plumbline.extras import require
+from routing.models.clients import ClientPool
+from routing.models.failures import Endpoint
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
+
+OPENAI_ADDRESS = "https://api.openai.com/v1"
+
+
+def openai_endpoint(provider: str, name: str, base_url: str, key_variable: str | None) -> Endpoint:
+    """How messages name a model behind the `openai` SDK."""
+    service = {"openai": "OpenAI", "vllm": "The vLLM server"}.get(provider, "The server")
+    return Endpoint(f"{provider}/{name}", "openai", service, base_url, key_variable)
+
+
+def openai_clients(provider: str, base_url: str, api_key: str | None, timeout: float) -> ClientPool[AsyncOpenAI]:
+    """SDK clients for one server. Keys and account headers of OpenAI never go to another server."""
+
+    def make() -> AsyncOpenAI:
+        sdk = require("openai", "openai")
+        own = provider == "openai"
+        foreign = {} if own else {"OpenAI-Organization": sdk.Omit(), "OpenAI-Project": sdk.Omit()}
+        client: AsyncOpenAI = sdk.AsyncOpenAI(
+            api_key=api_key or "none",
+            base_url=base_url,
+            max_retries=0,
+            default_headers=foreign,
+            http_client=fastest_http(sdk, timeout),
+        )
+        return client
+
+    return ClientPool(make)
+
+
+def fastest_http(sdk: Any, timeout: float) -> Any:
+    """An HTTP client for an SDK: on aiohttp where that is installed, which takes less time per call."""
+    kind = sdk.DefaultAioHttpClient if _aiohttp_is_installed() else sdk.DefaultAsyncHttpxClient
+    return kind(timeout=sdk.Timeout(timeout, connect=min(timeout, 10.0)))
+
+
+def _aiohttp_is_installed() -> bool:
+    return find_spec("aiohttp") is not None
