@@ -20,6 +20,8 @@ from plumbline.errors import InputError
 
 T = TypeVar("T")
 SETTLE_SECONDS = 10.0
+INTERRUPTIBLE_SECONDS = 0.2
+"""After so long at most a Ctrl-C is heard."""
 
 
 class Lifetime(ABC):
@@ -73,7 +75,7 @@ class LoopThread:
             )
         future, finished = self._submit(coroutine)
         try:
-            return future.result()
+            return _interruptibly(future)
         except KeyboardInterrupt:
             future.cancel()
             finished.wait(SETTLE_SECONDS)
@@ -143,6 +145,16 @@ class LoopThread:
                 thread.start()
                 self._loop, self._thread = loop, thread
             return self._loop
+
+
+def _interruptibly(future: Future[T]) -> T:
+    """The result, waited for in turns: a signal that the system hands to another thread ends no wait of this one's."""
+    while True:
+        try:
+            return future.result(INTERRUPTIBLE_SECONDS)
+        except TimeoutError:
+            if future.done():  # the work's own, or it ended just now
+                return future.result()
 
 
 async def _next(items: AsyncGenerator[T, None]) -> tuple[T] | None:

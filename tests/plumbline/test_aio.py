@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import signal
 import subprocess
 import sys
 import threading
@@ -11,7 +12,7 @@ from collections.abc import AsyncGenerator, Callable, Iterator
 
 import pytest
 
-from plumbline.aio import LoopThread, emitted, together
+from plumbline.aio import INTERRUPTIBLE_SECONDS, LoopThread, emitted, together
 from plumbline.errors import InputError
 
 place: contextvars.ContextVar[str] = contextvars.ContextVar("place", default="nowhere")
@@ -92,6 +93,32 @@ def test_ctrl_c_cancels_the_work_and_waits_for_it(loop: LoopThread, monkeypatch:
     with pytest.raises(KeyboardInterrupt):
         loop.run(work())
     assert cleaned.is_set()
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="signals to threads are POSIX's")
+def test_ctrl_c_is_heard_although_another_thread_is_given_it(loop: LoopThread) -> None:
+    cancelled = threading.Event()
+
+    async def work() -> None:
+        signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+        try:
+            await asyncio.wait_for(asyncio.Event().wait(), 20)
+        except asyncio.CancelledError:
+            cancelled.set()
+            raise
+
+    with pytest.raises(KeyboardInterrupt):
+        loop.run(work())
+    assert cancelled.is_set()
+
+
+def test_a_timeout_of_the_works_own_is_raised(loop: LoopThread) -> None:
+    async def work() -> None:
+        await asyncio.sleep(2 * INTERRUPTIBLE_SECONDS)
+        raise TimeoutError("its own")
+
+    with pytest.raises(TimeoutError, match="its own"):
+        loop.run(work())
 
 
 def test_closing_from_its_own_thread_does_not_wait_for_itself(loop: LoopThread) -> None:
