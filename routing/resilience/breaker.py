@@ -22,7 +22,7 @@ from functools import partial
 from routing.call import NOT_MADE, Call, Leave, Outcome
 from routing.errors import BreakerOpenError, DeadlineError, TransientError
 from routing.resilience.circuit import Circuit, State
-from routing.resilience.shared import SETTLE_SECONDS, SharedCircuit, SharedCircuits
+from routing.resilience.shared import SharedCircuit, SharedCircuits
 from routing.resilience.verdict import Verdict, is_unreachable, verdict
 from routing.settings import BreakerSettings
 
@@ -128,19 +128,25 @@ class Breakers:
         try:
             for circuit in probed:
                 if not await shared.claim(circuit.name, seconds):
-                    raise _refusal(call, circuit, SETTLE_SECONDS)
+                    raise _refusal(call, circuit, shared.settle_seconds)
         except BaseException:
             leave(NOT_MADE)
             with self._lock:
                 for circuit in probed:
-                    circuit.retry_at = self._clock() + SETTLE_SECONDS
+                    circuit.retry_at = self._clock() + shared.settle_seconds
             raise
 
     def _tell(self, shared: SharedCircuits, circuit: Circuit, now: float) -> None:
         if circuit.state == "closed":
             shared.closed(circuit.name)
         elif circuit.state == "open" and circuit.retry_at > now:
-            shared.opened(circuit.name, SharedCircuit(circuit.retry_at - now, circuit.cooldown))
+            turn = circuit.turn
+
+            def heard() -> None:
+                with self._lock:
+                    circuit.known |= circuit.turn == turn
+
+            shared.opened(circuit.name, SharedCircuit(circuit.retry_at - now, circuit.cooldown), heard)
         else:
             shared.released(circuit.name)
 

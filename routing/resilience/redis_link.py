@@ -25,7 +25,6 @@ from plumbline.extras import require
 _log = logging.getLogger("routing.resilience")
 
 _TIMEOUT_SECONDS = 0.5
-_AGAIN_SECONDS = 1.0
 _BATCH = 256
 
 
@@ -59,10 +58,10 @@ class RedisLink:
     """Runs Lua scripts on the server at `url` ("redis://host:6379/0").
 
     Raises `ConfigError` when the address is none, `MissingExtraError` without the extra `redis`; a server that is away
-    raises nothing here. A forked child makes a connection of its own.
+    raises nothing here, and is looked for every `again_seconds`. A forked child makes a connection of its own.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, again_seconds: float = 1.0) -> None:
         redis = require("redis", "redis")
         self._redis: Any = redis
         try:
@@ -79,6 +78,7 @@ class RedisLink:
                 value=url,
                 hint="Write redis://host:6379/0.",
             ) from error
+        self._again_seconds = again_seconds
         self._lock = threading.Lock()
         self._polls: list[_Poll] = []
         self._closed = False
@@ -207,7 +207,7 @@ class RedisLink:
         if not self.lost:
             _log.warning("Redis is away (%s); limits and breakers are this process's own until it is back.", error)
         self._lost = True
-        self._look_at = time.monotonic() + _AGAIN_SECONDS
+        self._look_at = time.monotonic() + self._again_seconds
 
     def _look_for_it(self) -> None:
         if time.monotonic() < self._look_at:

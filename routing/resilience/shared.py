@@ -11,9 +11,6 @@ from uuid import uuid4
 
 from routing.resilience.redis_link import RedisLink, RedisLostError
 
-SETTLE_SECONDS = 1.0
-"""How often each process reads what the others know."""
-
 _CIRCUITS = "{plumbline}:circuits"
 _PROBE = "{plumbline}:probe:"
 _FORGET_SECONDS = 3600
@@ -56,16 +53,19 @@ class SharedCircuit:
 class SharedCircuits(Protocol):
     """Open circuits that are known to all processes. Only `claim` may wait; nothing raises when the others are away."""
 
+    settle_seconds: float
+    """How often each process reads what the others know."""
+
     def watch(self, adopt: Callable[[Mapping[str, SharedCircuit]], None]) -> None:
-        """Call `adopt` with all open circuits about every `SETTLE_SECONDS`, from any thread, and never while away."""
+        """Call `adopt` with all open circuits every `settle_seconds`, from any thread, and never while away."""
         ...
 
     async def claim(self, name: str, seconds: float) -> bool:
         """Whether this process may probe now, for so long at most; true also when the others cannot be asked."""
         ...
 
-    def opened(self, name: str, circuit: SharedCircuit) -> None:
-        """Tell that a circuit has opened, or stays open after a probe."""
+    def opened(self, name: str, circuit: SharedCircuit, heard: Callable[[], None]) -> None:
+        """Tell that a circuit has opened, or stays open after a probe; calls `heard`, from any thread, when known."""
         ...
 
     def closed(self, name: str) -> None:
@@ -78,9 +78,10 @@ class SharedCircuits(Protocol):
 
 
 class RedisCircuits:
-    """`SharedCircuits` in one hash on a Redis server, read once a second; a probe is a key with a time to live."""
+    """`SharedCircuits` in one hash on a Redis server; a probe is a key with a time to live."""
 
-    def __init__(self, link: RedisLink) -> None:
+    def __init__(self, link: RedisLink, settle_seconds: float = 1.0) -> None:
+        self.settle_seconds = settle_seconds
         self._link = link
         self._token = uuid4().hex
 
@@ -91,7 +92,7 @@ class RedisCircuits:
             rows = zip(*[iter(found)] * 3, strict=True)
             adopt({name.decode(): SharedCircuit(float(retry), float(cooldown)) for name, retry, cooldown in rows})
 
-        self._link.poll(SETTLE_SECONDS, _READ, [_CIRCUITS], [], read)
+        self._link.poll(self.settle_seconds, _READ, [_CIRCUITS], [], read)
 
     async def claim(self, name: str, seconds: float) -> bool:
         """See `SharedCircuits`."""
@@ -101,11 +102,13 @@ class RedisCircuits:
         except RedisLostError:
             return True
 
-    def opened(self, name: str, circuit: SharedCircuit) -> None:
+    def opened(self, name: str, circuit: SharedCircuit, heard: Callable[[], None]) -> None:
         """See `SharedCircuits`."""
         wait = max(circuit.retry_in, 0.0)
         arguments = [name, wait, circuit.cooldown, _FORGET_SECONDS, self._token]
-        self._say(_OPENED, [_CIRCUITS, _PROBE + name], arguments)
+        said = self._say(_OPENED, [_CIRCUITS, _PROBE + name], arguments)
+        if said is not None:
+            said.add_done_callback(lambda done: heard() if done.exception() is None else None)
 
     def closed(self, name: str) -> None:
         """See `SharedCircuits`."""

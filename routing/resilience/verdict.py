@@ -48,9 +48,11 @@ def verdict(outcome: Outcome, fair_seconds: float) -> Verdict:
     - "nothing": not made, cancelled, too little time, or our own program failed
     """
     error = outcome.error
-    if not outcome.made or isinstance(error, _NOT_SENT):
+    if error is None:
+        return "works" if outcome.made else "nothing"
+    if isinstance(error, _NOT_SENT):
         return "nothing"
-    if error is None or isinstance(error, SchemaError):
+    if isinstance(error, SchemaError):
         return "works"
     if not isinstance(error, ModelError):
         return "nothing"

@@ -1,0 +1,123 @@
+"""The link to Redis: what is asked is answered, and fails at once while the server is away."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from plumbline.errors import ConfigError
+from routing.resilience.redis_link import RedisLink, RedisLostError
+from tests.routing.redis_guard import RedisServer
+
+COUNT = "return redis.call('INCRBY', KEYS[1], ARGV[1])"
+
+
+@pytest.fixture
+def link(redis_url: str) -> Iterator[RedisLink]:
+    link = RedisLink(redis_url, again_seconds=0.05)
+    yield link
+    link.close()
+
+
+def until(condition: Callable[[], bool]) -> None:
+    for _ in range(1000):
+        if condition():
+            return
+        time.sleep(0.01)
+    raise AssertionError("it did not come to be")
+
+
+def test_scripts_run_and_are_known_after_the_server_forgot_them(link: RedisLink) -> None:
+    assert link.submit(COUNT, ["n"], [2]).result(5) == 2
+    assert link.submit("return redis.call('SCRIPT', 'FLUSH')", [], []).exception(5) is not None
+    until(lambda: not link.lost)
+    assert link.submit(COUNT, ["n"], [3]).result(5) == 5
+
+
+def test_many_threads_and_loops_may_ask(link: RedisLink) -> None:
+    async def ask() -> None:
+        await asyncio.gather(*(asyncio.wrap_future(link.submit(COUNT, ["n"], [1])) for _ in range(300)))
+
+    threads = [threading.Thread(target=lambda: asyncio.run(ask())) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert link.submit(COUNT, ["n"], [0]).result(5) == 1200
+
+
+def test_polls_hear_again_and_again(link: RedisLink) -> None:
+    heard: list[int] = []
+    link.poll(0.02, COUNT, ["n"], [1], heard.append)
+    until(lambda: len(heard) >= 3)
+    assert heard[:3] == [1, 2, 3]
+
+
+def test_while_the_server_is_away_all_fails_at_once_and_it_is_said_once(
+    redis_server: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    link = RedisLink(redis_server.url, again_seconds=0.05)
+    heard: list[int] = []
+    link.poll(0.02, COUNT, ["n"], [1], heard.append)
+    until(lambda: bool(heard))
+    with caplog.at_level(logging.WARNING, "routing.resilience"):
+        redis_server.stop()
+        until(lambda: link.lost)
+        for _ in range(5):
+            with pytest.raises(RedisLostError):
+                link.submit(COUNT, ["n"], [1])
+        redis_server.start()
+        until(lambda: not link.lost)
+    assert link.submit(COUNT, ["other"], [7]).result(5) == 7
+    before = len(heard)
+    until(lambda: len(heard) > before)
+    assert [record.message.split(";")[0].split(" (")[0] for record in caplog.records] == [
+        "Redis is away",
+        "Redis is back.",
+    ]
+    link.close()
+
+
+def test_what_was_asked_when_the_server_went_away_fails_too(redis_server: RedisServer) -> None:
+    link = RedisLink(redis_server.url, again_seconds=0.05)
+    assert link.submit(COUNT, ["n"], [1]).result(5) == 1
+    redis_server.stop()
+    with pytest.raises(RedisLostError):
+        link.submit(COUNT, ["n"], [1]).result(5)
+    link.close()
+
+
+def test_a_server_that_never_was_there_is_no_error_of_the_program() -> None:
+    link = RedisLink("redis://127.0.0.1:1/0")
+    with pytest.raises(RedisLostError):
+        link.submit(COUNT, ["n"], [1]).result(5)
+    link.close()
+    with pytest.raises(RedisLostError):
+        link.submit(COUNT, ["n"], [1])
+    link.close()
+
+
+def test_a_forked_child_asks_over_a_connection_of_its_own(link: RedisLink) -> None:
+    assert link.submit(COUNT, ["n"], [1]).result(5) == 1
+    link.close()
+    again = RedisLink("redis://127.0.0.1:1/0")
+    pid = os.fork()
+    if pid == 0:
+        answer = 1
+        try:
+            again.submit(COUNT, ["n"], [1]).result(5)
+        except RedisLostError:
+            answer = 0
+        os._exit(answer)
+    assert os.waitpid(pid, 0)[1] == 0
+
+
+def test_an_address_that_is_none_is_refused() -> None:
+    with pytest.raises(ConfigError, match="'localhost:6379' is not the address of a Redis server"):
+        RedisLink("localhost:6379")
