@@ -27,6 +27,10 @@ when to fall back.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
 from plumbline.errors import PlumblineError
 
 
@@ -81,8 +85,33 @@ class UnsupportedError(ModelError):
     """Raised by adapters, before anything is sent, for what the catalogue knows the model not to do."""
 
 
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The numbers a budget refused by, in dollars, all of one moment: spent + reserved + bound > limit.
+
+    `subject` is whose it is ("" of everything), `period` "2026-11-25", "2026-11", "total" or "own"; it `ends` then.
+    """
+
+    budget: str
+    per: str
+    subject: str
+    period: str
+    ends: datetime | None
+    limit: Decimal
+    spent: Decimal
+    reserved: Decimal
+    bound: Decimal
+
+
 class BudgetError(ModelError):
-    """Raised by `routing.cost.budget` before a call whose most that it may cost is more than a budget has left."""
+    """Raised by `routing.cost.budget` before a call whose most that it may cost is more than a budget has left.
+
+    `refusal` is `None` when the call's price is unknown or the budgets cannot be asked.
+    """
+
+    def __init__(self, message: str, *, model: str, refusal: Refusal | None = None, hint: str | None = None) -> None:
+        super().__init__(message, model=model, hint=hint)
+        self.refusal = refusal
 
 
 class TransientError(ModelError):

@@ -1,0 +1,45 @@
+"""What was spent before a budget began: read from the ledger, once, when a budget is met for the first time."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from fnmatch import fnmatchcase
+
+from routing.cost.budget_terms import OWN, Budget, Period, picodollars
+
+_COLUMNS: Mapping[str, str] = {"tenant": "tenant", "key": "key", "purpose": "purpose"}
+
+
+def spent_before(connection: sqlite3.Connection, budget: Budget, period: Period) -> dict[str, int]:
+    """Picodollars by subject of what the ledger has of this period. Rows without a known cost count nothing.
+
+    Questions and sessions begin anew, and so does what the ledger has no column for.
+    """
+    per = budget.settings.per
+    known = {str(row[1]) for row in connection.execute("PRAGMA table_info(ledger)")}
+    if per in OWN or not known or (per in _COLUMNS and _COLUMNS[per] not in known):
+        return {}
+    subject_of = _subjects(per)
+    column = _COLUMNS.get(per, "model")
+    since = datetime.fromtimestamp(period.starts, UTC).isoformat() if period.starts else ""
+    sums: dict[str, Decimal] = defaultdict(Decimal)
+    # Rows are added here: SQLite would add money as binary floats.
+    for model, named, cost in connection.execute(
+        f'SELECT model, "{column}", cost FROM ledger WHERE cost IS NOT NULL AND at >= ?', (since,)
+    ):
+        subject = budget.subject(subject_of(named))
+        if subject is not None and fnmatchcase(model, budget.settings.match):
+            sums[subject] += Decimal(cost)
+    return {subject: picodollars(total) for subject, total in sums.items() if total}
+
+
+def _subjects(per: str) -> Callable[[str | None], str | None]:
+    if per == "everything":
+        return lambda _: ""
+    if per == "provider":
+        return lambda model: None if model is None else model.partition("/")[0]
+    return lambda named: named

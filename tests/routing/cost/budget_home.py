@@ -1,0 +1,72 @@
+"""A home with a ledger and budgets, and calls for them; the clock is a number that tests set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from plumbline.database import open_database
+from plumbline.reading import ReadConnection
+from routing.call import Call, Reservation
+from routing.chat import Tags, Usage
+from routing.cost.budget import LocalBudgets
+from routing.cost.budget_tables import component
+from routing.cost.ledger import Ledger, LedgerEntry
+from routing.cost.ledger import component as ledger_component
+from routing.settings import BudgetSettings
+
+NOW = datetime(2026, 11, 25, 12, tzinfo=UTC).timestamp()
+CALL = Call("chat", "openai/gpt", Tags("answer", "acme", None, "s1", "k1"), bound=Decimal(1))
+
+
+def budget(name: str = "all", limit: str = "10", **settings: Any) -> BudgetSettings:
+    return BudgetSettings.model_validate({"name": name, "limit": Decimal(limit), **settings})
+
+
+def call(bound: str | None = "1", **changes: Any) -> Call:
+    tags = {key: changes.pop(key) for key in ("purpose", "tenant", "session", "key") if key in changes}
+    return replace(CALL, bound=None if bound is None else Decimal(bound), tags=replace(CALL.tags, **tags), **changes)
+
+
+def paid(cost: str | None, at: float = NOW, model: str = "openai/gpt", **tags: Any) -> LedgerEntry:
+    return LedgerEntry(
+        "chat",
+        model,
+        Usage(1, 1),
+        None if cost is None else Decimal(cost),
+        0.1,
+        tags=Tags(**{"tenant": "acme", **tags}),
+        at=datetime.fromtimestamp(at, UTC),
+    )
+
+
+@dataclass
+class Home:
+    """The database of the tests' budgets."""
+
+    path: Path
+    ledger: Ledger
+    now: float = NOW
+
+    def budgets(self, *settings: BudgetSettings, **options: Any) -> LocalBudgets:
+        """The budgets as one process has them."""
+        return LocalBudgets(self.path, settings, clock=lambda: self.now, **options)
+
+    async def settle(self, reservation: Reservation | None, cost: str | None) -> None:
+        """As the meter does: with the ledger's row."""
+        assert reservation is not None
+        also = reservation.settle(None if cost is None else Decimal(cost))
+        await self.ledger.stored([self.ledger.enqueue(paid(cost, self.now), also=also)])
+
+    def rows(self, query: str) -> list[Any]:
+        """What the database says."""
+        return ReadConnection(self.path).rows(query)
+
+
+def open_budget_home(folder: Path) -> Home:
+    """A home in an empty folder."""
+    path = folder / "home.db"
+    return Home(path, Ledger(open_database(path, [ledger_component(), component()]), path))
