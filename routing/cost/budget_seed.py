@@ -9,19 +9,19 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from fnmatch import fnmatchcase
 
-from routing.cost.budget_terms import OWN, Budget, Period, picodollars
+from routing.cost.budget_terms import Budget, Period, picodollars
 
-_COLUMNS: Mapping[str, str] = {"tenant": "tenant", "key": "key", "purpose": "purpose"}
+_COLUMNS: Mapping[str, str] = {name: name for name in ("tenant", "key", "purpose", "session")}
 
 
 def spent_before(connection: sqlite3.Connection, budget: Budget, period: Period) -> dict[str, int]:
     """Picodollars by subject of what the ledger has of this period. Rows without a known cost count nothing.
 
-    Questions and sessions begin anew, and so does what the ledger has no column for.
+    Questions begin anew, and so does what the ledger has no column for.
     """
     per = budget.settings.per
     known = {str(row[1]) for row in connection.execute("PRAGMA table_info(ledger)")}
-    if per in OWN or not known or (per in _COLUMNS and _COLUMNS[per] not in known):
+    if per == "request" or not known or (per in _COLUMNS and _COLUMNS[per] not in known):
         return {}
     subject_of = _subjects(per)
     column = _COLUMNS.get(per, "model")

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from plumbline.database import Component
 from routing.cost.budget_seed import spent_before
 from routing.cost.budget_state import Full
-from routing.cost.budget_terms import DAY, Budget, Claim
+from routing.cost.budget_terms import DAY, Budget, Claim, forget
 
 if TYPE_CHECKING:
     from sqlalchemy import MetaData
@@ -98,12 +98,12 @@ def known(connection: sqlite3.Connection, budgets: Sequence[Budget], now: float)
 
 def _begin(connection: sqlite3.Connection, budget: Budget, number: int, now: float) -> None:
     period = budget.period(now)
-    forget = None if period.ends is None else period.ends + 2 * DAY
+    until = forget(budget, period, now)
     connection.executemany(
         "INSERT INTO budget_counters (budget, subject, period, spent, reserved, assumed, warned, forget) "
         "VALUES (?, ?, ?, ?, 0, 0, 0, ?)",
         [
-            (number, subject, period.label, spent, forget)
+            (number, subject, period.label, spent, until)
             for subject, spent in spent_before(connection, budget, period).items()
         ],
     )

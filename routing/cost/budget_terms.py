@@ -23,6 +23,8 @@ MOST_DOLLARS = 9_000_000
 DAY = 86_400.0
 OWN = frozenset({"request", "session"})
 """What has a period of its own: it begins with its first call and ends with its last."""
+REST = 90 * DAY
+"""A session that rests for so long begins anew."""
 
 
 def picodollars(dollars: Decimal) -> int:
@@ -61,7 +63,7 @@ class Budget:
         """The one that `now` lies in."""
         settings = self.settings
         if settings.per in OWN:
-            return Period("own")
+            return Period("own", now - REST)
         if settings.period == "total":
             return Period("total")
         first = datetime.fromtimestamp(now, UTC).replace(hour=0, minute=0, second=0, microsecond=0)
@@ -111,7 +113,7 @@ class Terms:
                 continue
             subject = budget.subject(_subject(settings.per, call))
             if subject is not None:
-                found.append(Claim(budget, subject, period, _forget(settings.per, period, now)))
+                found.append(Claim(budget, subject, period, forget(budget, period, now)))
         return found
 
 
@@ -161,8 +163,9 @@ def _subject(per: str, call: Call) -> str | None:
             return subject
 
 
-def _forget(per: str, period: Period, now: float) -> float | None:
-    """When nothing of it can be settled any more; a session that rests for so long begins anew."""
+def forget(budget: Budget, period: Period, now: float) -> float | None:
+    """When nothing that a counter counts can be settled any more; it may be done away with then."""
+    per = budget.settings.per
     if per in OWN:
-        return now + (2 * DAY if per == "request" else 90 * DAY)
+        return now + (2 * DAY if per == "request" else REST)
     return None if period.ends is None else period.ends + 2 * DAY

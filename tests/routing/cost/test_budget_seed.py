@@ -19,10 +19,10 @@ TODAY = NOW - DAY / 2
 def home(tmp_path: Path) -> Home:
     home = open_budget_home(tmp_path)
     home.ledger.record(
-        paid("100", MONTH - 1),
+        paid("100", MONTH - 70 * DAY, key="k1", session="s0"),
         paid("0.000000000001", MONTH),
-        paid("1.1", MONTH + 0.25, tenant="other"),
-        paid("0.2", TODAY - 0.001, "anthropic/claude", purpose="judge"),
+        paid("1.1", MONTH + 0.25, tenant="other", session="s1"),
+        paid("0.2", TODAY - 0.001, "anthropic/claude", purpose="judge", key="k1"),
         paid("0.04", TODAY, tenant=None),
         paid(None, TODAY),
         paid("0", TODAY),
@@ -43,7 +43,8 @@ def home(tmp_path: Path) -> Home:
         ({"per": "model"}, {"anthropic/claude": "0.2", "openai/gpt": "1.140000000001"}),
         ({"per": "purpose"}, {"answer": "1.140000000001", "judge": "0.2"}),
         ({"per": "request"}, {}),
-        ({"per": "session"}, {}),
+        ({"per": "session"}, {"s1": "1.1"}),
+        ({"per": "key"}, {"k1": "0.2"}),
     ],
     ids=str,
 )
