@@ -45,6 +45,20 @@ _STATUS_OF_TYPE = {
     "insufficient_quota": 429,
     "api_error": 500,
     "server_error": 500,
+    "data_residency_mismatch": 400,
+    "image_too_large": 400,
+    "image_too_small": 400,
+    "image_parse_error": 400,
+    "image_file_too_large": 400,
+    "image_file_not_found": 400,
+    "invalid_image": 400,
+    "invalid_image_format": 400,
+    "invalid_image_mode": 400,
+    "invalid_image_url": 400,
+    "invalid_base64_image": 400,
+    "unsupported_image_media_type": 400,
+    "empty_image_file": 400,
+    "failed_to_download_image": 400,
     "timeout_error": 504,
     "overloaded_error": 529,
 }
@@ -54,7 +68,12 @@ _TOO_LONG = re.compile(
     re.IGNORECASE,
 )
 _FILTERED = re.compile(r"content filter|content management policy|usage policy|content policy", re.IGNORECASE)
-_FILTER_CODES = frozenset({"content_filter", "content_policy_violation", "invalid_prompt"})
+_FILTER_CODES = frozenset(
+    {
+        *("content_filter", "content_policy_violation", "invalid_prompt", "moderation_blocked"),
+        *("bio_policy", "misalignment_policy_violation", "image_content_policy_violation"),
+    }
+)
 _EXCERPT = 300  # characters of a provider's own message kept in ours
 
 
@@ -159,6 +178,8 @@ def of_status(status: int, body: object, endpoint: Endpoint, *, headers: Mapping
         return _limited(status, kind, code, said, endpoint, headers or {})
     if status in (408, 504):
         return DeadlineError(f"{service} gave up waiting ({status}){said}", model=model, status=status)
+    if code in _FILTER_CODES:
+        return _filtered(said, status, endpoint)
     if status >= 500 or status in (409, 425):
         return OverloadedError(
             f"{service} fails or is overloaded ({status}){said}",
@@ -166,8 +187,8 @@ def of_status(status: int, body: object, endpoint: Endpoint, *, headers: Mapping
             status=status,
             retry_after=retry_after(headers or {}),
         )
-    if code in _FILTER_CODES or _FILTERED.search(message):
-        return ContentFilterError(f"{service}'s content policy refuses this request{said}", model=model, status=status)
+    if _FILTERED.search(message):
+        return _filtered(said, status, endpoint)
     if status == 413 or code == "context_length_exceeded" or _TOO_LONG.search(message):
         return ContextLengthError(
             f"The prompt is longer than {model} reads{said}",
@@ -228,6 +249,12 @@ def _refused_key(endpoint: Endpoint) -> AuthenticationError:
         model=endpoint.model,
         status=401,
         hint=f"Check the key{where}; asked at {endpoint.address}.",
+    )
+
+
+def _filtered(said: str, status: int, endpoint: Endpoint) -> ContentFilterError:
+    return ContentFilterError(
+        f"{endpoint.service}'s content policy refuses this request{said}", model=endpoint.model, status=status
     )
 
 

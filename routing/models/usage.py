@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from plumbline.text.tokens import estimate_tokens
 from routing.chat import ChatRequest, Usage
 
@@ -16,10 +19,11 @@ def checked_usage(
     output_tokens: object,
     cached: object = None,
     written: object = None,
+    reasoning: object = None,
 ) -> Usage:
     """The usage of one call from reported counts; a count that is missing or not one is estimated and marked so.
 
-    `input_tokens` counts the whole prompt; `cached` and `written` never exceed it.
+    `input_tokens` counts the whole prompt; `cached` and `written` never exceed it, nor `reasoning` the answer.
     """
     prompt, answer = _count(input_tokens), _count(output_tokens)
     estimated = prompt is None or answer is None
@@ -32,7 +36,21 @@ def checked_usage(
         cached_input_tokens=read,
         cache_write_tokens=min(_count(written) or 0, prompt - read),
         estimated=estimated,
+        reasoning_tokens=min(_count(reasoning) or 0, answer),
     )
+
+
+def number_of(value: object) -> float:
+    """`value`, which must be a number. Raises `TypeError`."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"a number is expected, not {type(value).__name__}")
+    return float(value)
+
+
+def part_of(source: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """The object at `key`, empty where there is none."""
+    value = source.get(key)
+    return value if isinstance(value, Mapping) else {}
 
 
 def text_of(value: object) -> str:
