@@ -98,7 +98,7 @@ def metered(embedder: Any, folder: Path) -> MeteredEmbedder:
     from plumbline.trace import component as traces
     from routing.cost.ledger import Ledger
     from routing.cost.ledger import component as ledger
-    from routing.cost.prices import shipped_prices
+    from routing.cost.price_file import shipped_prices
     from routing.meter import Meter
     from routing.settings import RetrySettings
 

@@ -46,7 +46,7 @@ from rag.settings import RagSettings
 from routing.chat import ChatModel
 from routing.cost.ledger import Ledger
 from routing.cost.ledger import component as ledger_component
-from routing.cost.prices import parse_price, shipped_prices
+from routing.cost.price_file import price_table
 from routing.embedding import MeteredEmbedder
 from routing.lazy import LazyRouter
 from routing.meter import Meter
@@ -342,10 +342,7 @@ def build_ingestor(parts: Parts) -> Ingestor:
 
 def build_meter(home: Home, settings: RagSettings) -> Meter:
     """What measures calls: the home's traces and ledger, the shipped prices and the user's own over them."""
-    own_prices = {
-        name: parse_price(name, price.model_dump(exclude_none=True)) for name, price in settings.routing.prices.items()
-    }
-    return Meter(home.tracing, home.ledger, shipped_prices().with_prices(own_prices))
+    return Meter(home.tracing, home.ledger, price_table(settings.routing))
 
 
 def embedding_facts(embedder: Embedder) -> dict[str, str]:

@@ -170,7 +170,8 @@ class Usage:
     from the provider's cache, `cache_write_tokens` the part of it written to that cache, and
     `cache_write_1h_tokens` the part of that written for an hour. `output_tokens` counts everything generated,
     `reasoning_tokens` the part of it that was thought and not said. `estimated` is true when the counts are ours and
-    not the provider's. `searches` counts the units that rerankers bill by (Cohere's: a query with up to 100 passages).
+    not the provider's. `searches` counts the units that rerankers bill by (Cohere's: a query with up to 100 passages),
+    `images` the pictures that were sent, which most providers count as tokens besides.
     """
 
     input_tokens: int = 0
@@ -181,6 +182,7 @@ class Usage:
     searches: int = 0
     cache_write_1h_tokens: int = 0
     reasoning_tokens: int = 0
+    images: int = 0
 
     def __add__(self, other: Usage) -> Usage:
         return Usage(
@@ -192,6 +194,7 @@ class Usage:
             self.searches + other.searches,
             self.cache_write_1h_tokens + other.cache_write_1h_tokens,
             self.reasoning_tokens + other.reasoning_tokens,
+            self.images + other.images,
         )
 
 

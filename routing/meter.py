@@ -138,7 +138,8 @@ class Meter:
         leaves: list[Leave] = []
         reservation: Reservation | None = None
         if self.looks_ahead:
-            bound = self.prices.bound(model, input_tokens, output_tokens, tier, searches=searches)
+            seconds = None if deadline is None else max(0.0, deadline - time.monotonic())
+            bound = self.prices.bound(model, input_tokens, output_tokens, tier, searches=searches, seconds=seconds)
             call = Call(kind, model, tags, input_tokens, output_tokens, bound, deadline, tier)
             leaves, reservation = await self._admitted(call)
         reading = Reading(model, tier=tier)
@@ -168,6 +169,7 @@ class Meter:
                     span.span_id,
                     tags,
                     None if error is None else type(error).__name__,
+                    tier=reading.tier,
                 )
                 await self._book(entry, None if reservation is None else reservation.settle(reading.cost))
 
@@ -197,14 +199,13 @@ class Meter:
             bill.rows.append((self.ledger, row))
 
     def _cost(self, reading: Reading, error: BaseException | None) -> Decimal | None:
-        nothing_known = error is not None and reading.usage == Usage()
-        if nothing_known and _may_be_billed(error, reading) and not self._is_free(reading.model):
-            return None
-        return self.prices.cost(reading.model, reading.usage, reading.tier)
-
-    def _is_free(self, model: str) -> bool:
-        price = self.prices.find(model)
-        return price is not None and price.is_free
+        if error is not None and reading.usage == Usage():
+            if not _may_be_billed(error, reading):
+                return Decimal(0)
+            price = self.prices.find(reading.model)
+            if price is None or not (price.is_free or price.by_time):
+                return None
+        return self.prices.cost(reading.model, reading.usage, reading.tier, seconds=reading.seconds)
 
 
 def _may_be_billed(error: BaseException | None, reading: Reading) -> bool:

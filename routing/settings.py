@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from plumbline.settings import Settings
-from routing.chat import Latency
+from routing.chat import Latency, Tier
 
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Subject = Literal["everything", "request", "session", "tenant", "key", "model", "provider", "purpose"]
@@ -97,14 +97,63 @@ class RuleSettings(Settings):
     images: bool | None = None
 
 
-class PriceSettings(Settings):
-    """A price of the user's own, in dollars per million tokens, and of `searches` per thousand."""
+Rate = Annotated[Decimal, Field(ge=0, allow_inf_nan=False)]
 
-    input: Decimal | None = None
-    output: Decimal = Decimal(0)
-    cached_input: Decimal | None = None
-    cache_write: Decimal | None = None
-    searches: Decimal | None = None
+
+class RateSettings(Settings):
+    """Prices in dollars: of tokens per million, of `searches`, `requests` and `images` per thousand.
+
+    `gpu_hour` is what an hour costs in which a model of one's own is at work on a call.
+    """
+
+    input: Rate | None = None
+    output: Rate | None = None
+    cached_input: Rate | None = None
+    cache_write: Rate | None = None
+    cache_write_1h: Rate | None = None
+    reasoning: Rate | None = None
+    searches: Rate | None = None
+    requests: Rate | None = None
+    images: Rate | None = None
+    gpu_hour: Rate | None = None
+
+
+class LongContextSettings(RateSettings):
+    """What the whole call costs when its prompt has more than `above` tokens."""
+
+    above: Annotated[int, Field(ge=1)]
+
+
+class TierSettings(RateSettings):
+    """The prices of a tier."""
+
+    long_context: LongContextSettings | None = None
+
+
+class PriceSettings(RateSettings):
+    """A price of the user's own; a tier that is not in `tiers` has none."""
+
+    long_context: LongContextSettings | None = None
+    tiers: dict[Tier, TierSettings] | None = None
+
+
+class UpkeepSettings(Settings):
+    """What something costs in a month whatever is asked: a fixed sum, and `per_gb` for each of its `gb`."""
+
+    per_month: Rate = Decimal(0)
+    per_gb: Rate = Decimal(0)
+    gb: Rate = Decimal(0)
+
+
+class CostSettings(Settings):
+    """What no call is charged for, for `rag cost`; `None`: not configured, and shown so.
+
+    `local_hour` is what an hour costs in which a model of this process is at work.
+    """
+
+    local_hour: Rate | None = None
+    vector_database: UpkeepSettings | None = None
+    transfer: UpkeepSettings | None = None
 
 
 class RoutingSettings(Settings):
@@ -112,7 +161,8 @@ class RoutingSettings(Settings):
 
     `fallbacks` are for one reason each, in place of `fallback`. `broken_stream` says what comes after a model broke
     off: another goes on where it stopped, or the stream ends with an event that says so. `shared` is a Redis server
-    for what processes on several machines have to know of each other.
+    for what processes on several machines have to know of each other. `prices` go before those in `price_file`, and
+    these before the shipped ones.
     """
 
     fallback: str = "extractive/default"
@@ -130,7 +180,9 @@ class RoutingSettings(Settings):
     unpriced: Literal["refuse", "allow"] = "refuse"
     rules: list[RuleSettings] = Field(default_factory=list)
     shared: str | None = None
+    price_file: str | None = None
     prices: dict[str, PriceSettings] = Field(default_factory=dict)
+    costs: CostSettings = CostSettings()
 
 
 class GenerationSettings(Settings):

@@ -20,7 +20,8 @@ from plumbline.prompts import load_prompt
 from rag.config import NO_FALLBACK, read_rag_settings
 from rag.settings import RagSettings
 from routing.chat import ChatModel
-from routing.cost.prices import PriceTable, parse_price, shipped_prices
+from routing.cost.price_file import price_table, shipped_prices
+from routing.cost.prices import PriceTable
 from routing.models.catalog import Catalog
 
 
@@ -73,11 +74,7 @@ def read_config(name: str, entry: ConfigEntry, folder: Path, environ: Mapping[st
         overrides=overrides,
         catalog=penniless_catalog(assumed),
     )
-    own = {
-        model: parse_price(model, price.model_dump(exclude_none=True))
-        for model, price in settings.routing.prices.items()
-    }
-    return Config(name, settings, shipped_prices().with_prices(own), assumed, entry.unpriced)
+    return Config(name, settings, price_table(settings.routing), assumed, entry.unpriced)
 
 
 def penniless_catalog(profile: Profile | None) -> Catalog:

@@ -10,76 +10,23 @@ import asyncio
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass, fields
 from decimal import Decimal
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from plumbline.database import Component
 from plumbline.errors import StateError
 from plumbline.writing import BusyError, WriteConnection, insert
-from routing.call import Kind, Write
-from routing.chat import Tags, Usage
+from routing.call import Write
+from routing.chat import Usage
+from routing.cost.ledger_table import LedgerEntry, component, from_row, ledger_table, to_row
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Engine, RowMapping, Table
+    from sqlalchemy import Engine
 
+__all__ = ["Ledger", "LedgerEntry", "LedgerTotals", "component"]
 
-@dataclass(frozen=True, slots=True)
-class LedgerEntry:
-    """One call to a model: `cost` in US dollars, `None` when unknown; `error` names the class if it failed."""
-
-    kind: Kind
-    model: str
-    usage: Usage
-    cost: Decimal | None
-    seconds: float
-    trace_id: str | None = None
-    span_id: str | None = None
-    tags: Tags = Tags()
-    error: str | None = None
-    at: datetime = field(default_factory=lambda: datetime.now(UTC))
-
-
-@cache
-def _ledger_table() -> Table:
-    from sqlalchemy import Boolean, Column, Float, Index, Integer, MetaData, String, Table
-
-    return Table(
-        "ledger",
-        MetaData(),
-        Column("id", Integer, primary_key=True),
-        Column("at", String, nullable=False),
-        Column("kind", String, nullable=False),
-        Column("model", String, nullable=False),
-        Column("purpose", String, nullable=False),
-        Column("tenant", String),
-        Column("release", String),
-        Column("trace_id", String),
-        Column("span_id", String),
-        Column("input_tokens", Integer, nullable=False),
-        Column("cached_input_tokens", Integer, nullable=False),
-        Column("cache_write_tokens", Integer, nullable=False),
-        Column("output_tokens", Integer, nullable=False),
-        Column("estimated", Boolean, nullable=False),
-        Column("searches", Integer, nullable=False, server_default="0"),
-        Column("cost", String),
-        Column("seconds", Float, nullable=False),
-        Column("error", String),
-        Index("ledger_by_trace", "trace_id"),
-        Index("ledger_by_time", "at"),
-    )
-
-
-def component() -> Component:
-    """The tables of the ledger, for `open_database`."""
-    return Component("ledger", 2, _ledger_table().metadata, [_count_searches])
-
-
-def _count_searches(connection: Connection) -> None:
-    connection.exec_driver_sql("ALTER TABLE ledger ADD COLUMN searches INTEGER NOT NULL DEFAULT 0")
+_COUNTS = tuple(each.name for each in fields(Usage) if each.name != "estimated")
 
 
 class Ledger:
@@ -167,10 +114,10 @@ class Ledger:
         """The entries one trace caused, oldest first."""
         from sqlalchemy import select
 
-        ledger = _ledger_table()
+        ledger = ledger_table()
         with self._engine.connect() as connection:
             rows = connection.execute(select(ledger).where(ledger.c.trace_id == trace_id).order_by(ledger.c.id))
-            return [_from_row(row._mapping) for row in rows]
+            return [from_row(row._mapping) for row in rows]
 
     def last_id(self) -> int:
         """The number of the newest row, 0 when there is none; `after` goes on from there."""
@@ -181,35 +128,28 @@ class Ledger:
         """The entries written after the row `last_id`, oldest first, each with its number."""
         from sqlalchemy import select
 
-        ledger = _ledger_table()
+        ledger = ledger_table()
         query = select(ledger).where(ledger.c.id > last_id).order_by(ledger.c.id)
         with self._engine.connect() as connection:
             for row in connection.execute(query).yield_per(1000).mappings():
-                yield row["id"], _from_row(row)
+                yield row["id"], from_row(row)
 
     def totals(self) -> LedgerTotals:
         """Everything ever spent: calls, tokens, searches, known cost, and how many calls have no known price."""
         from sqlalchemy import func, select
 
-        columns = _ledger_table().c
-        tokens = (
-            columns.input_tokens,
-            columns.output_tokens,
-            columns.cached_input_tokens,
-            columns.cache_write_tokens,
-            columns.searches,
-        )
-        sums = [func.coalesce(func.sum(column), 0) for column in tokens]
+        columns = ledger_table().c
+        sums = [func.coalesce(func.sum(columns[name]), 0) for name in _COUNTS]
         known = Decimal(0)
         with self._engine.connect() as connection:
             calls, priced, estimated, *counts = connection.execute(
                 select(func.count(), func.count(columns.cost), func.max(columns.estimated), *sums)
             ).one()
-            # SQLite would add money as binary floats, so it is added here, a row at a time.
-            for cost in connection.scalars(select(columns.cost).where(columns.cost.is_not(None))).yield_per(1000):
-                known += Decimal(cost)
-        read, written, cached, cache_writes, searches = (int(count) for count in counts)
-        usage = Usage(read, written, cached, cache_writes, bool(estimated), searches)
+            # SQLite would add money as binary floats, so it is added here.
+            costs = select(columns.cost, func.count()).where(columns.cost.is_not(None)).group_by(columns.cost)
+            for cost, times in connection.execute(costs).yield_per(1000):
+                known += Decimal(cost) * times
+        usage = Usage(**dict(zip(_COUNTS, map(int, counts), strict=True)), estimated=bool(estimated))
         return LedgerTotals(calls, usage, known, calls - priced)
 
 
@@ -254,48 +194,4 @@ def _insert(connection: WriteConnection, entries: Sequence[LedgerEntry], also: S
     with connection.transaction() as transaction:
         for write in also:
             write(transaction)
-        insert(transaction, _ledger_table(), [_to_row(entry) for entry in entries])
-
-
-def _to_row(entry: LedgerEntry) -> dict[str, Any]:
-    return {
-        "at": entry.at.isoformat(),
-        "kind": entry.kind,
-        "model": entry.model,
-        "purpose": entry.tags.purpose,
-        "tenant": entry.tags.tenant,
-        "release": entry.tags.release,
-        "trace_id": entry.trace_id,
-        "span_id": entry.span_id,
-        "input_tokens": entry.usage.input_tokens,
-        "cached_input_tokens": entry.usage.cached_input_tokens,
-        "cache_write_tokens": entry.usage.cache_write_tokens,
-        "output_tokens": entry.usage.output_tokens,
-        "estimated": entry.usage.estimated,
-        "searches": entry.usage.searches,
-        "cost": None if entry.cost is None else str(entry.cost),
-        "seconds": entry.seconds,
-        "error": entry.error,
-    }
-
-
-def _from_row(row: RowMapping) -> LedgerEntry:
-    return LedgerEntry(
-        kind=row["kind"],
-        model=row["model"],
-        usage=Usage(
-            row["input_tokens"],
-            row["output_tokens"],
-            row["cached_input_tokens"],
-            row["cache_write_tokens"],
-            bool(row["estimated"]),
-            row["searches"],
-        ),
-        cost=None if row["cost"] is None else Decimal(row["cost"]),
-        seconds=row["seconds"],
-        trace_id=row["trace_id"],
-        span_id=row["span_id"],
-        tags=Tags(row["purpose"], row["tenant"], row["release"]),
-        error=row["error"],
-        at=datetime.fromisoformat(row["at"]),
-    )
+        insert(transaction, ledger_table(), [to_row(entry) for entry in entries])

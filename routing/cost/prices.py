@@ -1,65 +1,105 @@
-"""Prices of models, from `configs/prices.yaml` and the user's own configuration.
+"""Prices of models: what a call costs, exactly, the way its invoice will say.
 
-Money is `Decimal` in US dollars. A model that is not in the table has no price: `None`, which is shown as unknown and
-never added up as 0. Models that run inside this process cost nothing.
+Money is `Decimal` in US dollars. A model that is not in the table has no price, nor has a tier that its provider names
+none for: the cost is `None`, which is shown as unknown and never added up as 0. Models that run inside this process
+cost nothing unless their owner says what a second of them costs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from decimal import Decimal, InvalidOperation
-from functools import lru_cache
-from importlib.resources import files
-from typing import Any
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
+from decimal import ROUND_HALF_UP, Decimal
 
-from plumbline.errors import ConfigError
 from routing.chat import Tier, Usage
 
 PER_MILLION = Decimal(1_000_000)
 PER_THOUSAND = Decimal(1_000)
+PER_HOUR = Decimal(3_600)
 LOCAL_PROVIDERS = frozenset({"embedded", "extractive", "maxsim", "none", "scripted", "st"})
+_SMALLEST = Decimal("1e-12")  # of seconds: what they cost has no last digit
+_NOTHING = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)
 class Price:
     """Dollars per million tokens; `cached_input` and `cache_write` fall back to `input` when the table has none.
 
+    `cache_write` is what input costs that is written to the provider's cache for its usual time, `cache_write_1h` for
+    an hour; `reasoning` is what output costs that was thought and not said, `None`: as any output. `searches` is what
+    rerankers charge, `requests` what a call costs beside its tokens, `images` what a picture does, in dollars per
+    thousand. `gpu_hour` is what an hour costs in which a model of one's own is at work on a call.
+
     `long_context`, if there is one, is the price of the whole call when its prompt has more than `long_above` tokens.
-    `searches` is what rerankers charge, in dollars per thousand; `None`: not known.
+    `tiers` are the prices of tiers other than the standard. `source` says where, and when, the price was read.
     """
 
     input: Decimal
-    output: Decimal = Decimal(0)
+    output: Decimal = _NOTHING
     cached_input: Decimal | None = None
     cache_write: Decimal | None = None
     long_above: int | None = None
     long_context: Price | None = None
     searches: Decimal | None = None
+    cache_write_1h: Decimal | None = None
+    reasoning: Decimal | None = None
+    requests: Decimal | None = None
+    images: Decimal | None = None
+    gpu_hour: Decimal | None = None
+    tiers: Mapping[Tier, Price] = field(default_factory=dict)
+    source: str | None = field(default=None, compare=False)
 
     @property
     def is_free(self) -> bool:
         """Whether nothing costs anything."""
-        parts = (self.input, self.output, self.cached_input, self.cache_write, self.searches)
-        return not any(parts) and (self.long_context is None or self.long_context.is_free)
+        return not any(_rates(price) for price in _all(self))
 
-    def of(self, usage: Usage) -> Decimal:
-        """What `usage` costs, exactly: the input by how it was cached, the output, and the searches."""
-        if self.long_context is not None and self.long_above is not None and usage.input_tokens > self.long_above:
-            return self.long_context.of(usage)
-        plain = usage.input_tokens - usage.cached_input_tokens - usage.cache_write_tokens
-        cached_input = self.input if self.cached_input is None else self.cached_input
-        cache_write = self.input if self.cache_write is None else self.cache_write
-        total = (
-            plain * self.input
-            + usage.cached_input_tokens * cached_input
-            + usage.cache_write_tokens * cache_write
-            + usage.output_tokens * self.output
-        )
-        return total / PER_MILLION + usage.searches * (self.searches or Decimal(0)) / PER_THOUSAND
+    @property
+    def by_time(self) -> bool:
+        """Whether nothing but the time is paid for."""
+        return all(set(_rates(price)) <= {"gpu_hour"} for price in _all(self)) and not self.is_free
+
+    def of(self, usage: Usage, seconds: float = 0.0) -> Decimal:
+        """What `usage` costs, exactly, when the model was at work for `seconds`; what has no price counts nothing."""
+        price = self._for_length(usage) or self
+        per_million = _input(price, usage) + _output(price, usage)
+        total = per_million / PER_MILLION
+        if usage.searches and price.searches:
+            total += usage.searches * price.searches / PER_THOUSAND
+        if usage.images and price.images:
+            total += usage.images * price.images / PER_THOUSAND
+        if price.requests:
+            total += price.requests / PER_THOUSAND
+        if price.gpu_hour:
+            total += (Decimal(str(seconds)) * price.gpu_hour / PER_HOUR).quantize(_SMALLEST, ROUND_HALF_UP)
+        return total
+
+    def covers(self, usage: Usage) -> bool:
+        """Whether everything in `usage` has a price: searches, writes for an hour where shorter ones have one."""
+        price = self._for_length(usage)
+        if price is None or (usage.searches and price.searches is None):
+            return False
+        return not usage.cache_write_1h_tokens or price.cache_write_1h is not None or price.cache_write is None
+
+    def in_tier(self, tier: Tier) -> Price | None:
+        """The price of a tier, `None` when it is unknown; what is free is free in all of them."""
+        if tier == "standard" or self.is_free:
+            return self
+        return self.tiers.get(tier)
+
+    def most(self, usage: Usage, seconds: float = 0.0) -> Decimal:
+        """The most that a call may cost which uses no more than `usage`, however much of it is cached or thought."""
+        return max(_most(price, usage, seconds) for price in _lengths(self) if price is self or self._is_long(usage))
+
+    def _is_long(self, usage: Usage) -> bool:
+        return self.long_above is not None and usage.input_tokens > self.long_above
+
+    def _for_length(self, usage: Usage) -> Price | None:
+        """The price of a prompt of this length; `None` where long ones cost something else and it is not known."""
+        return self.long_context if self._is_long(usage) else self
 
 
-FREE = Price(Decimal(0), searches=Decimal(0))
+FREE = Price(_NOTHING, searches=_NOTHING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,67 +118,85 @@ class PriceTable:
             return FREE
         return self.prices.get(f"{provider}/{_without_date(name)}")
 
-    def bound(
-        self, model: str, input_tokens: int, output_tokens: int, tier: Tier = "standard", *, searches: int = 0
-    ) -> Decimal | None:
-        """The most that a call with at most so many tokens may cost, or `None` when its price is unknown."""
-        usages = [Usage(input_tokens, output_tokens), Usage(input_tokens, output_tokens, 0, input_tokens)]
-        costs = [self.cost(model, usage, tier) for usage in usages]
-        return None if None in costs else max(cost for cost in costs if cost is not None)
-
-    def cost(self, model: str, usage: Usage, tier: Tier = "standard") -> Decimal | None:
-        """Dollars for `usage` of `model`, or `None` when its price, or that of the searches in it, is unknown."""
-        del tier
-        price = self.find(model)
-        if price is None or (usage.searches and price.searches is None):
+    def cost(self, model: str, usage: Usage, tier: Tier = "standard", *, seconds: float = 0.0) -> Decimal | None:
+        """Dollars for `usage` of `model` in a call that took `seconds`, or `None` when any part of it is unknown."""
+        standard = self.find(model)
+        price = None if standard is None else standard.in_tier(tier)
+        if standard is None or price is None or not price.covers(usage):
             return None
-        return price.of(usage)
+        if usage.cached_input_tokens and price.cached_input is None and standard.cached_input is not None:
+            return None  # a tier whose table leaves out what is read from the cache
+        return price.of(usage, seconds)
+
+    def bound(
+        self,
+        model: str,
+        input_tokens: int,
+        output_tokens: int,
+        tier: Tier = "standard",
+        *,
+        searches: int = 0,
+        images: int = 0,
+        seconds: float | None = None,
+    ) -> Decimal | None:
+        """The most that a call may cost which uses no more than this, or `None` when that is unknown.
+
+        Everything read counts at the dearest rate that may apply: cached or not, written for a while or an hour.
+        """
+        usage = Usage(input_tokens, output_tokens, searches=searches, images=images)
+        standard = self.find(model)
+        price = None if standard is None else standard.in_tier(tier)
+        if price is None or not price.covers(usage) or (price.gpu_hour and seconds is None):
+            return None
+        return price.most(usage, seconds or 0.0)
 
     def with_prices(self, own: Mapping[str, Price]) -> PriceTable:
         """This table with the user's own prices before it."""
         return PriceTable({**self.prices, **own}, self.date)
 
 
-@lru_cache(maxsize=1)
-def shipped_prices() -> PriceTable:
-    """The table in `configs/prices.yaml`; raises `ConfigError` when an entry in it cannot be read."""
-    import yaml
-
-    content = yaml.safe_load(files("configs").joinpath("prices.yaml").read_text(encoding="utf-8"))
-    prices = {model: parse_price(model, entry) for model, entry in content["models"].items()}
-    for model, entry in content["long_context"].items():
-        above = int(entry.pop("above"))
-        prices[model] = replace(prices[model], long_above=above, long_context=parse_price(model, entry))
-    return PriceTable(prices, str(content["date"]))
+def _input(price: Price, usage: Usage) -> Decimal:
+    total = (usage.input_tokens - usage.cached_input_tokens - usage.cache_write_tokens) * price.input
+    if usage.cached_input_tokens:
+        total += usage.cached_input_tokens * _first(price.cached_input, price.input)
+    if usage.cache_write_tokens:
+        write, hour = _first(price.cache_write, price.input), usage.cache_write_1h_tokens
+        total += (usage.cache_write_tokens - hour) * write + hour * _first(price.cache_write_1h, write)
+    return total
 
 
-def parse_price(model: str, entry: Mapping[str, Any]) -> Price:
-    """A price from a mapping of decimal numbers; raises `ConfigError` naming model, key and value.
+def _output(price: Price, usage: Usage) -> Decimal:
+    if price.reasoning is None:
+        return usage.output_tokens * price.output
+    thought = usage.reasoning_tokens
+    return (usage.output_tokens - thought) * price.output + thought * price.reasoning
 
-    What is charged by the search alone needs no `input`.
-    """
-    known = {"input", "output", "cached_input", "cache_write", "searches"}
-    numbers: dict[str, Decimal] = {}
-    for key, value in entry.items():
-        if key not in known:
-            raise ConfigError(
-                f"Price of {model}: there is no key '{key}' (known: {', '.join(sorted(known))}).", key=key, value=value
-            )
-        try:
-            numbers[key] = Decimal(str(value))
-        except InvalidOperation as error:
-            raise ConfigError(f"Price of {model}: {key}: {value!r} is not a number.", key=key, value=value) from error
-        if not numbers[key].is_finite() or numbers[key] < 0:
-            raise ConfigError(f"Price of {model}: {key}: {value!r} is not a price.", key=key, value=value)
-    if "input" not in numbers and "searches" not in numbers:
-        raise ConfigError(f"Price of {model}: 'input' is missing.", key="input")
-    return Price(
-        numbers.get("input", Decimal(0)),
-        numbers.get("output", Decimal(0)),
-        cached_input=numbers.get("cached_input"),
-        cache_write=numbers.get("cache_write"),
-        searches=numbers.get("searches"),
+
+def _most(price: Price, usage: Usage, seconds: float) -> Decimal:
+    caches = (price.cached_input, price.cache_write, price.cache_write_1h)
+    read = max(price.input, *(_first(rate, price.input) for rate in caches))
+    written = max(price.output, _first(price.reasoning, price.output))
+    return replace(price, input=read, output=written, reasoning=None, long_above=None, long_context=None).of(
+        usage, seconds
     )
+
+
+def _lengths(price: Price) -> tuple[Price, ...]:
+    return (price,) if price.long_context is None else (price, price.long_context)
+
+
+def _all(price: Price) -> Iterator[Price]:
+    for each in (price, *price.tiers.values()):
+        yield from _lengths(each)
+
+
+def _rates(price: Price) -> list[str]:
+    """What of this price alone is not nothing."""
+    return [each.name for each in fields(price) if isinstance(rate := getattr(price, each.name), Decimal) and rate]
+
+
+def _first(rate: Decimal | None, otherwise: Decimal) -> Decimal:
+    return otherwise if rate is None else rate
 
 
 def _without_date(name: str) -> str:

@@ -15,7 +15,8 @@ from evals.cost.catalog import bench_catalog
 from plumbline.errors import ConfigError, CorruptStateError
 from plumbline.text.tokens import tokenizer
 from routing.chat import ChatEvent, ChatOptions, ChatRequest, ChatResponse, Message, TextDelta, Usage
-from routing.cost.prices import Price, PriceTable, shipped_prices
+from routing.cost.price_file import shipped_prices
+from routing.cost.prices import Price, PriceTable
 from routing.errors import DeadlineError, OverloadedError
 from routing.testing.chat import REQUEST, check_chat_model
 from routing.testing.embedder import check_embedder

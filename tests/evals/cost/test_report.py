@@ -28,7 +28,7 @@ from plumbline.errors import InputError
 from plumbline.trace import SpanRecord
 from routing.chat import Usage
 from routing.cost.ledger import LedgerEntry
-from routing.cost.prices import shipped_prices
+from routing.cost.price_file import shipped_prices
 
 from .conftest import MakeSuite
 

@@ -14,7 +14,7 @@ from plumbline.errors import ConfigError
 from plumbline.text.tokens import tokenizer
 from rag.answer.abstain import is_refusal
 from routing.chat import ChatOptions, ChatRequest, Evidence, Message
-from routing.cost.prices import shipped_prices
+from routing.cost.price_file import shipped_prices
 from routing.errors import BadRequestError, DeadlineError
 from routing.testing.chat import REQUEST, check_chat_model
 

@@ -7,6 +7,8 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
 
@@ -42,13 +44,14 @@ def entry(cost: str | None, trace: str = "t1", tokens: int = 10) -> LedgerEntry:
     return LedgerEntry(
         kind="chat",
         model="openai/x",
-        usage=Usage(tokens, 5, 3, 2, True, 4),
+        usage=Usage(tokens, 5, 3, 2, True, 4, 1, 2, 6),
         cost=None if cost is None else Decimal(cost),
         seconds=0.25,
         trace_id=trace,
         span_id="s1",
-        tags=Tags("answer", "acme", "r1"),
+        tags=Tags("answer", "acme", "r1", "s7", "ci"),
         error=None,
+        tier="flex",
     )
 
 
@@ -191,14 +194,27 @@ def test_a_row_that_cannot_be_written_is_an_error(ledger: Ledger) -> None:
         ledger.record(entry("1"))
 
 
-def test_a_ledger_that_counts_no_searches_yet_is_brought_up_to_date(tmp_path: Path) -> None:
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_ledger_of_an_older_version_is_brought_up_to_date(tmp_path: Path, version: int) -> None:
     path = tmp_path / "home.db"
     ledger = Ledger(open_database(path, [component()]), path)
     ledger.record(entry("1"))
+    newer = ["session", "key", "tier", "cache_write_1h_tokens", "reasoning_tokens", "images"]
     with sqlite3.connect(path) as old:
-        old.execute("ALTER TABLE ledger DROP COLUMN searches")
-        old.execute("UPDATE components SET version = 1 WHERE name = 'ledger'")
+        for column in newer if version == 2 else [*newer, "searches"]:
+            old.execute(f"ALTER TABLE ledger DROP COLUMN {column}")
+        old.execute("UPDATE components SET version = ? WHERE name = 'ledger'", (version,))
     again = Ledger(open_database(path, [component()]), path)
     again.record(entry("2"))
-    assert [found.usage.searches for found in again.of_trace("t1")] == [0, 4]
-    assert again.totals().usage.searches == 4
+    first, second = again.of_trace("t1")
+    assert second == replace(entry("2"), at=second.at)
+    assert first.usage == Usage(10, 5, 3, 2, True, 4 if version == 2 else 0)
+    assert (first.tags, first.tier) == (Tags("answer", "acme", "r1"), "standard")
+    assert again.totals().usage == first.usage + second.usage
+
+
+def test_when_a_call_was_made_is_stored_in_utc(ledger: Ledger) -> None:
+    there = datetime(2026, 3, 1, 0, 30, tzinfo=timezone(timedelta(hours=2)))
+    ledger.record(replace(entry("1"), at=there))
+    (found,) = ledger.of_trace("t1")
+    assert (found.at, found.at.isoformat()) == (there, "2026-02-28T22:30:00+00:00")

@@ -8,7 +8,8 @@ import pytest
 
 from plumbline.errors import ConfigError
 from routing.chat import Usage
-from routing.cost.prices import FREE, Price, PriceTable, parse_price, shipped_prices, total_cost
+from routing.cost.price_file import parse_price, shipped_prices
+from routing.cost.prices import FREE, Price, PriceTable, total_cost
 
 PRICE = Price(Decimal("2.50"), Decimal("10.00"), cached_input=Decimal("1.25"), cache_write=Decimal("3.125"))
 

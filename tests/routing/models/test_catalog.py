@@ -7,7 +7,7 @@ import pytest
 
 from plumbline.errors import MissingExtraError
 from routing.chat import ChatModel
-from routing.cost.prices import shipped_prices
+from routing.cost.price_file import shipped_prices
 from routing.errors import MissingKeyError, UnknownModelError
 from routing.models.catalog import DEFAULT_CATALOG, chat_model, embedder, parse_name, reranker
 from routing.models.facts import provider_facts
