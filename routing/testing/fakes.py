@@ -1,70 +1,33 @@
-"""Scripted models for tests: they answer what they are told, remember what they were asked, and need no network."""
+"""Fake models for tests: they answer what they are told, remember what they were asked, and need no network.
+
+The scripted chat model is in `routing.testing.scripted`, and is found here, too.
+"""
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import math
 import re
-import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 
 from plumbline.text.tokens import estimate_tokens
-from routing.chat import ChatEvent, ChatRequest, ChatResponse, Completed, TextDelta, Usage
-from routing.errors import DeadlineError, ModelError
-from routing.models.usage import estimate_prompt
+from routing.chat import Usage
+from routing.errors import ModelError
+from routing.testing.scripted import BreaksOff, OneOf, Reply, ScriptedChatModel
 from routing.vectors import Embeddings, Scores
 
-Reply = str | ChatResponse | ModelError | Callable[[ChatRequest], str]
-"""What a scripted model does with one request: answers with a text or a response, raises, or asks a function."""
-
-
-class ScriptedChatModel:
-    """The chat model "scripted/…": gives `replies` in order, the last one again and again.
-
-    A text is answered with estimated usage. `delay` is the seconds until the answer begins; a request's deadline is
-    kept. `requests` has all that was asked.
-    """
-
-    def __init__(self, *replies: Reply, name: str = "scripted/chat", delay: float = 0.0) -> None:
-        if not replies:
-            raise ValueError("a scripted model needs at least one reply")
-        self.name = name
-        self.requests: list[ChatRequest] = []
-        self.closed = False
-        self._replies = list(replies)
-        self._delay = delay
-
-    async def complete(self, request: ChatRequest) -> ChatResponse:
-        """The next reply; raises it if it is a `ModelError`."""
-        self.requests.append(request)
-        reply = self._replies.pop(0) if len(self._replies) > 1 else self._replies[0]
-        await self._wait(request)
-        if isinstance(reply, ModelError):
-            raise reply
-        if isinstance(reply, ChatResponse):
-            return reply
-        text = reply if isinstance(reply, str) else reply(request)
-        usage = Usage(estimate_prompt(request), estimate_tokens(text), estimated=True)
-        return ChatResponse(text=text, model=self.name, usage=usage)
-
-    async def stream(self, request: ChatRequest) -> AsyncIterator[ChatEvent]:
-        """The next reply, word by word."""
-        response = await self.complete(request)
-        for word in re.findall(r"\s*\S+\s*$|\s*\S+", response.text):
-            yield TextDelta(word)
-            await asyncio.sleep(0)
-        yield Completed(response)
-
-    async def close(self) -> None:
-        """Sets `closed`."""
-        self.closed = True
-
-    async def _wait(self, request: ChatRequest) -> None:
-        remaining = math.inf if request.deadline is None else request.deadline - time.monotonic()
-        await asyncio.sleep(max(min(self._delay, remaining), 0.0))
-        if remaining <= self._delay:
-            raise DeadlineError(f"{self.name} had not answered when the time allowed was over.", model=self.name)
+__all__ = [
+    "BreaksOff",
+    "FakeEmbedder",
+    "FakeReranker",
+    "OneOf",
+    "Reply",
+    "Scored",
+    "ScriptedChatModel",
+    "ScriptedReranker",
+    "hashed_vector",
+    "shared_words",
+]
 
 
 class FakeEmbedder:

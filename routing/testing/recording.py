@@ -9,7 +9,6 @@ what is not, says `routing.testing.tape`; embedders and rerankers are recorded b
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
@@ -20,6 +19,7 @@ from pydantic import TypeAdapter
 
 from routing.chat import ChatEvent, ChatModel, ChatRequest, ChatResponse, Completed, TextDelta
 from routing.errors import DeadlineError, InvalidResponseError, ModelError
+from routing.testing.scripted import pieces_of
 from routing.testing.tape import Line, Tape, error_of, error_to_json, key_of, sent, write_line
 
 _RESPONSE = TypeAdapter(ChatResponse)
@@ -125,7 +125,7 @@ class ReplayingChatModel:
         line = self._play(request)
         pieces = line.pieces
         if pieces is None:
-            pieces = re.findall(r"\s*\S+\s*$|\s*\S+", _response(line).text)
+            pieces = pieces_of(_response(line).text)
         for piece in pieces:
             yield TextDelta(piece)
         if line.error is not None:

@@ -1,51 +1,10 @@
 from __future__ import annotations
 
-import time
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
-from routing.chat import ChatResponse, Completed, TextDelta
-from routing.errors import DeadlineError, RateLimitError
-from routing.testing.chat import REQUEST
 from routing.testing.embedder import check_embedder
-from routing.testing.fakes import FakeEmbedder, FakeReranker, ScriptedChatModel, hashed_vector
-
-
-async def test_replies_come_in_order_and_the_last_one_stays() -> None:
-    response = ChatResponse("second", "scripted/chat")
-    model = ScriptedChatModel(
-        "first", response, RateLimitError("slow", model="scripted/chat"), lambda request: request.question or ""
-    )
-    assert (await model.complete(REQUEST)).text == "first"
-    assert await model.complete(REQUEST) is response
-    with pytest.raises(RateLimitError):
-        await model.complete(REQUEST)
-    assert (await model.complete(REQUEST)).text == REQUEST.question
-    assert (await model.complete(REQUEST)).text == REQUEST.question
-    assert len(model.requests) == 5
-    await model.close()
-    assert model.closed
-
-
-def test_a_model_without_replies() -> None:
-    with pytest.raises(ValueError, match="at least one"):
-        ScriptedChatModel()
-
-
-@pytest.mark.parametrize("text", ["one", "one two  three\n", " lead", "a\n\nb "])
-async def test_streams_word_by_word_lose_nothing(text: str) -> None:
-    events = [event async for event in ScriptedChatModel(text).stream(REQUEST)]
-    assert "".join(event.text for event in events if isinstance(event, TextDelta)) == text
-    assert len(events) == len(text.split()) + 1
-    assert isinstance(events[-1], Completed)
-
-
-async def test_a_slow_model_keeps_the_deadline() -> None:
-    model = ScriptedChatModel("late", delay=60)
-    with pytest.raises(DeadlineError):
-        await model.complete(replace(REQUEST, deadline=time.monotonic() + 0.02))
+from routing.testing.fakes import FakeEmbedder, FakeReranker, hashed_vector
 
 
 async def test_the_embedder_keeps_the_contract() -> None:
