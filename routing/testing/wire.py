@@ -35,17 +35,21 @@ class Script:
         return "".join(self.pieces)
 
 
-def openai_completion(script: Script, model: str) -> dict[str, Any]:
-    """A `chat.completion`."""
+def openai_completion(script: Script, model: str, asked: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """A `chat.completion`; with the log-probabilities and the tier that the body `asked` asks for."""
+    asked = asked or {}
     message: dict[str, Any] = {"role": "assistant", "content": script.text or None, "refusal": script.refusal}
     if script.tool_calls:
         message["tool_calls"] = [_openai_call(call) for call in script.tool_calls]
     choice = {"index": 0, "message": message, "finish_reason": _openai_finish(script)}
-    return _openai_frame("chat.completion", model, [choice], _openai_usage(script.usage))
+    if asked.get("logprobs"):
+        choice["logprobs"] = {"content": logprobs_of(script.pieces, asked["top_logprobs"]), "refusal": None}
+    return _openai_frame("chat.completion", model, [choice], _openai_usage(script.usage)) | _tier(asked)
 
 
-def openai_chunks(script: Script, model: str) -> Iterator[bytes]:
+def openai_chunks(script: Script, model: str, asked: Mapping[str, Any] | None = None) -> Iterator[bytes]:
     """The server-sent events of a streamed completion, as `stream_options: {include_usage: true}` gives them."""
+    asked = asked or {}
     deltas: list[dict[str, Any]] = [{"role": "assistant", "content": ""}]
     deltas += [{"content": piece} for piece in script.pieces]
     deltas += [{"refusal": script.refusal}] if script.refusal else []
@@ -58,8 +62,12 @@ def openai_chunks(script: Script, model: str) -> Iterator[bytes]:
             {"tool_calls": [{"index": index, "function": {"arguments": call.arguments[middle:]}}]},
         ]
     for delta in deltas:
-        yield _openai_chunk(model, [{"index": 0, "delta": delta, "finish_reason": None}])
-    yield _openai_chunk(model, [{"index": 0, "delta": {}, "finish_reason": _openai_finish(script)}])
+        choice = {"index": 0, "delta": delta, "finish_reason": None}
+        if asked.get("logprobs") and delta.get("content"):
+            choice["logprobs"] = {"content": logprobs_of([delta["content"]], asked["top_logprobs"])}
+        yield _openai_chunk(model, [choice])
+    end = {"index": 0, "delta": {}, "finish_reason": _openai_finish(script)}
+    yield _openai_chunk(model, [end], extra=_tier(asked))
     if script.usage is not None:
         yield _openai_chunk(model, [], _openai_usage(script.usage))
     yield b"data: [DONE]\n\n"
@@ -151,6 +159,22 @@ def error_body(status: int, message: str, *, anthropic: bool) -> dict[str, Any]:
     return {"type": "error", "error": error} if anthropic else {"error": error | {"param": None, "code": None}}
 
 
+def logprobs_of(pieces: Sequence[str], others: int) -> list[dict[str, Any]]:
+    """Log-probabilities of the pieces, as if each were a token, the likeliest of `others` being the piece itself."""
+    return [
+        {
+            "token": piece,
+            "logprob": -0.25,
+            "bytes": list(piece.encode()),
+            "top_logprobs": [
+                {"token": piece if rank == 0 else f"{piece}{rank}", "logprob": -0.25 - rank, "bytes": None}
+                for rank in range(others)
+            ],
+        }
+        for piece in pieces
+    ]
+
+
 def sse(event: str, data: Mapping[str, Any]) -> bytes:
     """One named server-sent event of Anthropic's."""
     return f"event: {event}\ndata: {json.dumps({'type': event, **data})}\n\n".encode()
@@ -161,8 +185,18 @@ def _openai_frame(kind: str, model: str, choices: list[dict[str, Any]], usage: d
     return frame if usage is None else frame | {"usage": usage}
 
 
-def _openai_chunk(model: str, choices: list[dict[str, Any]], usage: dict[str, Any] | None = None) -> bytes:
-    return f"data: {json.dumps(_openai_frame('chat.completion.chunk', model, choices, usage))}\n\n".encode()
+def _openai_chunk(
+    model: str,
+    choices: list[dict[str, Any]],
+    usage: dict[str, Any] | None = None,
+    extra: Mapping[str, Any] | None = None,
+) -> bytes:
+    frame = _openai_frame("chat.completion.chunk", model, choices, usage) | dict(extra or {})
+    return f"data: {json.dumps(frame)}\n\n".encode()
+
+
+def _tier(asked: Mapping[str, Any]) -> dict[str, str]:
+    return {"service_tier": asked["service_tier"]} if "service_tier" in asked else {}
 
 
 def _openai_finish(script: Script) -> str:
@@ -180,7 +214,11 @@ def _openai_usage(usage: Usage | None) -> dict[str, Any] | None:
         "prompt_tokens": usage.input_tokens,
         "completion_tokens": usage.output_tokens,
         "total_tokens": usage.input_tokens + usage.output_tokens,
-        "prompt_tokens_details": {"cached_tokens": usage.cached_input_tokens},
+        "prompt_tokens_details": {
+            "cached_tokens": usage.cached_input_tokens,
+            "cache_write_tokens": usage.cache_write_tokens,
+        },
+        "completion_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
     }
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from routing.testing import wire, wire_cohere, wire_rerank
+from routing.testing import wire, wire_cohere, wire_rerank, wire_responses
 from routing.testing.fakes import hashed_vector
 from routing.testing.wire import Script
 from routing.testing.wire_http import Answer, Received
@@ -83,9 +83,9 @@ def _words(texts: list[str]) -> int:
 
 
 OPENAI = Wire(
-    lambda asked: wire.openai_completion(asked.script, asked.model),
+    lambda asked: wire.openai_completion(asked.script, asked.model, asked.body),
     _openai_error,
-    lambda asked: wire.openai_chunks(asked.script, asked.model),
+    lambda asked: wire.openai_chunks(asked.script, asked.model, asked.body),
     _openai_error_event,
 )
 ANTHROPIC = Wire(
@@ -100,7 +100,14 @@ COHERE = Wire(
     lambda asked: wire_cohere.cohere_events(asked.script),
     lambda status, message: wire_cohere.cohere_failed(message),
 )
+RESPONSES = Wire(
+    lambda asked: wire_responses.response(asked.script, asked.body),
+    _openai_error,
+    lambda asked: wire_responses.events(asked.script, asked.body),
+    wire_responses.error_event,
+)
 WIRES: Mapping[str, Wire] = {
+    "/responses": RESPONSES,
     "/v2/chat": COHERE,
     "/messages": ANTHROPIC,
     "/embeddings": Wire(_embeddings, _openai_error),
