@@ -1,16 +1,20 @@
 """The conformance suite of chat models: prove an adapter of your own with `await check_chat_model(adapter)` in a test.
 
 Every check is a coroutine of its own, so that a test can also run them one by one (`CHECKS`). Together they call the
-model about fifteen times with a short question. `check_failure` proves how an adapter fails.
+model about twenty times with a short question. What not every model does (images, log-probabilities) may also be
+refused. `check_failure` proves how an adapter fails.
 """
 
 from __future__ import annotations
 
 import asyncio
+import struct
 import time
+import zlib
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import aclosing
 from dataclasses import replace
+from typing import get_args
 
 from routing.chat import (
     ChatEvent,
@@ -20,10 +24,12 @@ from routing.chat import (
     ChatResponse,
     Completed,
     Evidence,
+    Image,
     Message,
     TextDelta,
+    Tier,
 )
-from routing.errors import DeadlineError, ModelError
+from routing.errors import BadRequestError, DeadlineError, ModelError, UnsupportedError
 
 _PASSAGE = "Refunds. The refund window closes thirty days after delivery. Shipping costs are not refunded."
 _QUESTION = "When does the refund window close?"
@@ -44,10 +50,11 @@ _PATIENCE = 10.0  # seconds that a model may take to notice that it has no time
 async def check_chat_model(model: ChatModel, *, local: bool = False) -> None:
     """Run all `CHECKS`; raises `AssertionError` saying which promise of `routing.chat.ChatModel` is broken.
 
-    `local` is for models that answer at once inside this process: they may ignore a deadline and use no tokens.
+    `local` is for models that answer at once inside this process: they may ignore a deadline, use no tokens, and read
+    nothing but text.
     """
     for check in CHECKS:
-        if not (local and check in (check_deadline, check_usage)):
+        if not (local and check in (check_deadline, check_usage, check_images, check_logprobs)):
             await check(model)
 
 
@@ -83,6 +90,27 @@ async def check_usage(model: ChatModel) -> None:
         usage = response.usage
         assert usage.input_tokens > 0, f"{how}: usage.input_tokens must count the prompt; it is {usage.input_tokens}"
         assert usage.output_tokens > 0, f"{how}: usage.output_tokens must count the answer"
+
+
+async def check_images(model: ChatModel) -> None:
+    """A user's turn with an image is answered, or refused with `UnsupportedError` (or as a bad request)."""
+    system, asked = REQUEST.messages
+    seen = replace(asked, images=(Image(_picture(), detail="low"),))
+    for response in await _answers_or_refusals(model, replace(REQUEST, messages=(system, seen)), "an image"):
+        _check_response(model, response)
+
+
+async def check_logprobs(model: ChatModel) -> None:
+    """Log-probabilities are there in both ways of asking, or refused with `UnsupportedError` (or as a bad request)."""
+    wanted = 2
+    request = replace(REQUEST, options=replace(REQUEST.options, logprobs=wanted))
+    for response in await _answers_or_refusals(model, request, "log-probabilities"):
+        _check_response(model, response)
+        assert response.logprobs, "log-probabilities were asked for, and the response has none"
+        for token in response.logprobs:
+            likely = (token.logprob, *(logprob for _, logprob in token.others))
+            assert max(likely) <= 0, f"the logarithm of a probability is at most 0: {token}"
+            assert len(token.others) <= wanted, f"{wanted} other tokens were asked for: {token}"
 
 
 async def check_concurrent(model: ChatModel) -> None:
@@ -143,6 +171,8 @@ CHECKS: tuple[Check, ...] = (
     check_complete,
     check_stream,
     check_usage,
+    check_images,
+    check_logprobs,
     check_concurrent,
     check_abandoned_stream,
     check_cancelled_call,
@@ -164,9 +194,42 @@ def _check_response(model: ChatModel, response: ChatResponse) -> None:
     assert usage.cached_input_tokens + usage.cache_write_tokens <= usage.input_tokens, (
         f"input_tokens must count the whole prompt, what was cached included: {usage}"
     )
+    assert usage.cache_write_1h_tokens <= usage.cache_write_tokens, f"what is written for an hour is a part: {usage}"
+    assert usage.reasoning_tokens <= usage.output_tokens, f"output_tokens must count what was thought, too: {usage}"
+    assert response.tier in get_args(Tier), f"there is no tier {response.tier!r}"
     assert response.finish_reason in ("stop", "length", "refusal"), (
         f"the reason to stop is {response.finish_reason!r} for a plain answer"
     )
+
+
+async def _answers_or_refusals(model: ChatModel, request: ChatRequest, what: str) -> list[ChatResponse]:
+    """The responses of both ways of asking; none when both refuse."""
+    streamed: list[ChatEvent] = []
+
+    async def stream() -> ChatResponse:
+        streamed.extend([event async for event in model.stream(request)])
+        assert isinstance(streamed[-1], Completed), "the last event must be Completed"
+        return streamed[-1].response
+
+    outcomes = await asyncio.gather(model.complete(request), stream(), return_exceptions=True)
+    responses = [outcome for outcome in outcomes if isinstance(outcome, ChatResponse)]
+    for outcome in outcomes:
+        assert isinstance(outcome, ChatResponse | UnsupportedError | BadRequestError), (
+            f"{what}: the model must answer, or raise UnsupportedError; it gave {outcome!r}"
+        )
+    assert len(responses) in (0, 2), f"{what}: the model refuses in one way of asking only: {outcomes}"
+    return responses
+
+
+def _picture() -> bytes:
+    """A white square of 32 by 32 pixels (PNG, ISO/IEC 15948)."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", 32, 32, 8, 0, 0, 0, 0)
+    rows = (b"\x00" + b"\xff" * 32) * 32
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
 
 async def _generator(model: ChatModel) -> AsyncGenerator[ChatEvent, None]:

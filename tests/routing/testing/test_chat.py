@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from routing.chat import ChatEvent, ChatRequest, ChatResponse, Completed, TextDelta, Usage
-from routing.errors import DeadlineError, OverloadedError, RateLimitError
+from routing.chat import ChatEvent, ChatRequest, ChatResponse, Completed, TextDelta, TokenLogprob, Usage
+from routing.errors import DeadlineError, OverloadedError, RateLimitError, UnsupportedError
 from routing.models.extractive import ExtractiveModel
 from routing.testing.chat import (
     REQUEST,
@@ -21,6 +21,8 @@ from routing.testing.chat import (
     check_deadline,
     check_description,
     check_failure,
+    check_images,
+    check_logprobs,
     check_stream,
     check_usage,
 )
@@ -63,12 +65,48 @@ async def test_a_name_without_a_provider() -> None:
         ({"usage": Usage(-1, 5)}, "negative"),
         ({"usage": Usage(20, 5, cached_input_tokens=21)}, "whole prompt"),
         ({"usage": Usage(20, 5, cached_input_tokens=15, cache_write_tokens=6)}, "whole prompt"),
+        ({"usage": Usage(20, 5, cache_write_1h_tokens=1)}, "for an hour"),
+        ({"usage": Usage(20, 5, reasoning_tokens=6)}, "what was thought"),
+        ({"tier": "cheap"}, "no tier 'cheap'"),
         ({"finish_reason": "tool_calls"}, "reason to stop"),
     ],
 )
 async def test_bad_responses(changes: dict[str, Any], says: str) -> None:
     with pytest.raises(AssertionError, match=says):
         await check_complete(ScriptedChatModel(replace(GOOD, **changes)))
+
+
+async def test_a_model_may_refuse_what_not_every_model_does() -> None:
+    await check_chat_model(ScriptedChatModel("Thirty days after delivery.", lacks=("images", "logprobs")))
+
+
+@pytest.mark.parametrize(
+    ("logprobs", "says"),
+    [
+        ((), "the response has none"),
+        ((TokenLogprob("Thirty", 0.5),), "at most 0"),
+        ((TokenLogprob("Thirty", -0.5, (("a", -1.0), ("b", -1.0), ("c", -1.0))),), "2 other tokens"),
+    ],
+)
+async def test_bad_log_probabilities(logprobs: tuple[TokenLogprob, ...], says: str) -> None:
+    with pytest.raises(AssertionError, match=says):
+        await check_logprobs(ScriptedChatModel(replace(GOOD, logprobs=logprobs)))
+
+
+async def test_an_image_that_breaks_the_model() -> None:
+    with pytest.raises(AssertionError, match="an image: the model must answer, or raise UnsupportedError"):
+        await check_images(ScriptedChatModel(OverloadedError("busy", model="scripted/chat")))
+
+
+async def test_an_image_that_is_refused_in_a_stream_only() -> None:
+    class Half(ScriptedChatModel):
+        async def stream(self, request: ChatRequest) -> AsyncIterator[ChatEvent]:
+            if any(message.images for message in request.messages):
+                raise UnsupportedError("blind", model=self.name)
+            yield Completed(GOOD)
+
+    with pytest.raises(AssertionError, match="in one way of asking only"):
+        await check_images(Half(GOOD))
 
 
 @pytest.mark.parametrize(
@@ -93,7 +131,7 @@ async def test_usage_that_nobody_counted() -> None:
 
 async def test_a_model_that_ignores_the_deadline() -> None:
     class Deaf(ScriptedChatModel):
-        async def _wait(self, request: ChatRequest) -> None:
+        async def _wait(self, seconds: float, request: ChatRequest) -> None:
             pass
 
     with pytest.raises(AssertionError, match="DeadlineError"):
