@@ -45,6 +45,7 @@ _STATUS_OF_TYPE = {
     "insufficient_quota": 429,
     "api_error": 500,
     "server_error": 500,
+    "context_length_exceeded": 400,
     "data_residency_mismatch": 400,
     "image_too_large": 400,
     "image_too_small": 400,
