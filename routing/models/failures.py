@@ -28,6 +28,7 @@ from routing.errors import (
     OverloadedError,
     RateLimitError,
 )
+from routing.models.retry_after import retry_after
 
 T = TypeVar("T")
 
@@ -198,28 +199,6 @@ def of_status(status: int, body: object, endpoint: Endpoint, *, headers: Mapping
             hint="Answer from fewer or shorter passages, or choose a model with a larger context.",
         )
     return BadRequestError(f"{service} refuses the request ({status}){said}", model=model, status=status)
-
-
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait, from `retry-after-ms` or `Retry-After` (seconds, or an HTTP date: RFC 9110, 10.2.3)."""
-    for header, scale in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
-        value = headers.get(header, "").strip()
-        if re.fullmatch(r"\d+(\.\d+)?", value):
-            return float(value) * scale
-    return _seconds_until(headers.get("retry-after", ""))
-
-
-def _seconds_until(date: str) -> float | None:
-    from datetime import UTC, datetime
-    from email.utils import parsedate_to_datetime
-
-    try:
-        moment = parsedate_to_datetime(date)
-    except ValueError:
-        return None
-    if moment.tzinfo is None:  # "-0000": in UTC, by a server that does not know its own zone
-        moment = moment.replace(tzinfo=UTC)
-    return max((moment - datetime.now(UTC)).total_seconds(), 0.0)
 
 
 def _read_body(body: object) -> tuple[str, str, str]:

@@ -7,29 +7,11 @@ from collections.abc import AsyncIterator
 import pytest
 
 from routing.errors import DeadlineError, InvalidResponseError, ModelError, OverloadedError
-from routing.models.failures import Endpoint, calling, next_event, of_status, retry_after, translate
+from routing.models.failures import Endpoint, calling, next_event, of_status, translate
 
 pytest.importorskip("openai")
 
 ENDPOINT = Endpoint("vllm/m", "openai", "The vLLM server", "http://h/v1", "VLLM_API_KEY")
-
-
-@pytest.mark.parametrize(
-    ("headers", "seconds"),
-    [
-        ({"retry-after": "0"}, 0.0),
-        ({"retry-after": " 12 "}, 12.0),
-        ({"retry-after-ms": "250"}, 0.25),
-        ({"retry-after-ms": "x", "retry-after": "3"}, 3.0),
-        ({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}, 0.0),
-        ({"retry-after": "Wed, 21 Oct 2015 07:28:00 -0000"}, 0.0),
-        ({"retry-after": "-5"}, None),
-        ({"retry-after": "nan"}, None),
-        ({}, None),
-    ],
-)
-def test_retry_after(headers: dict[str, str], seconds: float | None) -> None:
-    assert retry_after(headers) == seconds
 
 
 def test_errors_of_our_own_are_left_alone() -> None:
