@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,7 +15,7 @@ from routing.testing.wire_http import Answer
 
 Instead = Literal["status", "body"]
 OfConnection = Literal["reset", "cut", "stall", "slow", "drip"]
-OfContent = Literal["end", "error", "extra", "raw", "endless", "twice", "swapped"]
+OfContent = Literal["end", "error", "extra", "raw", "endless", "twice", "swapped", "changed"]
 Place = Literal["nothing", "opening", "some", "text", "all"]
 """What has been sent until then: nothing; the head and what comes before the text; half of the text; all of the text,
 without what ends an answer; all but the end of the body. An answer in one piece counts as text, but for its last byte.
@@ -33,6 +34,7 @@ class Fault:
     - "end": the answer ends as if that were all; "error": and before that comes an error with `status` (a stream only)
     - "extra": `body` comes as one more event; "raw": it comes without the form of HTTP; "endless": again and again
     - "twice": an event comes twice; "swapped": an event comes after the one that should follow it
+    - "changed": everywhere in the answer what the regular expression `find` finds is replaced by `body`
 
     `after` says when: after so many events of a stream, or at a `Place`. `byte` does, too: after so many bytes of the
     answer, its head included, from its end when negative. By default a reset comes before everything, all else in a
@@ -47,6 +49,7 @@ class Fault:
     after: int | Place | None = None
     byte: int | None = None
     seconds: float = 0.0
+    find: str = ""
 
 
 class Then(Enum):
@@ -63,8 +66,9 @@ Step = bytes | float | Then
 
 def steps(answer: Answer, fault: Fault, pieces: Sequence[str], error: bytes) -> Iterator[Step]:
     """What is done instead of sending `answer`, whose text comes in `pieces`; `error` is an event that tells of one."""
-    if fault.kind in ("twice", "swapped"):
-        yield from _disordered(answer, fault, pieces).frames()
+    if fault.kind in ("twice", "swapped", "changed"):
+        change = _changed if fault.kind == "changed" else _disordered
+        yield from change(answer, fault, pieces).frames()
         return
     position = _position(answer, fault, pieces)
     if fault.kind == "end" and not answer.streamed:
@@ -73,7 +77,7 @@ def steps(answer: Answer, fault: Fault, pieces: Sequence[str], error: bytes) -> 
         return
     before, after = _split(answer.frames(), position)
     yield from before
-    body = fault.body.encode() if isinstance(fault.body, str) else fault.body or b""
+    body = _bytes(fault)
     match fault.kind:
         case "reset":
             yield Then.RESET
@@ -95,6 +99,14 @@ def steps(answer: Answer, fault: Fault, pieces: Sequence[str], error: bytes) -> 
         case _:
             yield fault.seconds if fault.kind == "slow" else body if fault.kind == "raw" else answer.framed(body)
             yield from after
+
+
+def _bytes(fault: Fault) -> bytes:
+    return fault.body.encode() if isinstance(fault.body, str) else fault.body or b""
+
+
+def _changed(answer: Answer, fault: Fault, _pieces: Sequence[str]) -> Answer:
+    return replace(answer, parts=[re.sub(fault.find.encode(), _bytes(fault), part) for part in answer.parts])
 
 
 def _disordered(answer: Answer, fault: Fault, pieces: Sequence[str]) -> Answer:

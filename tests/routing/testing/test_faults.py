@@ -76,6 +76,13 @@ def test_a_stream_goes_wrong_in_its_events() -> None:
     assert "\r\nzz" in sent(STREAM, Fault("raw", body="zz", after="some"))[0]
 
 
+def test_an_answer_is_changed() -> None:
+    body, _ = sent(STREAM, Fault("changed", find='"(t)wo ', body='"\\1oo '))
+    assert chunks(body)[2] == '<"too ">'
+    head, changed = steps(DOCUMENT, Fault("changed", find="One", body="Another"), PIECES, b"")
+    assert (head, changed) == (DOCUMENT.head().replace(b": 19", b": 23"), b'{"text": "Another two"}')
+
+
 def test_a_document_ends_early_but_well_formed() -> None:
     frames = list(steps(DOCUMENT, Fault("end", after="some"), PIECES, b""))
     assert frames == [DOCUMENT.head().replace(b": 19", b": 9"), b'{"text": ']

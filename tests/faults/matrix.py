@@ -1,0 +1,117 @@
+"""The fault matrix: what comes of every fault, at every place of an answer, in one piece and as a stream.
+
+The words are those of `tests.faults.outcomes`, "-" means that there is no such thing. "fault@provider" is for one
+provider, in place of the line above it. What happens in a stream after its text has begun has the same word as before,
+and means that another call goes on with the text, or that the stream ends with an event that says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from routing.testing.faults import Place
+from tests.faults.faults import PROVIDERS, Provider
+
+PLACES: tuple[Place, ...] = ("nothing", "opening", "some", "text", "all")
+PLACED = """
+                        in one piece                              as a stream
+                        nothing   opening some    text    all     nothing   opening some    text    all
+reset                   lost      lost    lost    lost    -       lost      lost    lost    lost    fine
+cut                     lost      lost    lost    lost    -       lost      lost    lost    lost    fine
+stall                   late      late    late    late    fine    late      late    late    late    fine
+slow                    fine      fine    fine    fine    fine    fine      fine    fine    fine    fine
+too_slow                late      late    late    late    fine    late      late    late    late    fine
+drip                    fine      fine    fine    fine    fine    fine      fine    fine    fine    fine
+end                     -         unread  unread  unread  fine    -         lost    lost    lost    fine
+endless                 -         unread  unread  unread  fine    -         unread  unread  unread  unread
+endless_event           -         unread  unread  unread  fine    -         unread  unread  unread  unread
+error_400               bad       -       -       -       -       -         bad     bad     bad     fine
+error_429               limited   -       -       -       -       -         limited limited limited fine
+error_500               busy      -       -       -       -       -         busy    busy    busy    fine
+error_529               busy      -       -       -       -       -         busy    busy    busy    fine
+half_json_event         -         -       -       -       -       -         unread  unread  unread  fine
+wrong_json_event        -         -       -       -       -       -         unread  unread  unread  fine
+bytes_that_are_no_text  -         -       -       -       -       -         unread  unread  unread  fine
+unknown_event           -         -       -       -       -       -         fine    fine    fine    fine
+comment                 -         -       -       -       -       -         fine    fine    fine    fine
+broken_chunk            -         -       -       -       -       -         lost    lost    lost    fine
+event_twice             -         -       -       -       -       -         -       twice   fine    -
+events_swapped          -         -       -       -       -       -         -       swapped fine    -
+"""
+PLAIN = """
+                        in one piece  as a stream
+400                     bad           bad
+400_too_long            too_long      too_long
+400_filtered            filtered      filtered
+401                     no_key        no_key
+402                     put_off       put_off
+403                     no_key        no_key
+404                     no_model      no_model
+408                     late          late
+409                     busy          busy
+413                     too_long      too_long
+422                     bad           bad
+429                     limited       limited
+429_in_a_moment         limited       limited
+429_in_an_hour          put_off       put_off
+429_no_credit           put_off       put_off
+500                     busy          busy
+500_no_body             busy          busy
+502_html                busy          busy
+503                     busy          busy
+504                     late          late
+529                     busy          busy
+302                     busy          busy
+204                     unread        lost
+empty_body              unread        lost
+half_json               unread        unread
+wrong_json              unread        unread
+null                    unread        unread
+a_list                  unread        unread
+html                    unread        unread
+no_text_but_bytes       unread        unread
+deep_json               unread        unread
+wrong_type              fine          unread
+no_choices              unread        unread
+choices_of_nothing      unread        unread
+no_text                 unread        unread
+text_of_null            unread        unread
+text_of_numbers         unread        unread
+usage_negative          fine          fine
+usage_text              fine          fine
+usage_missing           fine          fine
+usage_null              fine          fine
+usage_huge              fine          fine
+usage_beyond_integers   fine          fine
+finish_length           fine          fine
+finish_unknown          fine          fine
+finish_null             fine          lost
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One expectation; `str` of it names a test."""
+
+    provider: Provider
+    fault: str
+    place: Place
+    stream: bool
+    outcome: str
+
+    def __str__(self) -> str:
+        return f"{self.provider}-{'stream' if self.stream else 'whole'}-{self.fault}-{self.place}"
+
+
+def cells() -> Iterator[Cell]:
+    """All cells, the lines for one provider in place of those for all."""
+    columns = [(stream, place) for stream in (False, True) for place in PLACES]
+    for table, heads in ((PLACED, columns), (PLAIN, [(False, PLACES[0]), (True, PLACES[0])])):
+        lines = {name: words for name, *words in (line.split() for line in table.splitlines() if line[:1].strip())}
+        for name in (name for name in lines if "@" not in name):
+            for provider in PROVIDERS:
+                words = lines.get(f"{name}@{provider}", lines[name])
+                for (stream, place), word in zip(heads, words, strict=True):
+                    if word != "-":
+                        yield Cell(provider, name, place, stream, word)

@@ -1,0 +1,63 @@
+"""What may come of a fault, by the words of the matrix, and what that means for tries, rows and the text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from routing.errors import (
+    AuthenticationError,
+    BadRequestError,
+    ConnectionFailedError,
+    ContentFilterError,
+    ContextLengthError,
+    DeadlineError,
+    InvalidResponseError,
+    ModelError,
+    ModelNotFoundError,
+    OverloadedError,
+    RateLimitError,
+    TransientError,
+)
+
+Cost = Literal["nothing", "unknown"]
+TRIES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """`error` is what the model ends with (`None`: it answers), which is tried so many times and has this cost.
+
+    `falls_back` says whether the next model is asked. `text` is how the text reads when it is not what was scripted.
+    """
+
+    error: type[ModelError] | None = None
+    tries: int = 1
+    falls_back: bool = True
+    cost: Cost = "nothing"
+    text: Literal["usual", "twice", "swapped"] = "usual"
+
+    @property
+    def may_pass(self) -> bool:
+        """Whether an answer that has begun is gone on with."""
+        return self.error is not None and issubclass(self.error, TransientError | InvalidResponseError)
+
+
+OUTCOMES: Mapping[str, Outcome] = {
+    "fine": Outcome(),
+    "twice": Outcome(text="twice"),
+    "swapped": Outcome(text="swapped"),
+    "unreached": Outcome(ConnectionFailedError, TRIES),
+    "lost": Outcome(ConnectionFailedError, TRIES, cost="unknown"),
+    "late": Outcome(DeadlineError, TRIES, cost="unknown"),
+    "busy": Outcome(OverloadedError, TRIES),
+    "limited": Outcome(RateLimitError, TRIES),
+    "put_off": Outcome(RateLimitError),
+    "no_key": Outcome(AuthenticationError, falls_back=False),
+    "bad": Outcome(BadRequestError, falls_back=False),
+    "no_model": Outcome(ModelNotFoundError, falls_back=False),
+    "too_long": Outcome(ContextLengthError),
+    "filtered": Outcome(ContentFilterError),
+    "unread": Outcome(InvalidResponseError, 2, cost="unknown"),
+}
