@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from plumbline.extras import require
 from routing.chat import ChatEvent, ChatRequest, ChatResponse, Completed, FinishReason, TextDelta
-from routing.errors import ContentFilterError, TransientError, UnsupportedError
+from routing.errors import ContentFilterError, TransientError
 from routing.models.anthropic_answer import MISSHAPEN, Answer
+from routing.models.anthropic_count import prompt_count
 from routing.models.anthropic_request import CacheTime, MessagesFormat
+from routing.models.capabilities import check_supported
 from routing.models.clients import ClientPool
+from routing.models.context import ContextWindow
 from routing.models.facts import UNKNOWN, ModelFacts
 from routing.models.failures import Endpoint, broken_off, calling, invalid, next_event
 from routing.models.openai_client import fastest_http
@@ -38,9 +41,9 @@ class AnthropicChatModel:
     hour at a higher price. With `citations` the passages of a request's evidence go along as documents, in front of the
     last turn of the user, and the response says what it takes from where; a prompt then need not show them too.
 
-    Temperature, top_p and seed are left out: Anthropic takes none of them. What it cannot give (log-probabilities) is
-    refused with `UnsupportedError` before anything is sent. Retries are the router's: the SDK's own are off, and so are
-    its spans. A request without a deadline may take `timeout` seconds between two pieces of data.
+    Temperature, top_p and seed are left out: Anthropic takes none of them. What it cannot give (log-probabilities), and
+    a prompt that is too long, are refused before anything is sent. Retries are the router's: the SDK's own are off, and
+    so are its spans. A request without a deadline may take `timeout` seconds between two pieces of data.
     """
 
     def __init__(
@@ -59,6 +62,7 @@ class AnthropicChatModel:
         self._format = MessagesFormat(name, facts, effort, cache_time, citations)
         self._endpoint = Endpoint(f"anthropic/{name}", "anthropic", "Anthropic", base_url, "ANTHROPIC_API_KEY")
         self._clients = _clients(base_url, api_key, timeout)
+        self._window = ContextWindow(self.name, facts, prompt_count(self._clients, self._endpoint, self._format))
 
     @property
     def name(self) -> str:
@@ -104,13 +108,10 @@ class AnthropicChatModel:
 
     async def _send(self, request: ChatRequest, *, stream: bool) -> Any:
         """What `client.messages.create` does, without walking body and answer through the SDK's types."""
-        if request.options.tier == "batch":
-            raise UnsupportedError(
-                f"{self.name} answers no single request at the price of a batch.",
-                model=self.name,
-                hint="Send a batch of requests, or ask for the standard tier.",
-            )
-        body = self._format.body(request) | ({"stream": True} if stream else {})
+        form = self._format
+        check_supported(request, form.facts, self.name, effort=form.effort_of(request))
+        await self._window.check(request)
+        body = form.body(request) | ({"stream": True} if stream else {})
         async with calling(self._endpoint, request.deadline):
             client = await self._clients.get()
             sdk = require("anthropic", "anthropic")

@@ -11,12 +11,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from routing.chat import ChatRequest, EvidenceSpan, Tier, ToolCall, Usage
-from routing.models.usage import checked_usage, text_of
+from routing.models.usage import checked_usage, part_of, text_of
 
 MISSHAPEN = (AttributeError, IndexError, KeyError, TypeError)
 """What comes of reading JSON in which anything may be missing, or of another type."""
 
 _COUNTS = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
+_DETAILS = (("cache_creation", "ephemeral_1h_input_tokens"), ("output_tokens_details", "thinking_tokens"))
 _TIERS: Mapping[object, Tier] = {"standard": "standard", "priority": "priority", "batch": "batch"}
 
 
@@ -113,9 +114,8 @@ class Answer:
 
     def _stop(self, source: Mapping[str, Any]) -> None:
         self.finish = source["stop_reason"] or self.finish
-        details = source.get("stop_details")
-        if isinstance(details, Mapping):
-            self.explanation = details.get("explanation") or details.get("category") or self.explanation
+        details = part_of(source, "stop_details")
+        self.explanation = details.get("explanation") or details.get("category") or self.explanation
 
     def usage(self, request: ChatRequest) -> Usage:
         """Anthropic's `input_tokens` leave out what was read from or written to the cache; ours count everything."""
@@ -130,12 +130,12 @@ class Answer:
             output_tokens=self.counts.get("output_tokens"),
             cached=read,
             written=stored,
+            reasoning=self.counts.get("thinking_tokens"),
         )
-        return replace(
-            usage,
-            cache_write_1h_tokens=_part(self.counts.get("ephemeral_1h_input_tokens"), usage.cache_write_tokens),
-            reasoning_tokens=_part(self.counts.get("thinking_tokens"), usage.output_tokens),
-        )
+        hour = self.counts.get("ephemeral_1h_input_tokens")
+        if not isinstance(hour, int) or hour <= 0:
+            return usage
+        return replace(usage, cache_write_1h_tokens=min(hour, usage.cache_write_tokens))
 
     def citations(self, request: ChatRequest, documents: Sequence[int]) -> tuple[EvidenceSpan, ...]:
         """What the answer cites of `documents`, places in `request.evidence` in the order in which they were sent.
@@ -161,8 +161,3 @@ class Answer:
         if start < 0 or begin == end:
             return None
         return EvidenceSpan(documents[number], start, start + len(words), begin, end)
-
-
-def _part(count: object, whole: int) -> int:
-    """`count` where it is one, at most `whole`."""
-    return min(max(count, 0), whole) if isinstance(count, int) and not isinstance(count, bool) else 0

@@ -46,7 +46,7 @@ class MessagesFormat:
         if options.logprobs is not None:
             raise self._unsupported("gives no log-probabilities", "Leave logprobs out.")
         effort = self.effort if options.effort is None else options.effort
-        thinking = self._thinking(effort)
+        thinking = self._thinking(effort, forced=bool(request.tools) and request.tool_choice != "auto")
         optional = {
             "system": self._system(request),
             "stop_sequences": list(options.stop) or None,
@@ -61,6 +61,11 @@ class MessagesFormat:
             "max_tokens": self._max_tokens(options, 0 if thinking is None else thinking.get("budget_tokens", 0)),
             "messages": self._turns(request),
         } | {key: value for key, value in optional.items() if value is not None}
+
+    def effort_of(self, request: ChatRequest) -> str | None:
+        """The word for how much it is to think, of those that only some models know."""
+        effort = self.effort if request.options.effort is None else request.options.effort
+        return effort if effort in _EFFORTS else None
 
     def documents(self, request: ChatRequest) -> tuple[int, ...]:
         """Which passages of the evidence are handed over as documents, by their places in `request.evidence`.
@@ -81,9 +86,12 @@ class MessagesFormat:
             )
         return limit
 
-    def _thinking(self, effort: str | None) -> dict[str, Any] | None:
-        if effort is None or effort in _EFFORTS:
+    def _thinking(self, effort: str | None, *, forced: bool) -> dict[str, Any] | None:
+        """`forced` says that a tool has to be called: a model that thinks chooses freely."""
+        if effort is None:
             return None
+        if effort in _EFFORTS:
+            return {"type": "adaptive"} if self.facts.adaptive and not forced else None
         if effort == "none":
             return {"type": "disabled"}
         if not (effort.isascii() and effort.isdigit()) or int(effort) < 1024:
@@ -91,6 +99,8 @@ class MessagesFormat:
                 f"knows no effort '{effort}'",
                 f"There are {', '.join(_EFFORTS)}, none, and a number of tokens to think with, at least 1024.",
             )
+        if forced:
+            raise self._unsupported("cannot think and have to call a tool", "Set no effort, or leave the choice to it.")
         return {"type": "enabled", "budget_tokens": int(effort)}
 
     def _output(self, schema: Mapping[str, Any] | None, effort: str | None) -> dict[str, Any]:
@@ -147,12 +157,8 @@ class MessagesFormat:
         return blocks
 
     def _source(self, image: Image) -> dict[str, str]:
-        if self.facts.images is False:
-            raise self._unsupported("reads no images", "Take a model that does.")
         if image.data is None:
-            if not image.url:
-                raise self._refused("An image has neither data nor a URL.")
-            return {"type": "url", "url": image.url}
+            return {"type": "url", "url": image.url or ""}
         if image.media_type not in _IMAGES:
             raise self._unsupported(
                 f"reads no image of the type '{image.media_type}'", f"It reads {', '.join(_IMAGES)}."

@@ -11,7 +11,7 @@ from typing import Any
 
 from routing.chat import ChatRequest, EvidenceSpan, TokenLogprob, ToolCall, Usage
 from routing.models.rerank_answers import whole_number
-from routing.models.usage import checked_usage, text_of
+from routing.models.usage import checked_usage, part_of, text_of
 
 MISSHAPEN = (AttributeError, IndexError, KeyError, TypeError)
 """What comes of reading JSON in which anything may be missing, or of another type."""
@@ -44,7 +44,7 @@ class Answer:
         """Take a whole answer."""
         message = response["message"]
         self.finish = text_of(response["finish_reason"])
-        self.counts = _mapping(response.get("usage"))
+        self.counts = part_of(response, "usage")
         for index, block in enumerate(message.get("content") or ()):
             if block["type"] == "text":
                 self._say(index, block["text"])
@@ -67,11 +67,11 @@ class Answer:
             more = message["tool_calls"]["function"]["arguments"]
             self.calls[event["index"]] = replace(known, arguments=known.arguments + text_of(more))
         elif kind == "citation-start":
-            self.cited.append(_mapping(message.get("citations")))
+            self.cited.append(part_of(message, "citations"))
         elif kind == "message-end":
             self.finish = text_of(delta["finish_reason"])
             self.error = delta.get("error") or ""
-            self.counts = _mapping(delta.get("usage"))
+            self.counts = part_of(delta, "usage")
         return ""
 
     def _take_content(self, event: Mapping[str, Any], content: Mapping[str, Any]) -> str:
@@ -96,7 +96,7 @@ class Answer:
         Its `tokens` also count what it puts around messages and around what the model writes, which costs nothing.
         They count where the bill is left out.
         """
-        billed, counted = _mapping(self.counts.get("billed_units")), _mapping(self.counts.get("tokens"))
+        billed, counted = part_of(self.counts, "billed_units"), part_of(self.counts, "tokens")
         usage = checked_usage(
             request,
             "".join([self.text, *(call.arguments for call in self.calls.values())]),
@@ -146,7 +146,3 @@ def _places(sources: object, documents: Sequence[int]) -> list[int]:
 def _first(billed: Mapping[str, Any], counted: Mapping[str, Any], key: str) -> int | None:
     number = whole_number(billed.get(key))
     return whole_number(counted.get(key)) if number is None else number
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}

@@ -10,9 +10,12 @@ from typing import Any
 
 from routing.chat import ChatEvent, ChatRequest, ChatResponse, Completed, FinishReason, TextDelta
 from routing.errors import ContentFilterError, DeadlineError, OverloadedError, TransientError
+from routing.models.capabilities import check_supported
 from routing.models.cohere_answer import MISSHAPEN, Answer
 from routing.models.cohere_client import COHERE_ADDRESS, cohere_clients, cohere_endpoint
+from routing.models.cohere_count import prompt_count
 from routing.models.cohere_request import ChatFormat
+from routing.models.context import ContextWindow
 from routing.models.facts import UNKNOWN, ModelFacts
 from routing.models.failures import broken_off, calling, invalid, next_event, of_status
 
@@ -33,8 +36,9 @@ class CohereChatModel:
     which of them its parts rest on, each as a whole; a prompt then need not show them too.
 
     Usage is what Cohere bills. A `top_p` of 1 is sent as .99, the most that Cohere takes, and a call of one certain
-    tool as a call of any with no other on offer. What it cannot give is refused with `UnsupportedError` before anything
-    is sent. Retries are the router's. A request without a deadline may take `timeout` seconds between two pieces.
+    tool as a call of any with no other on offer. What it cannot give, and a prompt that is too long, are refused before
+    anything is sent. Retries are the router's. A request without a deadline may take `timeout` seconds between two
+    pieces of data.
     """
 
     def __init__(
@@ -51,6 +55,7 @@ class CohereChatModel:
         self._format = ChatFormat(name, facts, effort, citations)
         self._endpoint = cohere_endpoint(name, base_url)
         self._clients = cohere_clients(base_url, api_key, timeout)
+        self._window = ContextWindow(self.name, facts, prompt_count(self._clients, self._endpoint, name))
 
     @property
     def name(self) -> str:
@@ -59,7 +64,7 @@ class CohereChatModel:
 
     async def complete(self, request: ChatRequest) -> ChatResponse:
         """Answer in one piece; raises `ModelError`."""
-        arguments = self._format.arguments(request)
+        arguments = await self._arguments(request)
         answer = Answer()
         try:
             async with calling(self._endpoint, request.deadline):
@@ -92,7 +97,7 @@ class CohereChatModel:
 
     async def _events(self, request: ChatRequest) -> AsyncGenerator[Any, None]:
         """The events of a stream as parsed JSON. The SDK would leave out, with a warning, what it cannot read."""
-        arguments = self._format.arguments(request)
+        arguments = await self._arguments(request)
         sse = importlib.import_module("cohere.core.http_sse")
         async with AsyncExitStack() as stack:
             client = await self._clients.get()
@@ -106,6 +111,13 @@ class CohereChatModel:
                         yield json.loads(line.data)
             except sse.SSEError as error:
                 raise invalid(self._endpoint, "is not a stream of events") from error
+
+    async def _arguments(self, request: ChatRequest) -> dict[str, Any]:
+        """What is sent, of a request that the model can answer."""
+        form = self._format
+        check_supported(request, form.facts, self.name)
+        await self._window.check(request)
+        return form.arguments(request)
 
     def _take(self, answer: Answer, event: Any) -> str:
         try:

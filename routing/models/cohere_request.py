@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from routing.chat import ChatRequest, Evidence, Image, Message, Tool
-from routing.errors import BadRequestError, UnsupportedError
+from routing.errors import UnsupportedError
 from routing.models.facts import ModelFacts
 
 _MOST_STOPS = 5
@@ -32,7 +32,7 @@ class ChatFormat:
     citations: bool = False
 
     def arguments(self, request: ChatRequest) -> dict[str, Any]:
-        """The arguments; raises `UnsupportedError` or `BadRequestError` for what Cohere takes in no form."""
+        """The arguments; raises `UnsupportedError` for what Cohere takes in no form."""
         options = request.options
         self._check(request)
         documents = [_document(place, request.evidence[place]) for place in self.documents(request)]
@@ -73,10 +73,6 @@ class ChatFormat:
             raise self._unsupported(f"takes {_MOST_STOPS} stop texts at most, not {len(options.stop)}", "Give fewer.")
         if request.response_schema is not None and request.tools:
             raise self._unsupported("takes a schema of its answer or tools, not both", "Leave one of them out.")
-        if self.facts.images is False and any(message.images for message in request.messages):
-            raise self._unsupported("reads no images", "Take one that does, as cohere/command-a-plus-05-2026.")
-        if self.facts.tools is False and request.tools:
-            raise self._unsupported("calls no tools", "Take one that does, as cohere/command-a-plus-05-2026.")
 
     def _thinking(self, effort: str | None) -> dict[str, Any] | None:
         if effort is None:
@@ -108,14 +104,15 @@ class ChatFormat:
             {"type": "image_url", "image_url": {"url": self._address(image), "detail": image.detail}}
             for image in message.images
         ]
-        return {"role": message.role, "content": [*blocks, {"type": "text", "text": message.content}]}
+        if message.content:
+            blocks.append({"type": "text", "text": message.content})
+        return {"role": message.role, "content": blocks}
 
-    def _address(self, image: Image) -> str:
+    @staticmethod
+    def _address(image: Image) -> str:
         if image.data is not None:
             return f"data:{image.media_type};base64,{base64.b64encode(image.data).decode()}"
-        if not image.url:
-            raise BadRequestError("An image has neither data nor a URL.", model=f"cohere/{self.name}")
-        return image.url
+        return image.url or ""
 
     def _unsupported(self, what: str, hint: str) -> UnsupportedError:
         return UnsupportedError(f"cohere/{self.name} {what}.", model=f"cohere/{self.name}", hint=hint)

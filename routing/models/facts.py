@@ -26,6 +26,9 @@ class ModelFacts:
     much it does unless told; `sampling_at` is the one effort at which it takes `temperature`, `top_p` and `logprobs`.
     `api` says where the model answers, `tools_api` where it does with tools.
 
+    `adaptive` says that an effort goes with asking the model to think as far as it finds useful (Anthropic's adaptive
+    thinking): told nothing, it does not think.
+
     `dimensions` is the length of an embedder's vectors, and `shortens` says whether it can give shorter ones.
     `by_search` says that a reranker bills searches, not tokens.
     """
@@ -47,6 +50,7 @@ class ModelFacts:
     efforts: tuple[str, ...] | None = None
     default_effort: str | None = None
     sampling_at: str | None = None
+    adaptive: bool = False
     api: Api = "chat"
     tools_api: Api | None = None
     dimensions: int | None = None
@@ -123,3 +127,13 @@ def _values(entry: Mapping[str, Any]) -> dict[str, Any]:
 
 def _first(table: Mapping[str, ModelFacts], name: str) -> ModelFacts:
     return next((facts for pattern, facts in table.items() if fnmatchcase(name, pattern)), UNKNOWN)
+
+
+@cache
+def chat_facts(model: str) -> ModelFacts:
+    """The facts about the chat model "provider/name"; of a provider that nobody has written of, nothing is known."""
+    provider, _, name = model.partition("/")
+    try:
+        return provider_facts(provider).of_chat(name)
+    except KeyError:
+        return UNKNOWN

@@ -14,6 +14,9 @@ from routing.chat import (
     ChatRequest,
     ChatResponse,
     Completed,
+    Evidence,
+    EvidenceSpan,
+    Image,
     Message,
     TextDelta,
     Tool,
@@ -32,6 +35,7 @@ from routing.errors import (
     ModelNotFoundError,
     OverloadedError,
     RateLimitError,
+    UnsupportedError,
 )
 from routing.models.facts import ModelFacts
 from routing.testing.chat import REQUEST, check_chat_model, check_failure
@@ -307,3 +311,189 @@ async def test_a_system_prompt_is_cached_when_asked_for(server: FakeProvider, mo
     await model.complete(ChatRequest(messages, cache_system=True))
     system = server.requests[-1].body["system"]
     assert system == [{"type": "text", "text": "a long document", "cache_control": {"type": "ephemeral"}}]
+
+
+async def test_it_may_be_kept_for_an_hour(server: FakeProvider) -> None:
+    adapter = AnthropicChatModel("c", api_key="k", base_url=server.url, cache_time="1h")
+    await adapter.complete(ChatRequest((Message("system", "long"), Message("user", "u")), cache_system=True))
+    assert server.requests[-1].body["system"][0]["cache_control"] == {"type": "ephemeral", "ttl": "1h"}
+    await adapter.close()
+
+
+def message(*blocks: dict[str, Any], usage: dict[str, Any] | None = None, **more: Any) -> Fault:
+    """An answer with these blocks."""
+    counts = {"input_tokens": 10, "output_tokens": 9} | (usage or {})
+    whole = {"model": "c", "content": list(blocks), "usage": counts, "stop_reason": "end_turn", **more}
+    return Fault("body", body=json.dumps(whole))
+
+
+def streamed(*events: dict[str, Any]) -> Fault:
+    """An answer that streams these events and ends."""
+    start = {"type": "message_start", "message": {"model": "c", "usage": {"input_tokens": 10, "output_tokens": 1}}}
+    end = {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 9}}
+    body = "".join(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n" for event in (start, *events, end))
+    return Fault("body", body=body, content_type="text/event-stream")
+
+
+async def test_all_that_is_counted(model: AnthropicChatModel, server: FakeProvider) -> None:
+    usage = {
+        "cache_read_input_tokens": 5,
+        "cache_creation_input_tokens": 7,
+        "cache_creation": {"ephemeral_5m_input_tokens": 3, "ephemeral_1h_input_tokens": 4},
+        "output_tokens_details": {"thinking_tokens": 6},
+        "service_tier": "priority",
+    }
+    thought, text = {"type": "thinking", "thinking": "Hm, sixty?"}, {"type": "text", "text": "Thirty."}
+    server.faults.append(message(thought, {"type": "redacted_thinking", "data": "x"}, text, usage=usage))
+    response = await model.complete(REQUEST)
+    assert response.text == "Thirty."
+    assert response.tier == "priority"
+    assert response.usage == Usage(22, 9, 5, 7, cache_write_1h_tokens=4, reasoning_tokens=6)
+    server.faults.append(message(text, usage=usage | {"cache_creation": None, "output_tokens_details": []}))
+    assert (await model.complete(REQUEST)).usage == Usage(22, 9, 5, 7)
+
+
+async def test_a_refusal_says_of_what_kind(model: AnthropicChatModel, server: FakeProvider) -> None:
+    details = {"type": "refusal", "category": "bio", "explanation": None}
+    server.faults.append(message(stop_reason="refusal", stop_details=details))
+    with pytest.raises(ContentFilterError, match="bio"):
+        await model.complete(REQUEST)
+
+
+async def test_images_stand_before_the_text(model: AnthropicChatModel, server: FakeProvider) -> None:
+    images = (Image(b"\x89PNG"), Image(url="https://example.com/a.jpg"))
+    await model.complete(ChatRequest((Message("user", "What is it?", images=images),)))
+    assert server.requests[-1].body["messages"][0]["content"] == [
+        {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "iVBORw=="}},
+        {"type": "image", "source": {"type": "url", "url": "https://example.com/a.jpg"}},
+        {"type": "text", "text": "What is it?"},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("effort", "facts", "sent"),
+    [
+        (None, ModelFacts(), {"output_config": {"effort": "low"}}),
+        ("max", ModelFacts(), {"output_config": {"effort": "max"}}),
+        ("max", ModelFacts(adaptive=True), {"output_config": {"effort": "max"}, "thinking": {"type": "adaptive"}}),
+        ("none", ModelFacts(adaptive=True), {"thinking": {"type": "disabled"}}),
+        ("2048", ModelFacts(efforts=()), {"thinking": {"type": "enabled", "budget_tokens": 2048}}),
+    ],
+)
+async def test_a_request_says_how_much_it_thinks(
+    server: FakeProvider, effort: str | None, facts: ModelFacts, sent: dict[str, Any]
+) -> None:
+    adapter = AnthropicChatModel("c", api_key="k", base_url=server.url, facts=facts, effort="low")
+    await adapter.complete(replace(REQUEST, options=ChatOptions(effort=effort)))
+    body = server.requests[-1].body
+    assert {key: body[key] for key in ("output_config", "thinking") if key in body} == sent
+    assert body["max_tokens"] == DEFAULT_MAX_TOKENS + (2048 if effort == "2048" else 0)
+    await adapter.close()
+
+
+async def test_what_has_to_call_a_tool_does_not_think(server: FakeProvider) -> None:
+    facts = ModelFacts(adaptive=True)
+    adapter = AnthropicChatModel("c", api_key="k", base_url=server.url, facts=facts, effort="high")
+    look = Tool("look", "Looks.", {"type": "object", "properties": {}})
+    await adapter.complete(replace(REQUEST, tools=(look,), tool_choice="required"))
+    assert "thinking" not in server.requests[-1].body
+    forced = replace(REQUEST, tools=(look,), tool_choice=look, options=ChatOptions(effort="1024"))
+    await check_failure(adapter, UnsupportedError, forced)
+    await adapter.close()
+
+
+@pytest.mark.parametrize(("tier", "sent"), [("standard", "standard_only"), ("priority", "auto")])
+async def test_tiers(model: AnthropicChatModel, server: FakeProvider, tier: Any, sent: str) -> None:
+    await model.complete(replace(REQUEST, options=ChatOptions(tier=tier)))
+    assert server.requests[-1].body["service_tier"] == sent
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"options": ChatOptions(logprobs=0)}, "log-probabilities"),
+        ({"options": ChatOptions(tier="flex")}, "'flex'"),
+        ({"options": ChatOptions(tier="batch")}, "batch"),
+        ({"options": ChatOptions(effort="much")}, "'much'"),
+        ({"options": ChatOptions(effort="12")}, "'12'"),
+        ({"options": ChatOptions(effort="2048", max_tokens=2048)}, "2048"),
+        ({"messages": (Message("user", "?", images=(Image(b"x", media_type="image/tiff"),)),)}, "image/tiff"),
+    ],
+)
+async def test_what_it_does_not_do_is_refused_before_anything_is_sent(
+    model: AnthropicChatModel, server: FakeProvider, change: dict[str, Any], says: str
+) -> None:
+    assert says in str(await check_failure(model, UnsupportedError, replace(REQUEST, **change)))
+    assert not server.requests
+
+
+async def test_a_prompt_that_is_too_long_is_counted_and_not_sent(server: FakeProvider) -> None:
+    adapter = AnthropicChatModel("c", api_key="k", base_url=server.url, facts=ModelFacts(context=5000))
+    request = replace(REQUEST, messages=(Message("system", "s"), Message("user", "word " * 6000)))
+    server.faults.append(Fault("body", body='{"input_tokens": 6010}'))
+    with pytest.raises(ContextLengthError, match=r"6,010 tokens \(counted by Anthropic\)"):
+        await adapter.complete(request)
+    (counted,) = server.requests
+    assert counted.path == "/v1/messages/count_tokens"
+    assert set(counted.body) == {"model", "messages", "system"}
+    for fault in (Fault("status", 500), Fault("body", body="[]"), Fault("status", 404)):
+        server.faults.append(fault)
+        assert (await adapter.complete(request)).text, "what cannot be counted is asked"
+    before = len(server.requests)
+    await adapter.complete(request)
+    assert len(server.requests) == before + 1, "where nothing counts, it is not asked again"
+    await adapter.close()
+
+
+EVIDENCE = (Evidence("Days: thirty.", "a.txt"), Evidence(" ", "empty.txt"), Evidence("After delivery.", ""))
+SPANS = (EvidenceSpan(0, 6, 12, 5, 16), EvidenceSpan(2, 0, 5, 5, 16))
+
+
+def citation(document: int, start: int, words: str, **more: Any) -> dict[str, Any]:
+    place = {"document_index": document, "start_char_index": start, "end_char_index": start + len(words)}
+    return {"type": "char_location", "cited_text": words, **place, **more}
+
+
+CITATIONS = (
+    citation(0, 6, "thirty"),
+    citation(1, 99, "After"),  # misplaced, but there
+    citation(0, 0, "ninety"),
+    citation(5, 0, "thirty"),
+    citation(0, 6, "thirty", type="page_location"),
+    {"type": "char_location", "document_index": 0},
+)
+
+
+async def test_citations_point_into_the_evidence(server: FakeProvider) -> None:
+    adapter = AnthropicChatModel("c", api_key="k", base_url=server.url, citations=True)
+    request = replace(REQUEST, evidence=EVIDENCE)
+    said = {"type": "text", "text": "thirty days", "citations": list(CITATIONS)}
+    server.faults.append(message({"type": "text", "text": "It's "}, said, {"type": "text", "text": "."}))
+    assert (await adapter.complete(request)).citations == SPANS
+    first, second, text = server.requests[-1].body["messages"][0]["content"]
+    source = {"type": "text", "media_type": "text/plain", "data": "Days: thirty."}
+    assert first == {"type": "document", "source": source, "citations": {"enabled": True}, "title": "a.txt"}
+    assert second["source"]["data"] == "After delivery."
+    assert "title" not in second
+    assert text["type"] == "text"
+    pieces = [(0, "It's "), (1, "thirty "), (1, "days"), (2, ".")]
+    deltas: list[dict[str, Any]] = [
+        {"type": "content_block_delta", "index": index, "delta": {"type": "text_delta", "text": piece}}
+        for index, piece in pieces
+    ]
+    cited: list[dict[str, Any]] = [
+        {"type": "content_block_delta", "index": 1, "delta": {"type": "citations_delta", "citation": citation}}
+        for citation in CITATIONS
+    ]
+    begins: list[dict[str, Any]] = [
+        {"type": "content_block_start", "index": index, "content_block": {"type": "text", "text": ""}}
+        for index in range(3)
+    ]
+    order = [begins[0], deltas[0], begins[1], deltas[1], *cited, deltas[2], begins[2], deltas[3]]
+    server.faults.append(streamed(*order))
+    response = [event async for event in adapter.stream(request)][-1]
+    assert isinstance(response, Completed)
+    assert response.response.citations == SPANS
+    await adapter.complete(replace(request, response_schema={"type": "object", "properties": {}}))
+    assert len(server.requests[-1].body["messages"][0]["content"]) == 1, "a schema and citations exclude each other"
+    await adapter.close()

@@ -178,7 +178,9 @@ async def test_images(server: FakeProvider) -> None:
         {"type": "image_url", "image_url": {"url": "https://example.com/a.jpg", "detail": "auto"}},
         {"type": "text", "text": "What is it?"},
     ]
-    with pytest.raises(BadRequestError, match="neither data nor a URL"):
+    await adapter.complete(ChatRequest((Message("user", "", images=(Image(b"x"),)),)))
+    assert len(server.requests[-1].body["messages"][0]["content"]) == 1
+    with pytest.raises(BadRequestError, match="either data or a URL"):
         await adapter.complete(ChatRequest((Message("user", "?", images=(Image(),)),)))
     await adapter.close()
 
@@ -188,6 +190,7 @@ async def test_images(server: FakeProvider) -> None:
     [
         ({"options": ChatOptions(logprobs=3)}, "log-probabilities"),
         ({"options": ChatOptions(tier="flex")}, "'flex'"),
+        ({"options": ChatOptions(tier="batch")}, "batch"),
         ({"options": ChatOptions(stop=tuple("abcdef"))}, "6"),
         ({"options": ChatOptions(effort="high")}, "'high'"),
         ({"options": ChatOptions(effort="0")}, "'0'"),
@@ -358,6 +361,25 @@ async def test_what_is_no_stream(model: CohereChatModel, server: FakeProvider) -
     server.faults.append(Fault("body", body="<html>", content_type="text/html"))
     with pytest.raises(InvalidResponseError):
         await drain(model)
+
+
+async def test_a_prompt_that_is_too_long_is_counted_and_not_sent(server: FakeProvider) -> None:
+    adapter = CohereChatModel("c", api_key="k", base_url=server.url, facts=ModelFacts(context=5000))
+    request = replace(REQUEST, messages=(Message("user", "word " * 6000), Message("assistant", "x")))
+    counted = json.dumps({"tokens": [1] * 6000, "token_strings": []})
+    server.faults.extend([Fault("body", body=counted), Fault("body", body=counted)])
+    with pytest.raises(ContextLengthError, match="counted by Cohere"):
+        await adapter.complete(request)
+    assert {received.path for received in server.requests} == {"/v1/tokenize"}
+    assert sorted(len(received.body["text"]) for received in server.requests) == [1, 30_000]
+    server.faults.extend([Fault("status", 500), Fault("status", 500)])
+    assert (await adapter.complete(request)).text, "what cannot be counted is asked"
+    server.faults.extend([Fault("status", 404), Fault("status", 404)])
+    assert (await adapter.complete(request)).text
+    before = len(server.requests)
+    await adapter.complete(request)
+    assert len(server.requests) == before + 1, "where nothing counts, it is not asked again"
+    await adapter.close()
 
 
 @pytest.mark.parametrize("kind", ["cut", "end"])
