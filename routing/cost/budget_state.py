@@ -117,6 +117,15 @@ def unknown_price(call: Call, claim: Claim) -> BudgetError:
     )
 
 
+def unreachable(call: Call, claim: Claim) -> BudgetError:
+    """The error of a call while nobody can say what is left."""
+    return BudgetError(
+        f"Redis is away, and with it the budget '{claim.budget.settings.name}': a call of {call.model} may not go out.",
+        model=call.model,
+        hint="Calls that cost nothing still do; see that the server of routing.shared runs.",
+    )
+
+
 def warn_soft(claim: Claim, spent: int) -> None:
     """Log that a budget warns."""
     budget = claim.budget

@@ -64,6 +64,7 @@ def _tables() -> MetaData:
         Column("overdue", Boolean, nullable=False),
         Index("budget_reservations_by_end", "until"),
     )
+    Table("budget_home", tables, Column("name", String, nullable=False))
     return tables
 
 

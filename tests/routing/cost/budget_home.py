@@ -13,9 +13,12 @@ from plumbline.reading import ReadConnection
 from routing.call import Call, Reservation
 from routing.chat import Tags, Usage
 from routing.cost.budget import LocalBudgets
+from routing.cost.budget_redis import RedisBudgets
+from routing.cost.budget_state import BudgetState
 from routing.cost.budget_tables import component
 from routing.cost.ledger import Ledger, LedgerEntry
 from routing.cost.ledger import component as ledger_component
+from routing.resilience.redis_link import RedisLink
 from routing.settings import BudgetSettings
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC).timestamp()
@@ -50,9 +53,16 @@ class Home:
     path: Path
     ledger: Ledger
     now: float = NOW
+    link: RedisLink | None = None
 
-    def budgets(self, *settings: BudgetSettings, **options: Any) -> LocalBudgets:
-        """The budgets as one process has them."""
+    def budgets(self, *settings: BudgetSettings, **options: Any) -> LocalBudgets | RedisBudgets:
+        """The budgets as one process has them: in the database, or on the server of `link`."""
+        if self.link is not None:
+            return RedisBudgets(self.link, self.path, settings, clock=lambda: self.now, **options)
+        return self.local(*settings, **options)
+
+    def local(self, *settings: BudgetSettings, **options: Any) -> LocalBudgets:
+        """The budgets in the database."""
         return LocalBudgets(self.path, settings, clock=lambda: self.now, **options)
 
     async def settle(self, reservation: Reservation | None, cost: str | None) -> None:
@@ -70,3 +80,12 @@ def open_budget_home(folder: Path) -> Home:
     """A home in an empty folder."""
     path = folder / "home.db"
     return Home(path, Ledger(open_database(path, [ledger_component(), component()]), path))
+
+
+async def only(budgets: LocalBudgets | RedisBudgets) -> BudgetState:
+    (state,) = await budgets.states()
+    return state
+
+
+def money(state: BudgetState) -> tuple[Decimal | int, ...]:
+    return state.spent, state.reserved, state.assumed

@@ -51,22 +51,22 @@ def home(tmp_path: Path) -> Home:
 async def test_what_the_ledger_has_of_the_period_is_spent(
     home: Home, settings: dict[str, str], spent: dict[str, str]
 ) -> None:
-    budgets = home.budgets(budget(limit="1000", **settings))
+    budgets = home.local(budget(limit="1000", **settings))
     budgets.prepare()
     assert {state.subject: str(state.spent.normalize()) for state in await budgets.states()} == spent
 
 
 async def test_it_is_read_once(home: Home) -> None:
-    await home.budgets(budget(limit="1000")).reserve(call("2"))
+    await home.local(budget(limit="1000")).reserve(call("2"))
     home.ledger.record(paid("5"))
-    budgets = home.budgets(budget(limit="1000"))
+    budgets = home.local(budget(limit="1000"))
     budgets.prepare()
     assert [state.spent for state in await budgets.states()] == [Decimal("1.340000000001")]
 
 
 async def test_the_first_call_sees_it_too(home: Home) -> None:
     with pytest.raises(BudgetError, match=r"\$1.340000000001 are spent"):
-        await home.budgets(budget(limit="2")).reserve(call("0.7"))
+        await home.local(budget(limit="2")).reserve(call("0.7"))
 
 
 async def test_a_home_without_a_ledger_has_spent_nothing(tmp_path: Path) -> None:
