@@ -124,7 +124,7 @@ async def test_counting_ends_at_the_deadline(model: OpenAIChatModel, served: Ser
 
 
 async def test_other_servers_are_not_asked(served: Served) -> None:
-    adapter: Any = OpenAIChatModel(
+    adapter = OpenAIChatModel(
         "m", provider="openai-compatible", api_key=None, base_url=f"{served.provider.url}/v1"
     )
     await adapter.complete(LONG)
