@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from plumbline.extras import require
 from routing.chat import ChatEvent, ChatRequest, ChatResponse, Completed, FinishReason, TextDelta
 from routing.errors import ContentFilterError, TransientError
 from routing.models.anthropic_answer import MISSHAPEN, Answer
+from routing.models.anthropic_batches import AnthropicBatches
 from routing.models.anthropic_count import prompt_count
 from routing.models.anthropic_request import CacheTime, MessagesFormat
 from routing.models.capabilities import check_supported
 from routing.models.clients import ClientPool
 from routing.models.context import ContextWindow
 from routing.models.facts import UNKNOWN, ModelFacts
-from routing.models.failures import Endpoint, broken_off, calling, invalid, next_event
+from routing.models.failures import Endpoint, broken_off, calling, invalid, next_event, of_status
 from routing.models.openai_client import fastest_http
 
 if TYPE_CHECKING:
@@ -71,7 +73,27 @@ class AnthropicChatModel:
 
     async def complete(self, request: ChatRequest) -> ChatResponse:
         """Answer in one piece; raises `ModelError`."""
-        message = await self._send(request, stream=False)
+        return self.read(request, await self._send(request, stream=False))
+
+    def path(self, request: ChatRequest) -> str:
+        """Where requests are answered, below the server's address."""
+        del request
+        return "/v1/messages"
+
+    def body(self, request: ChatRequest) -> dict[str, Any]:
+        """What is sent for `request` as one of a batch; raises `ModelError` for what the model is known not to do."""
+        alone = replace(request, options=replace(request.options, tier="standard"))
+        check_supported(alone, self._format.facts, self.name, effort=self._format.effort_of(request))
+        return self._format.body(replace(request, options=replace(request.options, tier="batch")))
+
+    def batches(self) -> AnthropicBatches:
+        """Where batches of requests to this model are sent."""
+        return AnthropicBatches(self._clients, self._endpoint)
+
+    def read(self, request: ChatRequest, message: Any, *, status: int = 200) -> ChatResponse:
+        """The response in a message of one piece, parsed from its JSON; raises `ModelError`, also for a `status`."""
+        if status >= 400:
+            raise of_status(status, message, self._endpoint)
         answer = Answer()
         try:
             answer.take_message(message)

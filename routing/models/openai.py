@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from plumbline.extras import require
@@ -14,6 +14,7 @@ from routing.models.context import ContextWindow
 from routing.models.facts import UNKNOWN, Api, ModelFacts
 from routing.models.failures import broken_off, calling, invalid, next_event, of_status
 from routing.models.openai_answer import MISSHAPEN, Answer, ChatAnswer
+from routing.models.openai_batches import OpenAIBatches
 from routing.models.openai_client import OPENAI_ADDRESS, openai_clients, openai_endpoint
 from routing.models.openai_request import Setting, chat_body, refused_option
 from routing.models.openai_responses import ResponsesAnswer, responses_body
@@ -82,14 +83,7 @@ class OpenAIChatModel:
 
     async def complete(self, request: ChatRequest) -> ChatResponse:
         """Answer in one piece; raises `ModelError`."""
-        interface = self._interface(request)
-        document = await self._send(interface, request, stream=False)
-        answer = interface.answer()
-        try:
-            answer.take_document(document)
-        except MISSHAPEN as error:
-            raise invalid(self._endpoint, f"has no choices; it begins with {str(document)[:80]!r}") from error
-        return self._respond(request, answer)
+        return self.read(request, await self._send(self._interface(request), request, stream=False))
 
     async def stream(self, request: ChatRequest) -> AsyncIterator[ChatEvent]:
         """Answer in pieces, or in a single one where the model knows no other way; raises `ModelError`."""
@@ -121,6 +115,32 @@ class OpenAIChatModel:
         """Close the connections."""
         await self._clients.close()
 
+    def path(self, request: ChatRequest) -> str:
+        """Where `request` is answered, below the server's address."""
+        return self._interface(request).path
+
+    def body(self, request: ChatRequest) -> dict[str, Any]:
+        """What is sent for `request` as one of a batch; raises `ModelError` for what the model is known not to do."""
+        request = replace(request, options=replace(request.options, tier="standard"))
+        effort = self._setting.effort_of(request)
+        check_supported(request, self._setting.facts, self.name, effort=effort)
+        return self._body(self._interface(request), request, effort)
+
+    def read(self, request: ChatRequest, document: Any, *, status: int = 200) -> ChatResponse:
+        """The response in an answer of one piece, parsed from its JSON; raises `ModelError`, also for a `status`."""
+        if status >= 400:
+            raise of_status(status, document, self._endpoint, headers={})
+        answer = self._interface(request).answer()
+        try:
+            answer.take_document(document)
+        except MISSHAPEN as error:
+            raise invalid(self._endpoint, f"has no choices; it begins with {str(document)[:80]!r}") from error
+        return self._respond(request, answer)
+
+    def batches(self) -> OpenAIBatches:
+        """Where batches of requests to this model are sent."""
+        return OpenAIBatches(self._clients, self._endpoint)
+
     def _interface(self, request: ChatRequest) -> _Interface:
         facts = self._setting.facts
         return _INTERFACES[self._api or (facts.tools_api if request.tools else None) or facts.api]
@@ -129,9 +149,7 @@ class OpenAIChatModel:
         effort = self._setting.effort_of(request)
         check_supported(request, self._setting.facts, self.name, effort=effort)
         await self._window.check(request)
-        body = interface.body(self._setting, request)
-        for option in [option for option, when in self._refused if when == effort]:
-            body.pop(option, None)
+        body = self._body(interface, request, effort)
         if stream:
             body |= interface.of_stream
         while True:
@@ -144,6 +162,12 @@ class OpenAIChatModel:
                     raise
                 self._refused.add((refused, effort))
                 del body[refused]
+
+    def _body(self, interface: _Interface, request: ChatRequest, effort: str | None) -> dict[str, Any]:
+        body = interface.body(self._setting, request)
+        for option in [option for option, when in self._refused if when == effort]:
+            body.pop(option, None)
+        return body
 
     def _respond(self, request: ChatRequest, answer: Answer) -> ChatResponse:
         if answer.failure is not None:

@@ -1,0 +1,1 @@
+"""Many requests at once, at half the price, answered within a day: the providers' batches behind one job."""

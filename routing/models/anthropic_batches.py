@@ -1,0 +1,150 @@
+"""Anthropic's message batches: sent in one request, their results read from one stream of lines.
+
+Sources: the reference of `POST /v1/messages/batches` and the guide "Batch processing", 2026-11.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from routing.batch.provider import SKEW_SECONDS, Limits, Line, Result, Search, Standing
+from routing.models.clients import ClientPool
+from routing.models.failures import Endpoint, calling, invalid, next_event, of_status
+
+if TYPE_CHECKING:
+    from anthropic import AsyncAnthropic
+
+_PATH = "/v1/messages/batches"
+_LIMITS = Limits(requests=100_000)
+
+
+class AnthropicBatches:
+    """The batches of the workspace that `clients` belong to."""
+
+    limits = _LIMITS
+
+    def __init__(self, clients: ClientPool[AsyncAnthropic], endpoint: Endpoint) -> None:
+        self._clients = clients
+        self._endpoint = endpoint
+
+    async def send(self, lines: Sequence[Line], mark: str) -> str:
+        """As `Batches.send`; the mark is in the requests' own ids, as there is no other place for it."""
+        del mark
+        body = {"requests": [{"custom_id": line.id, "params": line.body} for line in lines]}
+        client = await self._clients.get()
+        async with calling(self._endpoint, None):
+            made = await client.post(_PATH, body=body, cast_to=object)
+        return self._id(made)
+
+    async def find(self, mark: str, requests: int, since: float) -> Search:
+        """As `Batches.find`: by the ids of its requests, which can be read when it has ended, and not before."""
+        certain = True
+        after: dict[str, str] = {}
+        while True:
+            page = self._mapping(await self._get(_PATH, {"limit": 100, **after}))
+            batches = [self._mapping(each) for each in page.get("data") or ()]
+            for batch in batches:
+                if _made(batch) < since - SKEW_SECONDS or sum(_counts(batch).values()) != requests:
+                    continue
+                if batch.get("processing_status") != "ended":
+                    certain = False
+                elif (await self._first(self._id(batch))).startswith(mark):
+                    return Search(self._id(batch))
+            if not batches or not page.get("has_more") or _made(batches[-1]) < since - SKEW_SECONDS:
+                return Search(None, certain)
+            after = {"after_id": self._id(batches[-1])}
+
+    async def look(self, batch: str) -> Standing:
+        """As `Batches.look`. Until a batch has ended Anthropic counts none of its requests as done."""
+        found = self._mapping(await self._get(f"{_PATH}/{batch}"))
+        counts = _counts(found)
+        return Standing(
+            found.get("processing_status") == "ended",
+            counts.get("succeeded", 0),
+            counts.get("errored", 0),
+            counts.get("expired", 0) > 0,
+            found.get("cancel_initiated_at") is not None,
+        )
+
+    async def results(self, batch: str) -> AsyncGenerator[Result, None]:
+        """As `Batches.results`."""
+        client = await self._clients.get()
+        async with calling(self._endpoint, None):
+            opening = client.messages.batches.with_streaming_response.results(batch)
+            response = await opening.__aenter__()
+        try:
+            lines = response.iter_lines()
+            while (line := await next_event(lines, self._endpoint, None)) is not None:
+                if line.strip():
+                    yield self._result(line)
+        finally:
+            await response.close()
+
+    async def cancel(self, batch: str) -> None:
+        """As `Batches.cancel`."""
+        client = await self._clients.get()
+        async with calling(self._endpoint, None):
+            await client.post(f"{_PATH}/{batch}/cancel", cast_to=object)
+
+    async def _first(self, batch: str) -> str:
+        """The id of one of the requests of a batch that has ended; "" when its results are gone."""
+        results = self.results(batch)
+        try:
+            async for result in results:
+                return result.id
+        finally:
+            await results.aclose()
+        return ""
+
+    def _result(self, line: str) -> Result:
+        try:
+            document = self._mapping(json.loads(line))
+            name, result = document["custom_id"], self._mapping(document["result"])
+            kind = result["type"]
+        except (ValueError, KeyError) as error:
+            raise invalid(self._endpoint, f"has a line that is no result: {line[:80]!r}") from error
+        if kind == "succeeded":
+            return Result(name, "answered", 200, result.get("message"))
+        if kind == "expired":
+            return Result(name, "expired")
+        if kind == "canceled":
+            return Result(name, "cancelled")
+        return Result(name, "answered", _status_of(result.get("error"), self._endpoint), result.get("error"))
+
+    async def _get(self, path: str, query: Mapping[str, object] | None = None) -> Any:
+        client = await self._clients.get()
+        async with calling(self._endpoint, None):
+            return await client.get(path, cast_to=object, options={"params": query or {}})
+
+    def _mapping(self, document: Any) -> Mapping[str, Any]:
+        if not isinstance(document, Mapping):
+            raise invalid(self._endpoint, f"is not a JSON object; it begins with {str(document)[:80]!r}")
+        return document
+
+    def _id(self, document: Any) -> str:
+        found = self._mapping(document).get("id")
+        if not isinstance(found, str) or not found:
+            raise invalid(self._endpoint, "is a batch without an id")
+        return found
+
+
+def _status_of(error: Any, endpoint: Endpoint) -> int:
+    """The status that an error would have had, were it not inside a batch: its type says it."""
+    return of_status(500, error, endpoint).status or 500
+
+
+def _counts(batch: Mapping[str, Any]) -> dict[str, int]:
+    counts = batch.get("request_counts")
+    if not isinstance(counts, Mapping):
+        return {}
+    return {key: count for key, count in counts.items() if isinstance(count, int)}
+
+
+def _made(batch: Mapping[str, Any]) -> float:
+    try:
+        return datetime.fromisoformat(str(batch.get("created_at"))).timestamp()
+    except ValueError:
+        return 0.0
