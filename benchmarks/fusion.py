@@ -1,6 +1,7 @@
 """Measures fusions of BM25 and vectors: which beats both halves, on which data, with which embedder.
 
     python -m benchmarks.fusion --data FOLDER [--cache FOLDER] [--only scifact,cranfield] [--weights] [--labels]
+                                [--k1 0.9] [--penalty 0.3]
 
 FOLDER holds `scifact/` (BEIR files), `cranfield/`, `xquad/en.json` and `chunking/` (the chunking evaluation); what is
 missing is left out. Embedders: the embedded one, and all-MiniLM-L6-v2 where `sentence_transformers` and
@@ -23,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.embedders import CANDIDATES, Embed, Task, cached, candidates, ranking, tasks
-from evals.retrieval_learning import FEWEST, Asked, Learning, certify, divided
+from evals.retrieval_learning import FEWEST, PENALTY, Asked, Learning, certify, divided
 from evals.stats import paired_difference
 from plumbline.text.terms import terms
 from rag.index.lexical import LexicalIndex
@@ -74,9 +75,9 @@ def both(near: npt.NDArray[np.float32], said: Floats) -> Found:
     return Found(near_all, said_all)
 
 
-def by_words(task: Task) -> list[Floats]:
+def by_words(task: Task, settings: LexicalSettings) -> list[Floats]:
     """Of each question the scores of all passages, in fields as the ingestion of documents with titles makes them."""
-    reader, index = FieldReader(LexicalSettings()), LexicalIndex()
+    reader, index = FieldReader(settings), LexicalIndex(k1=settings.k1, b=settings.b)
     nothing = np.zeros(1, np.float32)
     titles = task.titles or [""] * len(task.passages)
     index.append(
@@ -113,14 +114,14 @@ def _weighted(weight: float, found: Found, normalise: Normalise = "deviations") 
     return weighted(found.dense, filled(found.dense, found.lexical), weight, normalise)
 
 
-def report(questions: Questions, seed: int) -> None:
+def report(questions: Questions, seed: int, penalty: float = PENALTY) -> None:
     """One table: a row for each way."""
     task, found = questions.task, ways(questions.embedder)
     values = {name: questions.values(fuse) for name, fuse in found.items()}
     for strength in (0.2, 0.4):
         after = partial(_with_neighbours, found["weighted"], Neighbours(strength), questions)
         values[f"weighted, neighbours {strength}"] = questions.values(after)
-    learned = Learning(questions.vectors, default_dense_weight(questions.embedder))
+    learned = Learning(questions.vectors, default_dense_weight(questions.embedder), penalty)
     if sum(bool(each.gains) for each in questions.asked) >= FEWEST:
         values["learned, cross-validated"] = np.array(learned.cross_validated(questions.asked, seed))
     print(f"\n{task.name}, {questions.embedder}: {len(questions.asked)} questions, {task.measure}")
@@ -146,9 +147,9 @@ def _difference(ours: Floats, theirs: Floats, seed: int) -> str:
     return f"{found.estimate:+.4f} [{found.low:+.4f}, {found.high:+.4f}]"
 
 
-def report_labels(questions: Questions, draws: int = 20) -> None:
+def report_labels(questions: Questions, draws: int = 20, penalty: float = PENALTY) -> None:
     """What so many labelled questions come to, on all others of the set: a third fits, the rest certify, 20 times."""
-    learning = Learning(questions.vectors, default_dense_weight(questions.embedder))
+    learning = Learning(questions.vectors, default_dense_weight(questions.embedder), penalty)
     counts = [count for count in LABELS if count <= len(questions.asked) // 2]
     for count in counts:
         uses: list[str] = []
@@ -201,6 +202,8 @@ def main() -> None:
     parser.add_argument("--only", default="", help="names of sets, separated by commas")
     parser.add_argument("--weights", action="store_true", help="print the curves over dense weights, too")
     parser.add_argument("--labels", action="store_true", help="say how many labelled questions it takes to certify")
+    parser.add_argument("--k1", type=float, default=LexicalSettings().k1, help="how soon BM25 saturates")
+    parser.add_argument("--penalty", type=float, default=PENALTY, help="pull of the learned weights to the default's")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     sets = [task for task in tasks(options.data) if not options.only or task.name in options.only.split(",")]
@@ -209,12 +212,12 @@ def main() -> None:
     found = {name: embed for name, (embed, _) in candidates().items() if name in NAMES}
     done = []
     for task in sets:
-        words = by_words(task)
+        words = by_words(task, LexicalSettings(k1=options.k1))
         for name, embed in found.items():
             done.append(searched(task, words, embed, name, options.cache))
-            report(done[-1], options.seed)
+            report(done[-1], options.seed, options.penalty)
             if options.labels:
-                report_labels(done[-1])
+                report_labels(done[-1], penalty=options.penalty)
     if options.weights:
         report_weights(done)
 

@@ -65,10 +65,12 @@ class Weights:
 
 @dataclass(frozen=True, slots=True)
 class Learning:
-    """How questions are learned from: by vectors of the points found, beside the `dense_weight` of the default."""
+    """How questions are learned from: by vectors of the points found, beside the `dense_weight` of the default, which
+    `penalty` pulls to."""
 
     vectors: Mapping[str, Vector]
     dense_weight: float
+    penalty: float = PENALTY
 
     def fit(self, asked: Sequence[Asked]) -> Weights:
         """The weights for these questions; raises `InputError` when too few of them can teach anything."""
@@ -76,7 +78,7 @@ class Learning:
         from rag.retrieve.learn import fit
 
         judged = [self.judged(each) for each in asked]
-        fitted = fit(judged, self.prior(), PENALTY)
+        fitted = fit(judged, self.prior(), self.penalty)
         by_name = dict(zip(NAMES, fitted.tolist(), strict=True))
         tried = [Weights(by_name, weight) for weight in NEIGHBOURS]
         means = [sum(each.score(self.ranking("learned", each.found, weights)) for each in asked) for weights in tried]

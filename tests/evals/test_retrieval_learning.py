@@ -56,6 +56,13 @@ def test_a_half_that_says_nothing_gets_little_weight() -> None:
     assert abs(weights["dense"]) < 0.3 < weights["lexical"]
 
 
+def test_a_strong_pull_leaves_the_default() -> None:
+    asked = questions(100, dense=0.0, lexical=2.0)
+    pulled, usual = (Learning(learning().vectors, 0.5, *penalty).fit(asked).features for penalty in ((1000.0,), ()))
+    assert list(pulled.values()) == pytest.approx(learning().prior(), abs=0.01)
+    assert abs(usual["dense"]) < 0.5 < learning().prior()[1]
+
+
 def test_a_default_that_hurts_is_not_certified() -> None:
     asked = questions(120, dense=0.0, lexical=2.0)
     weights = learning(0.9).fit(asked)
