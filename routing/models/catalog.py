@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from routing.cost.prices import Price
 
 Kind = Literal["chat models", "embedders", "rerankers"]
-_NAME = re.compile(r"(?P<provider>[^/@\s]+)/(?P<name>[^\s].*?)(?:@(?P<address>[A-Za-z][A-Za-z0-9+.-]*://.*))?")
+_NAME = re.compile(
+    r"(?P<provider>[^/@\s]+)/(?P<name>[^\s].*?)(?:@(?P<address>[A-Za-z][A-Za-z0-9+.-]*://.*|chat|responses))?"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +158,10 @@ def register_model(
 
 
 def parse_name(name: str) -> ModelName | None:
-    """`name` taken apart, or `None` when it is not of the form "provider/name" or "provider/name@address"."""
+    """`name` taken apart, or `None` when it is not of the form "provider/name" or "provider/name@address".
+
+    Of OpenAI's models "chat" and "responses" are addresses, too: which of its two interfaces is asked.
+    """
     match = _NAME.fullmatch(name.strip())
     return None if match is None else ModelName(match["provider"], match["name"], match["address"])
 

@@ -14,13 +14,13 @@ from urllib.parse import urlsplit
 from plumbline.errors import MissingExtraError
 from routing.chat import ChatModel
 from routing.errors import MissingKeyError, UnknownModelError
-from routing.models.facts import UNKNOWN, ModelFacts, provider_facts
+from routing.models.facts import UNKNOWN, Api, ModelFacts, provider_facts
 from routing.vectors import Embedder, Reranker
 
 
 @dataclass(frozen=True, slots=True)
 class ModelName:
-    """A model's name taken apart: "provider/name", or "provider/name@address"."""
+    """A model's name taken apart: "provider/name", "provider/name@address", or "openai/name@responses"."""
 
     provider: str
     name: str
@@ -124,6 +124,7 @@ def builtin_providers() -> tuple[Provider, ...]:
 
 _AS_IS = "Leave embedding.dimensions out."
 _ADDRESS_VARIABLES = {"openai": "OPENAI_BASE_URL", "anthropic": "ANTHROPIC_BASE_URL", "cohere": "CO_API_URL"}
+_INTERFACES: Mapping[str, Api] = {"chat": "chat", "responses": "responses"}
 _KEY_OF_SERVER = {"vllm": "VLLM_API_KEY", "openai-compatible": "OPENAI_COMPATIBLE_API_KEY"}
 
 
@@ -175,7 +176,8 @@ def _cross_encoder(model: ModelName, _options: ModelOptions) -> Reranker:
 
 def _check_hosted(model: ModelName) -> None:
     facts = provider_facts(model.provider)
-    _check_no_address(model)
+    if model.provider != "openai" or model.address not in _INTERFACES:
+        _check_no_address(model)
     if facts.of_embedder(model.name).dimensions is not None:
         raise unknown(model, f"'{model.full}' is an embedder, not a chat model.", facts.known)
     if not facts.has_family(model.name):
@@ -218,6 +220,7 @@ def _openai_chat(model: ModelName, options: ModelOptions) -> ChatModel:
         base_url=options.environ.get("OPENAI_BASE_URL") or OPENAI_ADDRESS,
         facts=provider_facts("openai").of_chat(model.name),
         effort=options.effort,
+        api=_INTERFACES.get(model.address or ""),
     )
 
 

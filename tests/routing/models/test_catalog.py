@@ -13,7 +13,9 @@ from routing.models.catalog import DEFAULT_CATALOG, chat_model, embedder, parse_
 from routing.models.facts import provider_facts
 from routing.models.failures import Endpoint
 from routing.models.providers import ModelName, Provider
+from routing.testing.chat import REQUEST
 from routing.testing.fakes import FakeEmbedder, ScriptedChatModel
+from routing.testing.server import FakeProvider
 
 KEYS = {"OPENAI_API_KEY": "sk-1", "ANTHROPIC_API_KEY": "sk-ant-1"}
 
@@ -29,6 +31,8 @@ def address_of(model: ChatModel) -> str:
     [
         ("openai/gpt-5-mini", ModelName("openai", "gpt-5-mini")),
         ("vllm/org/model@http://h:1/v1", ModelName("vllm", "org/model", "http://h:1/v1")),
+        ("openai/gpt-5.4@responses", ModelName("openai", "gpt-5.4", "responses")),
+        ("openai/gpt-5.4@else", ModelName("openai", "gpt-5.4@else")),
         ("vllm/a@b@https://h", ModelName("vllm", "a@b", "https://h")),
         ("vllm/x@http://u:p@h", ModelName("vllm", "x", "http://u:p@h")),
         ("st//models/my model", ModelName("st", "/models/my model")),
@@ -285,3 +289,31 @@ def test_a_cross_encoder_without_its_extra_says_what_to_install(monkeypatch: pyt
     monkeypatch.setattr("routing.models.providers.find_spec", lambda package: None)
     with pytest.raises(MissingExtraError, match=r"plumbline\[st\]"):
         reranker("st/any", environ={})
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        ("openai/gpt-5.4", "/v1/chat/completions"),
+        ("openai/gpt-5.4-pro", "/v1/responses"),
+        ("openai/gpt-5.4@responses", "/v1/responses"),
+        ("openai/gpt-5.4-pro@chat", "/v1/chat/completions"),
+    ],
+)
+async def test_which_interface_of_openai_is_asked(name: str, path: str) -> None:
+    pytest.importorskip("openai")
+    async with FakeProvider() as server:
+        environ = {"OPENAI_API_KEY": "k", "OPENAI_BASE_URL": f"{server.url}/v1"}
+        model = chat_model(name, environ=environ)
+        await model.complete(REQUEST)
+        await model.close()
+        assert server.requests[-1].path == path
+        assert model.name == name.partition("@")[0] == DEFAULT_CATALOG.full_name(name)
+
+
+@pytest.mark.parametrize("name", ["anthropic/claude-haiku-4-5@responses", "openai/text-embedding-3-small@responses"])
+def test_no_other_has_interfaces_to_choose_from(name: str) -> None:
+    with pytest.raises(UnknownModelError):
+        DEFAULT_CATALOG.check_chat_model(name)
+    with pytest.raises(UnknownModelError):
+        DEFAULT_CATALOG.check_embedder(name)
