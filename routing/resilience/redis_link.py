@@ -120,6 +120,7 @@ class RedisLink:
         self._queue: queue.SimpleQueue[_Asked | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._lost = False
+        self._sent: set[str] = set()
         self._look_at = 0.0
 
     def _started(self) -> None:
@@ -194,8 +195,12 @@ class RedisLink:
     def _run_scripts(self, batch: Sequence[_Asked]) -> list[Any]:
         pipeline = self._client.pipeline(transaction=False)
         for asked in batch:
-            pipeline.evalsha(_sha(asked.script), len(asked.keys), *asked.keys, *asked.arguments)
+            if asked.script in self._sent:
+                pipeline.evalsha(_sha(asked.script), len(asked.keys), *asked.keys, *asked.arguments)
+            else:  # whole, so that everything runs in the order in which it is asked
+                pipeline.eval(asked.script, len(asked.keys), *asked.keys, *asked.arguments)
         answers = pipeline.execute(raise_on_error=False)
+        self._sent.update(asked.script for asked in batch)
         for number, asked in enumerate(batch):
             if isinstance(answers[number], self._redis.exceptions.NoScriptError):
                 answers[number] = self._client.eval(asked.script, len(asked.keys), *asked.keys, *asked.arguments)
@@ -207,6 +212,7 @@ class RedisLink:
         if not self.lost:
             _log.warning("Redis is away (%s); limits and breakers are this process's own until it is back.", error)
         self._lost = True
+        self._sent.clear()
         self._look_at = time.monotonic() + self._again_seconds
 
     def _look_for_it(self) -> None:
