@@ -30,14 +30,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from plumbline.errors import PlumblineError
 
+if TYPE_CHECKING:
+    from routing.chat import Usage
+
 
 class ModelError(PlumblineError):
-    """Root of the errors of model calls. Raised by chat models, embedders and rerankers."""
+    """Root of the errors of model calls. Raised by chat models, embedders and rerankers.
+
+    `usage` is what the call used all the same, where the provider says it: an answer that is withheld is billed.
+    """
 
     exit_code = 4
+    usage: Usage | None = None
 
     def __init__(self, message: str, *, model: str, status: int | None = None, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)

@@ -170,15 +170,12 @@ class OpenAIChatModel:
         return body
 
     def _respond(self, request: ChatRequest, answer: Answer) -> ChatResponse:
-        if answer.failure is not None:
-            raise of_status(500, {"error": answer.failure}, self._endpoint)
-        if answer.finish is None or answer.given_up:
-            raise broken_off(self._endpoint)
         text = answer.text
-        if not text and not answer.calls:
-            raise self._empty(answer.finish)
-        if request.options.logprobs is not None and text and not answer.logprobs:
-            raise invalid(self._endpoint, "has no log-probabilities, which were asked for")
+        fault = self._fault(request, answer, text)
+        if fault is not None:
+            fault.usage = answer.usage(request) if answer.counts else None
+            raise fault
+        assert answer.finish is not None  # otherwise that is the fault
         return ChatResponse(
             text=text,
             model=f"{self._setting.provider}/{answer.model or self._setting.name}",
@@ -189,6 +186,18 @@ class OpenAIChatModel:
             tier=answer.tier,
             logprobs=tuple(answer.logprobs),
         )
+
+    def _fault(self, request: ChatRequest, answer: Answer, text: str) -> ModelError | None:
+        """Why this is no answer, if it is none."""
+        if answer.failure is not None:
+            return of_status(500, {"error": answer.failure}, self._endpoint)
+        if answer.finish is None or answer.given_up:
+            return broken_off(self._endpoint)
+        if not text and not answer.calls:
+            return self._empty(answer.finish)
+        if request.options.logprobs is not None and text and not answer.logprobs:
+            return invalid(self._endpoint, "has no log-probabilities, which were asked for")
+        return None
 
     def _empty(self, finish: FinishReason) -> ModelError:
         if finish == "content_filter":

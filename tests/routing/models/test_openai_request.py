@@ -21,7 +21,7 @@ from routing.chat import (
     Tool,
     Usage,
 )
-from routing.errors import ConnectionFailedError, InvalidResponseError, UnsupportedError
+from routing.errors import ConnectionFailedError, InvalidResponseError, ModelError, UnsupportedError
 from routing.models.facts import UNKNOWN, ModelFacts, provider_facts
 from routing.testing.chat import REQUEST, check_chat_model, check_failure
 from routing.testing.server import FakeProvider, Fault
@@ -254,4 +254,17 @@ async def test_what_the_model_does_not_do_is_refused_before_it_is_sent(
     await check_failure(model, UnsupportedError, replace(REQUEST, **changes))
     assert not server.requests
     await check_chat_model(model)
+    await model.close()
+
+
+@pytest.mark.parametrize("api", ["chat", "responses"])
+@pytest.mark.parametrize("finish", ["content_filter", "length", "stop"])
+async def test_an_answer_that_is_none_says_what_it_used(server: FakeProvider, finish: str, api: Any) -> None:
+    server.script = Script(pieces=(), finish=finish, usage=Usage(57, 30, 32, reasoning_tokens=30))
+    model = adapter(server, api=api)
+    error = await check_failure(model, ModelError)
+    assert error.usage == server.script.usage
+    server.script = Script(pieces=(), finish=finish, usage=None)
+    error = await check_failure(model, ModelError)
+    assert error.usage is None
     await model.close()
