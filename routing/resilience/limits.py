@@ -66,13 +66,15 @@ class Limiter:
 
     async def enter(self, call: Call) -> Leave:
         """Wait until the call may go out; raises `LimitError` when it may not, or not in its time."""
+        if not self._limited and not self._adaptive:
+            return _free
         with self._lock:
             now = self._clock()
             gates, need = self._asked(call, now)
             if not gates:
                 return _free
-            waiter = Waiter(call.tags.tenant, gates, need, float(max(need.tokens, 1)))
-            if self._queue or not all(gate.wait(need, now) <= 0 for gate in gates):
+            waiter = Waiter(call.tags.tenant, gates, need, need.tokens or 1)
+            if self._queue or any(gate.wait(need, now) > 0 for gate in gates):
                 self._put(waiter, call, now)
             else:
                 self._queue.pass_by(waiter, now)
@@ -188,13 +190,14 @@ class Limiter:
         return None
 
     def _left(self, waiter: Waiter, grant: Grant | None, outcome: Outcome) -> None:
-        used = _used(outcome, waiter.need)
+        used = _used(outcome, waiter.need) if self._limited else _ONE
         assert waiter.admitted_at is not None
         with self._lock:
             now = self._clock()
             for gate in waiter.gates:
                 gate.leave(waiter.need, used, outcome, waiter.admitted_at, now)
-            self._look(now)
+            if self._queue:
+                self._look(now)
         if grant is not None and self._shared is not None:
             self._shared.give_back(grant, used)
 
@@ -211,5 +214,5 @@ def _used(outcome: Outcome, need: Need) -> Need:
     usage = outcome.usage
     if outcome.error is not None and outcome.cost is None and usage == _NO_USAGE:
         return need
-    cost = need.cost if outcome.cost is None else nano_dollars(outcome.cost)
+    cost = nano_dollars(outcome.cost) if need.cost and outcome.cost is not None else need.cost
     return Need(1, usage.input_tokens + usage.output_tokens, cost)

@@ -31,4 +31,5 @@ class Need:
 
     def of(self, resource: Resource) -> int:
         """How much of one of them."""
-        return {"requests": self.requests, "tokens": self.tokens, "cost": self.cost}[resource]
+        amount: int = getattr(self, resource)
+        return amount

@@ -58,7 +58,7 @@ class Pace:
         self.in_flight -= 1
         error = outcome.error
         if isinstance(error, RateLimitError) and error.status != _NO_CREDIT:
-            if taken_at >= self._cut_at:
+            if taken_at > self._cut_at:
                 self.limit = max(1.0, math.floor(in_flight * _CUT))
                 self._cut_at = now
             if error.retry_after:

@@ -29,9 +29,10 @@ class Window:
     def wait(self, amount: int, now: float) -> float:
         """In how many seconds so much may be taken, 0.0 for now; more than the limit takes several minutes."""
         second = self._turned(now)
+        if self._total + amount <= self.limit:
+            return 0.0
         full, rest = divmod(max(amount - 1, 0), self.limit)
-        amount = rest + 1 if amount else 0
-        over = self._total + amount - self.limit
+        over = self._total + (rest + 1 if amount else 0) - self.limit
         if over <= 0:
             return float(full * SECONDS)
         for old in range(second - SECONDS, second + 1):

@@ -509,4 +509,4 @@ def test_the_pace_finds_what_a_model_takes(capacity: int) -> None:
 
     done, too_many = run_virtually(main())
     assert done > 0.6 * capacity * 100
-    assert too_many < 0.1 * done + 200
+    assert too_many < 0.1 * done + 250  # to find it out at first
