@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any, Literal
 
@@ -130,6 +130,7 @@ def _first(table: Mapping[str, ModelFacts], name: str) -> ModelFacts:
 
 
 @cache
+@lru_cache(maxsize=1024)  # also of providers of which nothing is known: the file is long
 def chat_facts(model: str) -> ModelFacts:
     """The facts about the chat model "provider/name"; of a provider that nobody has written of, nothing is known."""
     provider, _, name = model.partition("/")

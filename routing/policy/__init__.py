@@ -2,25 +2,45 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Protocol
 
 from routing.chat import ChatRequest
 
 
 @dataclass(frozen=True, slots=True)
+class Considered:
+    """One model as it was looked at for a request: `cost` is what its answer would cost, `None` where unknown."""
+
+    model: str
+    eligible: bool
+    why_not: str | None = None
+    cost: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
-    """The models to try, by name, in this order, and why these."""
+    """The models to try, by name, in this order, and why these.
+
+    `rule` names the rule that decided, if one did. `barred` are models that must not be asked this, each with the
+    reason, whatever goes wrong with the others: whoever falls back leaves them out. `considered` is there when it was
+    asked for.
+    """
 
     models: tuple[str, ...]
     reason: str
+    rule: str | None = None
+    barred: Mapping[str, str] = field(default_factory=dict)
+    considered: tuple[Considered, ...] = ()
 
 
 class Policy(Protocol):
-    """Decides before a call is made. Its answer must depend on nothing but the request."""
+    """Decides before a call is made. Its answer depends on nothing but the request and what is known of the models."""
 
     def plan(self, request: ChatRequest) -> Plan:
-        """Name at least one of the models that the router has."""
+        """Name at least one of the models that the router has; raises `ModelError` when none may be asked."""
         ...
 
 
