@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from routing.call import NOT_MADE, Call, Leave, Outcome
+from routing.call import NOT_MADE, Call, Guard, Leave, Outcome
 from routing.errors import BreakerOpenError, DeadlineError, TransientError
 from routing.resilience.circuit import Circuit, State
 from routing.resilience.shared import SharedCircuit, SharedCircuits
@@ -65,20 +65,34 @@ class Breakers:
         if shared is not None:
             shared.watch(self._adopt)
 
+    @property
+    def early(self) -> Guard:
+        """The guard that only refuses, for the front of the way: who has to wait on it is not asked to in vain.
+
+        Calls that still wait are not in flight, and none of them should be the probe, so the breakers themselves come
+        last.
+        """
+        return _Early(self)
+
     async def enter(self, call: Call) -> Leave:
         """Let the call out, or raise `BreakerOpenError`, whose `retry_after` says when it is worth asking again."""
         circuits = self._of_model.get(call.model) or self._new(call)
         now = self._clock()
         with self._lock:
-            for circuit in circuits:
-                if circuit.state != "closed" and (wait := circuit.refuses(now)) is not None:
-                    raise _refusal(call, circuit, wait)
+            _check(call, circuits, now)
             probed = [circuit for circuit in circuits if circuit.state == "open"]
             turns = [circuit.enter(now) for circuit in circuits]
         leave = partial(self._left, circuits, turns)
         if probed and self._shared is not None:
             await self._claim(self._shared, call, probed, leave)
         return leave
+
+    def check(self, call: Call) -> None:
+        """Raise `BreakerOpenError` when the call would be refused now."""
+        circuits = self._of_model.get(call.model)
+        if circuits is not None:
+            with self._lock:
+                _check(call, circuits, self._clock())
 
     def states(self) -> tuple[BreakerState, ...]:
         """Every model and provider that was asked so far, by name; a provider is "openai/*" (and its address)."""
@@ -172,6 +186,25 @@ def _of_provider(said: Verdict, error: BaseException | None) -> Verdict:
     if said == "nothing" or isinstance(error, DeadlineError):
         return "nothing"
     return "fails" if is_unreachable(error) else "works"
+
+
+class _Early:
+    def __init__(self, breakers: Breakers) -> None:
+        self._breakers = breakers
+
+    async def enter(self, call: Call) -> Leave:
+        self._breakers.check(call)
+        return _nothing
+
+
+def _nothing(outcome: Outcome) -> None:
+    del outcome
+
+
+def _check(call: Call, circuits: tuple[Circuit, Circuit], now: float) -> None:
+    for circuit in circuits:
+        if circuit.state != "closed" and (wait := circuit.refuses(now)) is not None:
+            raise _refusal(call, circuit, wait)
 
 
 def _refusal(call: Call, circuit: Circuit, wait: float) -> BreakerOpenError:

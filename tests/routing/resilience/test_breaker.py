@@ -242,6 +242,19 @@ async def test_the_failure_that_opens_it_says_for_how_long(breakers: Breakers) -
     assert second.retry_after == pytest.approx(10)
 
 
+async def test_the_early_guard_refuses_and_counts_nothing(breakers: Breakers, clock: Clock) -> None:
+    (await breakers.early.enter(CALL))(ended(overloaded()))
+    await tried(breakers, overloaded())
+    (await breakers.early.enter(CALL))(ended(overloaded()))
+    await tried(breakers, overloaded())
+    with pytest.raises(BreakerOpenError):
+        await breakers.early.enter(CALL)
+    clock.now += 10
+    for _ in range(2):
+        await breakers.early.enter(CALL)
+    assert state(breakers) == "open"
+
+
 async def test_states_are_told_with_moments(breakers: Breakers, clock: Clock) -> None:
     await tried(breakers, overloaded())
     await tried(breakers, overloaded())
