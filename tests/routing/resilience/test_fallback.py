@@ -62,15 +62,19 @@ def test_without_chains_the_one_fallback_is_for_all_reasons() -> None:
 
 def test_chains_end_in_the_one_fallback() -> None:
     settings = RoutingSettings(
-        fallbacks={"down": ["vllm/b", "openai/c"], "too_long": ["extractive/default", "openai/d"], "budget": []}
+        fallbacks={
+            "down": ["vllm/b@http://localhost:8000", "openai/c"],
+            "too_long": ["extractive/default", "openai/d"],
+            "budget": [],
+        }
     )
     chains = chain(settings, "openai/a", DEFAULT_CATALOG.check_chat_model)
     assert chains.by_reason == {
-        "down": ("vllm/b", "openai/c", "extractive/default"),
+        "down": ("vllm/b@http://localhost:8000", "openai/c", "extractive/default"),
         "too_long": ("extractive/default", "openai/d"),
         "budget": (),
     }
-    assert chains.models == ("openai/a", "extractive/default", "vllm/b", "openai/c", "openai/d")
+    assert chains.models == ("openai/a", "extractive/default", "vllm/b@http://localhost:8000", "openai/c", "openai/d")
 
 
 @pytest.mark.parametrize(
