@@ -43,7 +43,7 @@ class Answer:
     def take_response(self, response: Any) -> None:
         """Take a whole answer."""
         message = response["message"]
-        self.finish = text_of(response["finish_reason"])
+        self.finish = text_of(response["finish_reason"] or "COMPLETE")
         self.counts = part_of(response, "usage")
         for index, block in enumerate(message.get("content") or ()):
             if block["type"] == "text":
@@ -69,7 +69,7 @@ class Answer:
         elif kind == "citation-start":
             self.cited.append(part_of(message, "citations"))
         elif kind == "message-end":
-            self.finish = text_of(delta["finish_reason"])
+            self.finish = delta["finish_reason"] and text_of(delta["finish_reason"])
             self.error = delta.get("error") or ""
             self.counts = part_of(delta, "usage")
         return ""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import AsyncExitStack, aclosing
+from contextlib import AsyncExitStack, aclosing, suppress
 from typing import Any
 
 from routing.chat import ChatEvent, ChatRequest, ChatResponse, Completed, FinishReason, TextDelta
@@ -26,6 +27,8 @@ _FINISH: Mapping[str, FinishReason] = {
     "TOOL_CALL": "tool_calls",
     "ERROR_TOXIC": "content_filter",
 }
+
+_END_SECONDS = 0.05  # that a stream may take to end after its last event
 
 
 class CohereChatModel:
@@ -106,6 +109,7 @@ class CohereChatModel:
             try:
                 async for line in lines:
                     if line.data == "[DONE]":
+                        await _read_up(lines)
                         return
                     if line.data:
                         yield json.loads(line.data)
@@ -161,3 +165,11 @@ class CohereChatModel:
                 hint="Allow more with generation.max_tokens.",
             )
         raise invalid(self._endpoint, "is empty")
+
+
+async def _read_up(lines: AsyncIterator[Any]) -> None:
+    """Read to the end, which should be here: only then can the connection be used again."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_END_SECONDS):
+            async for _ in lines:
+                continue

@@ -20,7 +20,8 @@ class CohereClient:
         sdk = require("cohere", "cohere")
         # On aiohttp where the SDK can use it, which takes less time per call.
         kind = sdk.DefaultAioHttpClient if find_spec("httpx_aiohttp") is not None else sdk.DefaultAsyncHttpxClient
-        self._http = kind(timeout=timeout)
+        # A redirect would turn the request into another one.
+        self._http = kind(timeout=timeout, follow_redirects=False)
         self.sdk: Any = sdk.AsyncClientV2(
             api_key, base_url=base_url, max_retries=0, httpx_client=self._http, log_warning_experimental_features=False
         )

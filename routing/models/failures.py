@@ -126,7 +126,7 @@ def translate(error: Exception, endpoint: Endpoint) -> ModelError | None:
         return of_status(error.status_code, error.body, endpoint, headers=error.response.headers)
     if isinstance(error, sdk.APIConnectionError) or _is_of_transport(error):
         return _of_transport(error, endpoint)
-    if isinstance(error, ValueError | sdk.APIResponseValidationError):
+    if isinstance(error, ValueError | RecursionError | sdk.APIResponseValidationError):  # JSON may nest too deep
         return invalid(endpoint, f"cannot be read: {_innermost(error)}")
     if isinstance(error, sdk.APIError):
         return of_status(500, error.body, endpoint)
@@ -142,7 +142,7 @@ def _of_cohere(error: Exception, endpoint: Endpoint) -> ModelError | None:
         return of_status(status, error.body, endpoint, headers=error.headers or {})
     if isinstance(error, core.ApiError | core.ParsingError):
         return invalid(endpoint, "cannot be read")
-    if isinstance(error, ValueError):
+    if isinstance(error, ValueError | RecursionError):
         return invalid(endpoint, f"cannot be read: {_innermost(error)}")
     return None
 

@@ -41,9 +41,12 @@ def openai_clients(provider: str, base_url: str, api_key: str | None, timeout: f
 
 
 def fastest_http(sdk: Any, timeout: float) -> Any:
-    """An HTTP client for an SDK: on aiohttp where that is installed, which takes less time per call."""
+    """An HTTP client for an SDK: on aiohttp where that is installed, which takes less time per call.
+
+    It follows no redirect, which would turn a POST into a GET of something else.
+    """
     kind = sdk.DefaultAioHttpClient if _aiohttp_is_installed() else sdk.DefaultAsyncHttpxClient
-    return kind(timeout=sdk.Timeout(timeout, connect=min(timeout, 10.0)))
+    return kind(timeout=sdk.Timeout(timeout, connect=min(timeout, 10.0)), follow_redirects=False)
 
 
 def _aiohttp_is_installed() -> bool:

@@ -240,7 +240,15 @@ async def test_statuses(
 
 @pytest.mark.parametrize(
     "body",
-    ["", '{"content": [', "{}", '{"content": null, "usage": null}', '{"content": [{"type": "text", "text": 3}]}', "[]"],
+    [
+        "",
+        '{"content": [',
+        "{}",
+        '{"content": null, "usage": null}',
+        '{"content": [{"type": "text", "text": 3}]}',
+        "[]",
+        "[" * 99999,
+    ],
 )
 async def test_garbage(model: AnthropicChatModel, server: FakeProvider, body: str) -> None:
     server.faults.append(Fault("body", body=body))
@@ -294,6 +302,12 @@ async def test_an_error_inside_a_stream(
     server.faults.append(Fault("error", status))
     with pytest.raises(expected, match="scripted failure"):
         await drain(model)
+
+
+async def test_a_redirect_is_not_followed(model: AnthropicChatModel, server: FakeProvider) -> None:
+    server.faults.extend([Fault("status", 302, {"location": "/elsewhere"}, body="")] * 2)
+    await check_failure(model, OverloadedError)
+    assert {received.path for received in server.requests} == {"/v1/messages"}
 
 
 async def test_no_connection(model: AnthropicChatModel, server: FakeProvider) -> None:

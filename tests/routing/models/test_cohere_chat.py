@@ -332,6 +332,7 @@ async def test_statuses(
         '{"message": null, "finish_reason": "COMPLETE"}',
         '{"finish_reason": "COMPLETE", "message": {"content": [{"type": "text", "text": 3}]}}',
         "[]",
+        "[" * 100_000,
     ],
 )
 async def test_garbage(model: CohereChatModel, server: FakeProvider, body: str) -> None:
@@ -380,6 +381,30 @@ async def test_a_prompt_that_is_too_long_is_counted_and_not_sent(server: FakePro
     await adapter.complete(request)
     assert len(server.requests) == before + 1, "where nothing counts, it is not asked again"
     await adapter.close()
+
+
+async def test_a_stream_that_was_read_leaves_its_connection_for_the_next(
+    model: CohereChatModel, server: FakeProvider
+) -> None:
+    for _ in range(3):
+        await drain(model)
+    await model.complete(REQUEST)
+    assert server.connections == 1
+
+
+async def test_a_redirect_is_not_followed(model: CohereChatModel, server: FakeProvider) -> None:
+    server.faults.extend([Fault("status", 302, {"location": "/elsewhere"}, body="")] * 2)
+    await check_failure(model, OverloadedError)
+    assert {received.path for received in server.requests} == {"/v2/chat"}
+
+
+async def test_what_ends_without_saying_why(model: CohereChatModel, server: FakeProvider) -> None:
+    whole = {"finish_reason": None, "message": {"content": [{"type": "text", "text": "a"}]}}
+    server.faults.append(Fault("body", body=json.dumps(whole)))
+    assert (await model.complete(REQUEST)).finish_reason == "stop"
+    server.faults.append(streamed({"type": "message-end", "delta": {"finish_reason": None}}))
+    with pytest.raises(ConnectionFailedError):
+        await drain(model)
 
 
 @pytest.mark.parametrize("kind", ["cut", "end"])
