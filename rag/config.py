@@ -6,7 +6,7 @@ The only file that knows every implementation.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -44,14 +44,17 @@ from rag.retrieve.search import Retriever
 from rag.retrieve.transform import build_planner
 from rag.settings import RagSettings
 from routing.chat import ChatModel
+from routing.cost.budget_tables import component as budgets_component
 from routing.cost.ledger import Ledger
 from routing.cost.ledger import component as ledger_component
 from routing.cost.price_file import price_table
 from routing.embedding import MeteredEmbedder
 from routing.lazy import LazyRouter
 from routing.meter import Meter
-from routing.models.catalog import DEFAULT_CATALOG, Catalog
+from routing.models.catalog import DEFAULT_CATALOG, Catalog, parse_name
+from routing.protection import Protection, protect
 from routing.router import Router
+from routing.settings import RoutingSettings
 from routing.vectors import Embedder, Reranker
 
 if TYPE_CHECKING:
@@ -73,6 +76,11 @@ class Home:
     engine: Engine
     ledger: Ledger
     tracing: Tracing
+
+    @property
+    def file(self) -> Path:
+        """The database."""
+        return self.path / HOME_FILE
 
     def close(self) -> None:
         """Store what is still queued and close the database."""
@@ -101,6 +109,8 @@ class Parts:
     answering: LazyRouter
     writing: LazyRouter
     meter: Meter
+    protection: Protection
+    shares_protection: bool
     system_prompt: Prompt
     question_prompt: Prompt
 
@@ -134,6 +144,8 @@ class Parts:
         await self.live.close()
         self.changes.close()
         self.engine.dispose()
+        if not self.shares_protection:
+            await self.protection.close()
         self.home.close()
 
 
@@ -176,7 +188,7 @@ def open_home(path: str | Path | None = None, *, environ: Mapping[str, str] | No
     """Open or create the home; see `home_folder`."""
     folder = home_folder(path, environ=environ)
     file = folder / HOME_FILE
-    engine = open_database(file, [ledger_component(), traces_component()])
+    engine = open_database(file, [ledger_component(), traces_component(), budgets_component()])
     return Home(folder, engine, Ledger(engine, file), Tracing(engine))
 
 
@@ -190,10 +202,12 @@ def build(
     model: ChatModel | None = None,
     embedder: Embedder | None = None,
     reranker: Reranker | None = None,
+    protection: Protection | None = None,
 ) -> Parts:
     """Open or create the knowledge base in the folder `path` with everything it needs.
 
-    `model`, `embedder` and `reranker` take the place of those that the settings name.
+    `model`, `embedder` and `reranker` take the place of those that the settings name. `protection` is what several
+    knowledge bases share, and stays its owner's.
 
     Raises `ConfigError`, `ModelError` (an API key is missing), `MissingExtraError` or `StateError`. That a knowledge
     base was built with another embedder is said when it is searched: ingesting changes it over.
@@ -232,7 +246,17 @@ def build(
         )
         try:
             return _joined(
-                folder, settings, opened_home, engine, embedder, name, chat_model, fallback, reranking, environ
+                folder,
+                settings,
+                opened_home,
+                engine,
+                embedder,
+                name,
+                chat_model,
+                fallback,
+                reranking,
+                environ,
+                protection,
             )
         except BaseException:
             engine.dispose()
@@ -253,14 +277,16 @@ def _joined(
     fallback: Callable[[], ChatModel | None],
     reranking: Callable[[MeteredEmbedder, Callable[[], Router], Meter], RerankStage | None],
     environ: Mapping[str, str],
+    shared: Protection | None,
 ) -> Parts:
     """The parts over what is open already."""
     file = folder / KNOWLEDGE_FILE
-    meter = build_meter(home, settings)
+    protection = shared or protection_of(home, settings)
+    meter = build_meter(home, settings, protection)
     metered = MeteredEmbedder(embedder, meter=meter, retry=settings.routing.retry)
 
     def router(*models: ChatModel) -> Router:
-        return Router(models, meter=meter, retry=settings.routing.retry)
+        return build_router(settings.routing, models, meter)
 
     def answering() -> Router:
         first, second = chat_model(), fallback()
@@ -305,6 +331,8 @@ def _joined(
         answering=LazyRouter(answering),
         writing=writing,
         meter=meter,
+        protection=protection,
+        shares_protection=shared is not None,
         system_prompt=load_prompt(settings.answer.system_prompt),
         question_prompt=load_prompt(settings.answer.question_prompt),
     )
@@ -340,9 +368,38 @@ def build_ingestor(parts: Parts) -> Ingestor:
     )
 
 
-def build_meter(home: Home, settings: RagSettings) -> Meter:
-    """What measures calls: the home's traces and ledger, the shipped prices and the user's own over them."""
-    return Meter(home.tracing, home.ledger, price_table(settings.routing))
+def protection_of(home: Home, settings: RagSettings) -> Protection:
+    """What stands guard over the calls of this process; raises what `routing.protection.protect` raises."""
+    return protect(settings.routing, home.file, _addresses(settings))
+
+
+def build_meter(home: Home, settings: RagSettings, protection: Protection) -> Meter:
+    """What calls go through: guards and budgets, the home's traces and ledger, shipped prices and one's own."""
+    return Meter(
+        home.tracing,
+        home.ledger,
+        price_table(settings.routing),
+        guards=protection.guards,
+        budgets=protection.budgets,
+        retry_budget=protection.retry_budget,
+    )
+
+
+def build_router(routing: RoutingSettings, models: Sequence[ChatModel], meter: Meter) -> Router:
+    """The router over some models, the one to be asked first in front."""
+    return Router(models, meter=meter, retry=routing.retry, broken_stream=routing.broken_stream)
+
+
+def _addresses(settings: RagSettings) -> dict[str, str]:
+    """Where the models that a configuration names are served, by their names without an address."""
+    names = [
+        settings.generation.model,
+        settings.embedding.model,
+        settings.retrieval.rerank.model,
+        *settings.serve.models,
+    ]
+    parsed = [parse_name(name) for name in (*names, settings.routing.fallback)]
+    return {model.full: model.address for model in parsed if model is not None and model.address is not None}
 
 
 def embedding_facts(embedder: Embedder) -> dict[str, str]:

@@ -22,11 +22,21 @@ Kind = Literal["chat", "embedding", "rerank"]
 
 
 @dataclass(frozen=True, slots=True)
+class Most:
+    """What a call may use at most; `output_tokens` is `None` where nobody knows."""
+
+    input_tokens: int = 0
+    output_tokens: int | None = 0
+    searches: int = 0
+    images: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """One try at one model, before it is made.
 
-    `input_tokens` and `output_tokens` are upper bounds; `bound` is the most dollars it may cost, `None` where its price
-    is unknown. `deadline` is a moment of `time.monotonic()`.
+    `input_tokens` and `output_tokens` are the most it may use, where that is known, and `bound` is the most dollars it
+    may cost, `None` where that is unknown. `deadline` is a moment of `time.monotonic()`.
     """
 
     kind: Kind

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from plumbline.errors import ConfigError
-from routing.call import most_tokens
+from routing.call import Most, most_tokens
 from routing.chat import Tags, Usage
 from routing.meter import Meter
 from routing.resilience.retry import with_retries
@@ -105,11 +105,10 @@ class MeteredEmbedder:
         self, embed: Callable[[], Awaitable[tuple[Result, Usage]]], texts: Sequence[str], tags: Tags
     ) -> Result:
         deadline = time.monotonic() + LONGEST_SECONDS
-        tokens = most_tokens(texts) if self._meter.looks_ahead else 0
+        most = Most(most_tokens(texts)) if self._meter.looks_ahead else Most()
 
         async def attempt() -> Result:
-            call = self._meter.call("embedding", self.embedder.name, tags, input_tokens=tokens, deadline=deadline)
-            async with call as reading:
+            async with self._meter.call("embedding", self.embedder.name, tags, most=most, deadline=deadline) as reading:
                 result, reading.usage = await embed()
             return result
 

@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from plumbline.errors import PlumblineError, StorageError
 from plumbline.trace import AttributeValue, Span, Tracing
-from routing.call import NOT_MADE, Budgets, Call, Guard, Kind, Leave, Outcome, Reservation, Write
+from routing.call import NOT_MADE, Budgets, Call, Guard, Kind, Leave, Most, Outcome, Reservation, Write
 from routing.chat import Tags, Tier, Usage
 from routing.cost.ledger import Ledger, LedgerEntry
 from routing.cost.prices import PriceTable, total_cost
@@ -121,9 +121,7 @@ class Meter:
         model: str,
         tags: Tags,
         *,
-        input_tokens: int = 0,
-        output_tokens: int = 0,
-        searches: int = 0,
+        most: Most = Most(),
         deadline: float | None = None,
         tier: Tier = "standard",
     ) -> AsyncIterator[Reading]:
@@ -132,16 +130,15 @@ class Meter:
         The cost of a failure is 0 when the provider refused it or was never reached. It is `None`, unknown, when the
         provider may have worked and counted: no answer in time, cancelled, an answer that cannot be read, a stream
         that broke off, a fault of the program. Models that cost nothing cost nothing then, too. Raises what a guard or
-        a budget refuses it with; such a call is not recorded, as it was not made. The numbers of tokens and of
-        searches are upper bounds, read only where the meter `looks_ahead`.
+        a budget refuses it with; such a call is not recorded, as it was not made. What it uses
+        at `most` is read only where the meter `looks_ahead`.
         """
         leaves: list[Leave] = []
         reservation: Reservation | None = None
         if self.looks_ahead:
-            seconds = None if deadline is None else max(0.0, deadline - time.monotonic())
-            bound = self.prices.bound(model, input_tokens, output_tokens, tier, searches=searches, seconds=seconds)
-            call = Call(kind, model, tags, input_tokens, output_tokens, bound, deadline, tier)
-            leaves, reservation = await self._admitted(call)
+            bound = self._bound(model, most, tier, deadline)
+            tokens = most.input_tokens, most.output_tokens or 0
+            leaves, reservation = await self._admitted(Call(kind, model, tags, *tokens, bound, deadline, tier))
         reading = Reading(model, tier=tier)
         operation = _OPERATION[kind]
         with self.tracing.span(f"{operation} {model}", {"gen_ai.operation.name": operation}) as span:
@@ -185,6 +182,20 @@ class Meter:
             for leave in reversed(leaves):
                 leave(NOT_MADE)
             raise
+
+    def _bound(self, model: str, most: Most, tier: Tier, deadline: float | None) -> Decimal | None:
+        price = self.prices.find(model)
+        if most.output_tokens is None and not (price is not None and price.is_free):
+            return None
+        return self.prices.bound(
+            model,
+            most.input_tokens,
+            most.output_tokens or 0,
+            tier,
+            searches=most.searches,
+            images=most.images,
+            seconds=None if deadline is None else max(deadline - time.monotonic(), 0.0),
+        )
 
     async def _book(self, entry: LedgerEntry, also: Write | None) -> None:
         bill = _bill.get()

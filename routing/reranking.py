@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from routing.call import most_tokens
+from routing.call import Most, most_tokens
 from routing.chat import Tags, Usage
 from routing.errors import DeadlineError
 from routing.meter import Meter
@@ -50,11 +50,8 @@ class MeteredReranker:
         deadline = time.monotonic() + self._longest
 
         async def attempt() -> Vectors:
-            tokens, searches = _most(query, passages) if self._meter.looks_ahead else (0, 0)
-            call = self._meter.call(
-                "rerank", self.name, tags, input_tokens=tokens, searches=searches, deadline=deadline
-            )
-            async with call as reading:
+            most = _most(query, passages) if self._meter.looks_ahead else Most()
+            async with self._meter.call("rerank", self.name, tags, most=most, deadline=deadline) as reading:
                 reading.attributes["plumbline.rerank.passages"] = len(passages)
                 try:
                     async with asyncio.timeout(deadline - time.monotonic()):
@@ -77,8 +74,7 @@ class MeteredReranker:
         await self.reranker.close()
 
 
-def _most(query: str, passages: Sequence[str]) -> tuple[int, int]:
-    """At most so many tokens, and searches."""
+def _most(query: str, passages: Sequence[str]) -> Most:
     tokens = [most_tokens([query, passage]) for passage in passages]
     counted = sum(-(-each // TOKENS_PER_PASSAGE) for each in tokens)
-    return sum(tokens), -(-counted // PASSAGES_PER_SEARCH)
+    return Most(sum(tokens), searches=-(-counted // PASSAGES_PER_SEARCH))

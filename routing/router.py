@@ -16,6 +16,7 @@ from typing import Literal
 
 from plumbline.aio import emitted
 from plumbline.trace import annotate
+from routing.call import Most
 from routing.chat import (
     Attempt,
     ChatModel,
@@ -30,6 +31,8 @@ from routing.continuing import Seam, continuation
 from routing.cost.prices import LOCAL_PROVIDERS, total_cost
 from routing.errors import DeadlineError, InvalidResponseError, ModelError, TransientError
 from routing.meter import Meter, Reading
+from routing.models.context import bound_tokens
+from routing.models.facts import chat_facts
 from routing.policy import InOrder, Policy
 from routing.resilience.fallback import Reason, reason_of
 from routing.resilience.retry import with_retries
@@ -172,7 +175,11 @@ class Router:
         said: list[str] = []
         try:
             with _recorded(model, attempts):
-                async with self._meter.call("chat", model.name, request.tags, deadline=request.deadline) as reading:
+                most = _most(model.name, request) if self._meter.looks_ahead else Most()
+                call = self._meter.call(
+                    "chat", model.name, request.tags, most=most, deadline=request.deadline, tier=request.options.tier
+                )
+                async with call as reading:
                     if on_text is None:
                         response = await model.complete(request)
                     else:
@@ -263,3 +270,10 @@ def _read(response: ChatResponse, reading: Reading) -> None:
     reading.tier = response.tier
     reading.attributes["gen_ai.response.model"] = response.model
     reading.attributes["gen_ai.response.finish_reasons"] = [response.finish_reason]
+
+
+def _most(model: str, request: ChatRequest) -> Most:
+    images = sum(len(message.images) for message in request.messages)
+    facts = chat_facts(model)
+    most_output = request.options.max_tokens or facts.max_output or facts.context
+    return Most(bound_tokens(request, facts, with_evidence=True), most_output, images=images)

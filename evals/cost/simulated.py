@@ -19,7 +19,7 @@ from evals.cost.profiles import Profile
 from plumbline.text.tokens import tokenizer
 from plumbline.trace import annotate
 from routing.chat import ChatEvent, ChatRequest, ChatResponse, Completed, FinishReason, TextDelta, Usage
-from routing.errors import BadRequestError, DeadlineError
+from routing.errors import BadRequestError, DeadlineError, UnsupportedError
 
 SIMULATED_SECONDS = "plumbline.simulated.seconds"
 """The attribute of a call's span that holds the time it would have taken; its own duration is the simulator's."""
@@ -53,6 +53,8 @@ class SimulatedModel:
         await asyncio.sleep(0)
         if request.response_schema is not None or request.tools:
             raise BadRequestError("Simulated models answer in plain text only.", model=self.name)
+        if request.options.logprobs is not None or any(message.images for message in request.messages):
+            raise UnsupportedError("Simulated models look at no images and have no log-probabilities.", model=self.name)
         asked = request.question or request.messages[-1].content
         draw = chance(self._seed, self.name, asked)
         text, output, finish = self._answer(request, draw.normal(), say(request, self._key, self._profile, draw))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from plumbline.aio import LoopThread
 from plumbline.errors import InputError
-from rag.config import HOME_FILE, Home, Parts, build_meter, open_home, read_rag_settings
+from rag.config import HOME_FILE, Home, Parts, build, build_router, open_home, protection_of, read_rag_settings
 from rag.events import Answered, AnswerEvent
 from rag.index.filters import Filter
 from rag.knowledge import RAG
@@ -29,6 +29,7 @@ from rag.settings import RagSettings
 from rag.types import Answer
 from routing.chat import ChatRequest, Evidence, Message
 from routing.models.catalog import DEFAULT_CATALOG, Catalog
+from routing.protection import Protection
 from routing.router import Router
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ class Host:
     bases: Mapping[str, RAG]
     default: str
     home: Home
+    protection: Protection
     settings: RagSettings
     keys: KeyRing
     traffic: Traffic
@@ -98,19 +100,21 @@ class Host:
         read = read_rag_settings(config, environ=environ, overrides=overrides)
 
         def open_base(folder: str | Path) -> RAG:
-            return RAG.open(
+            parts = build(
                 folder,
-                config=config,
-                model=model,
-                embedder=embedder,
+                read,
                 home=opened_home.path,
-                settings=settings,
                 environ=environ,
+                model=None if isinstance(model, str) else model,
+                embedder=embedder,
+                protection=protection,
             )
+            return RAG(parts)
 
         with ExitStack() as undo:
             opened_home = open_home(home, environ=environ)
             undo.callback(opened_home.close)
+            protection = protection_of(opened_home, read)
             bases = _opened(folders, open_base, undo)
             keys = KeyRing(opened_home.path / HOME_FILE)
             undo.pop_all()
@@ -119,12 +123,14 @@ class Host:
             opened_home.ledger,
             in_flight=lambda: len(traffic.running),
             dropped_spans=lambda: sum(base.parts.home.tracing.writer.dropped for base in bases.values()),
+            left_alone=lambda: {state.name: state.state != "closed" for state in protection.states()},
         )
         background = LoopThread()
         return cls(
             bases=bases,
             default=next(iter(bases)),
             home=opened_home,
+            protection=protection,
             settings=read,
             keys=keys,
             traffic=traffic,
@@ -200,11 +206,8 @@ class Host:
             known = [*(f"kb/{base}" for base in self.bases), *wanted]
             raise NotFoundError(message, hint=f"There are: {', '.join(known)}.", errors=[FieldError("model", message)])
         if name not in self._gateways:
-            self._gateways[name] = Router(
-                [self.catalog.chat_model(wanted[name], environ=self.environ)],
-                meter=build_meter(self.home, self.settings),
-                retry=self.settings.routing.retry,
-            )
+            model = self.catalog.chat_model(wanted[name], environ=self.environ)
+            self._gateways[name] = build_router(self.settings.routing, [model], self.bases[self.default].parts.meter)
         return self._gateways[name]
 
     async def aclose(self) -> None:
@@ -216,6 +219,7 @@ class Host:
         for base in self.bases.values():
             await base.aclose()
         self.keys.close()
+        await self.protection.close()
         self.home.close()
 
 

@@ -6,7 +6,7 @@ start of the server.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -19,11 +19,21 @@ _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
 
 
 class Metrics:
-    """Counts and times. `in_flight` and `dropped_spans` are asked when `/metrics` is."""
+    """Counts and times. `in_flight`, `dropped_spans` and `left_alone` are asked when `/metrics` is.
+
+    `left_alone` says of each model and provider that was asked whether its circuit breaker lets calls out (false).
+    """
 
     content_type = "text/plain; version=0.0.4; charset=utf-8"
 
-    def __init__(self, ledger: Ledger, *, in_flight: Callable[[], int], dropped_spans: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        *,
+        in_flight: Callable[[], int],
+        dropped_spans: Callable[[], int],
+        left_alone: Callable[[], Mapping[str, bool]] = dict,
+    ) -> None:
         self._client = client = require("prometheus_client", "serve")
         self._registry = registry = client.CollectorRegistry()
         self._ledger = ledger
@@ -52,6 +62,10 @@ class Metrics:
         gauge.set_function(in_flight)
         gauge = client.Gauge("plumbline_dropped_spans", "Spans of traces that could not be kept.", registry=registry)
         gauge.set_function(dropped_spans)
+        self._left_alone = left_alone
+        self._open = client.Gauge(
+            "plumbline_breaker_open", "1 while a model or provider is left alone.", ["model"], registry=registry
+        )
 
     def request(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count an answered request; clients make up methods, and each series takes memory for ever."""
@@ -75,6 +89,8 @@ class Metrics:
         for number, entry in self._ledger.after(self._read_to):
             self._read_to = number
             self._count(entry)
+        for model, is_open in self._left_alone().items():
+            self._open.labels(model).set(is_open)
         return bytes(self._client.generate_latest(self._registry))
 
     def _count(self, entry: LedgerEntry) -> None:

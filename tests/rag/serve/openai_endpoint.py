@@ -72,7 +72,8 @@ def _served(base: Path, home: Path, upstream: str) -> Iterator[str]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     options = ["--kb", str(base), "--home", str(home), "--port", str(port), "--model", MODEL]
-    for setting in ("routing.retry.attempts=2", "routing.retry.first_wait_seconds=0"):
+    quick = ("routing.retry.attempts=2", "routing.retry.first_wait_seconds=0")
+    for setting in (*quick, "routing.breaker.enabled=false", "routing.adaptive=false"):  # tests share the endpoint
         options += ["--set", setting]
     process = subprocess.Popen(
         [sys.executable, "-c", "from plumbline.cli import main; main()", "serve", *options],

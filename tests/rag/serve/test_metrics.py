@@ -49,7 +49,9 @@ async def test_refusals_and_fallbacks_are_counted(serving: Serving) -> None:
     assert found["plumbline_degraded_answers_total", frozenset()] == 2
     assert found["plumbline_refusals_total", frozenset()] == 1
     failed = frozenset({("kind", "chat"), ("model", "openai/gpt-4o-mini"), ("outcome", "error")})
-    assert found["plumbline_model_calls_total", failed] == 6
+    assert found["plumbline_model_calls_total", failed] == 2, "then it is left alone"
+    open_ = frozenset({("model", "openai/gpt-4o-mini")})
+    assert found["plumbline_breaker_open", open_] == 1
 
 
 async def test_paths_that_nobody_knows_share_one_series(serving: Serving) -> None:

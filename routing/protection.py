@@ -1,0 +1,92 @@
+"""What stands guard over the calls of a process, as its settings say: one breaker, one limiter, one set of budgets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from routing.call import Guard
+from routing.cost.budget import LocalBudgets
+from routing.cost.budget_redis import RedisBudgets
+from routing.resilience.breaker import Breakers, BreakerState
+from routing.resilience.limits import Limiter
+from routing.resilience.redis_link import RedisLink
+from routing.resilience.retry import RetryBudget
+from routing.resilience.shared import RedisCircuits
+from routing.resilience.shared_limits import RedisLimits
+from routing.settings import RoutingSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Protection:
+    """The guards that calls pass, in this order, and the budgets that they count in; shared by all of a process."""
+
+    retry_budget: RetryBudget
+    breakers: Breakers | None
+    limiter: Limiter | None
+    budgets: LocalBudgets | RedisBudgets | None
+    link: RedisLink | None
+
+    @property
+    def guards(self) -> tuple[Guard, ...]:
+        """A model that is left alone takes no place in a queue, so the breaker comes first."""
+        return tuple(guard for guard in (self.breakers, self.limiter) if guard is not None)
+
+    def states(self) -> tuple[BreakerState, ...]:
+        """How it stands with every model and provider that was asked, by name."""
+        return () if self.breakers is None else self.breakers.states()
+
+    async def close(self) -> None:
+        """Give the connections back."""
+        if self.budgets is not None:
+            await self.budgets.close()
+        if self.link is not None:
+            self.link.close()
+
+
+def protect(settings: RoutingSettings, path: Path, addresses: Mapping[str, str] | None = None) -> Protection:
+    """What `settings` ask for; `path` is the home's database, `addresses` say where models are served.
+
+    Raises `ConfigError` for limits, budgets or an address that cannot be meant, and `MissingExtraError` without the
+    extra `redis` where `shared` names a server.
+    """
+    link = None if settings.shared is None else RedisLink(settings.shared)
+    return Protection(
+        retry_budget=RetryBudget(settings.retry),
+        breakers=_breakers(settings, link, addresses),
+        limiter=_limiter(settings, link),
+        budgets=_budgets(settings, link, path),
+        link=link,
+    )
+
+
+def _breakers(
+    settings: RoutingSettings, link: RedisLink | None, addresses: Mapping[str, str] | None
+) -> Breakers | None:
+    if not settings.breaker.enabled:
+        return None
+    return Breakers(
+        settings.breaker, shared=None if link is None else RedisCircuits(link), addresses=dict(addresses or {})
+    )
+
+
+def _limiter(settings: RoutingSettings, link: RedisLink | None) -> Limiter | None:
+    if not settings.limits and not settings.adaptive:
+        return None
+    return Limiter(
+        settings.limits,
+        settings.queue,
+        settings.adaptive,
+        shared=None if link is None else RedisLimits(link),
+        longest_pause=settings.retry.longest_wait_seconds,
+        unpriced=settings.unpriced,
+    )
+
+
+def _budgets(settings: RoutingSettings, link: RedisLink | None, path: Path) -> LocalBudgets | RedisBudgets | None:
+    if not settings.budgets:
+        return None
+    if link is None:
+        return LocalBudgets(path, settings.budgets, unpriced=settings.unpriced)
+    return RedisBudgets(link, path, settings.budgets, unpriced=settings.unpriced)
