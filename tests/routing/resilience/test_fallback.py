@@ -61,20 +61,15 @@ def test_without_chains_the_one_fallback_is_for_all_reasons() -> None:
 
 
 def test_chains_end_in_the_one_fallback() -> None:
-    settings = RoutingSettings(
-        fallbacks={
-            "down": ["vllm/b@http://localhost:8000", "openai/c"],
-            "too_long": ["extractive/default", "openai/d"],
-            "budget": [],
-        }
-    )
+    b, c, d = (f"vllm/{name}@http://localhost:8000" for name in "bcd")
+    settings = RoutingSettings(fallbacks={"down": [b, c], "too_long": ["extractive/default", d], "budget": []})
     chains = chain(settings, "openai/a", DEFAULT_CATALOG.check_chat_model)
     assert chains.by_reason == {
-        "down": ("vllm/b@http://localhost:8000", "openai/c", "extractive/default"),
-        "too_long": ("extractive/default", "openai/d"),
+        "down": (b, c, "extractive/default"),
+        "too_long": ("extractive/default", d),
         "budget": (),
     }
-    assert chains.models == ("openai/a", "extractive/default", "vllm/b@http://localhost:8000", "openai/c", "openai/d")
+    assert chains.models == ("openai/a", "extractive/default", b, c, d)
 
 
 @pytest.mark.parametrize(
