@@ -30,8 +30,12 @@ class Protection:
 
     @property
     def guards(self) -> tuple[Guard, ...]:
-        """A model that is left alone takes no place in a queue, so the breaker comes first."""
-        return tuple(guard for guard in (self.breakers, self.limiter) if guard is not None)
+        """The breakers come last: who waits for a limit is not in flight, should not be the probe, and must hear of a
+        failure meanwhile. Nor is it asked to wait in vain, so that what is left alone is refused in front, too.
+        """
+        if self.breakers is None or self.limiter is None:
+            return tuple(guard for guard in (self.limiter, self.breakers) if guard is not None)
+        return self.breakers.early, self.limiter, self.breakers
 
     def states(self) -> tuple[BreakerState, ...]:
         """How it stands with every model and provider that was asked, by name."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import partial
 from typing import Literal
@@ -165,7 +165,7 @@ class Router:
         plan = self._policy.plan(request)
         annotate({"plumbline.route.models": list(plan.models), "plumbline.route.reason": plan.reason})
         first, *rest = plan.models
-        return _Route(first, rest, self._by_reason)
+        return _Route(first, rest, {reason: plan.allowed(names) for reason, names in self._by_reason.items()})
 
     async def _attempt(
         self, model: ChatModel, request: ChatRequest, attempts: list[Attempt], on_text: OnText | None
@@ -199,23 +199,26 @@ class _Route:
     current: str
     rest: list[str]
     by_reason: Mapping[Reason, Sequence[str]]
-    moved: bool = False
+    asked: set[str] = field(default_factory=set)
 
     def goes_on(self, reason: Reason | None) -> bool:
-        """Turn to the next model for this reason; false when there is none. No model is asked twice."""
+        """Turn to the next model: of the reason's own chain, else of the rest; false when there is none.
+
+        No model is asked twice.
+        """
         if reason is None:
             return False
-        if reason in self.by_reason:
-            self.rest = [name for name in self.by_reason[reason] if name != self.current]
+        self.asked.add(self.current)
+        own = [name for name in self.by_reason.get(reason, ()) if name not in self.asked]
+        self.rest = own or [name for name in self.rest if name not in self.asked]
         if not self.rest:
             return False
         self.current, *self.rest = self.rest
-        self.moved = True
         return True
 
     def request(self, request: ChatRequest) -> ChatRequest:
         """A last resort in this process may answer late: late is better than not at all."""
-        is_last_resort = self.moved and not self.rest and self.current.partition("/")[0] in LOCAL_PROVIDERS
+        is_last_resort = bool(self.asked) and not self.rest and self.current.partition("/")[0] in LOCAL_PROVIDERS
         return replace(request, deadline=None) if is_last_resort else request
 
 

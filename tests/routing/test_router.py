@@ -258,6 +258,22 @@ async def test_the_reason_says_which_models_are_asked_next(meter: Meter) -> None
         await Router([first, *models], meter=meter, retry=QUICK, policy=PLAN).complete(REQUEST)
 
 
+async def test_no_model_is_asked_twice_though_reasons_name_it_again(meter: Meter) -> None:
+    limited = RateLimitError("429", model="scripted/b", retry_after=60)
+    failing = [
+        ScriptedChatModel(down(), down(), down(), name="openai/priced"),
+        ScriptedChatModel(limited, name="scripted/b"),
+        ScriptedChatModel(down(), down(), down(), name="scripted/c"),
+    ]
+    chains: dict[Reason, list[str]] = {
+        "down": ["scripted/b", "scripted/c"],
+        "rate_limited": ["openai/priced", "scripted/c"],
+    }
+    with pytest.raises(ConnectionFailedError):
+        await Router(failing, meter=meter, retry=QUICK, by_reason=chains).complete(REQUEST)
+    assert [len(model.requests) for model in failing] == [3, 1, 3]
+
+
 PLAN = InOrder(("openai/priced", "scripted/usual"))
 
 
