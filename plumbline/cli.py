@@ -22,11 +22,13 @@ if TYPE_CHECKING:
 
 COMMAND_MODULES = (
     "rag.cli",
+    "rag.route_command",
     "rag.ingest.commands",
     "rag.ingest.chunk.command",
     "rag.ingest.quality.command",
     "rag.index.migrate_command",
     "rag.serve.commands",
+    "rag.cost_commands",
     "evals.cli",
 )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Protocol
@@ -12,12 +12,16 @@ from routing.chat import ChatRequest
 
 @dataclass(frozen=True, slots=True)
 class Considered:
-    """One model as it was looked at for a request: `cost` is what its answer would cost, `None` where unknown."""
+    """One model as it was looked at for a request: what its answer costs at most, and as long as its answers were.
+
+    `None` is unknown.
+    """
 
     model: str
     eligible: bool
     why_not: str | None = None
-    cost: Decimal | None = None
+    most: Decimal | None = None
+    typical: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,10 @@ class Plan:
     rule: str | None = None
     barred: Mapping[str, str] = field(default_factory=dict)
     considered: tuple[Considered, ...] = ()
+
+    def allowed(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Those of `names` that are not barred."""
+        return tuple(name for name in names if name not in self.barred)
 
 
 class Policy(Protocol):

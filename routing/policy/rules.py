@@ -15,8 +15,8 @@ from routing.policy.fitting import P50, Candidate, Misfit, Needs, misfit
 from routing.resilience.fallback import Reason
 from routing.settings import RuleSettings
 
-Predict = Callable[[str], Decimal | None]
-"""What an answer of a model would cost, `None` where that is unknown."""
+Predict = Callable[[str], tuple[Decimal | None, Decimal | None]]
+"""What an answer of a model would cost at most, and as a rule; `None` is unknown."""
 
 
 def unseen(model: str) -> None:
@@ -65,17 +65,19 @@ class RulesPolicy:
         needs = Needs(request)
         misfits = self._misfits(needs)
         considered = tuple(
-            Considered(name, name not in misfits, misfits[name].says if name in misfits else None, predict(name))
+            Considered(name, name not in misfits, misfits[name].says if name in misfits else None, *predict(name))
             for name in self._candidates
         )
         return replace(self._planned(needs, misfits), considered=considered)
 
     def chains(self, plan: Plan) -> dict[Reason, tuple[str, ...]]:
-        """Who is asked when the first model of `plan` fails for a reason that has a chain of its own."""
-        return {
-            reason: tuple(name for name in names if name not in plan.barred and name != plan.models[0])
-            for reason, names in self._by_reason.items()
-        }
+        """Who is asked when the first model of `plan` fails for a reason that has a chain of its own.
+
+        Where that has nobody to offer, the rest of the plan is asked.
+        """
+        first, *rest = plan.models
+        own = {reason: plan.allowed(names) for reason, names in self._by_reason.items()}
+        return {reason: tuple(name for name in names if name != first) or tuple(rest) for reason, names in own.items()}
 
     def _misfits(self, needs: Needs) -> dict[str, Misfit]:
         found = {}
