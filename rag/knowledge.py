@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from rag.retrieve.search import Query, Retrieval
     from routing.chat import ChatModel, Message
     from routing.cost.ledger import LedgerTotals
+    from routing.models.catalog import Catalog
     from routing.vectors import Embedder, Reranker
 
 
@@ -77,25 +78,31 @@ class RAG(Keeping, Lifetime):
         home: str | Path | None = None,
         settings: Mapping[str, Any] | None = None,
         environ: Mapping[str, str] | None = None,
+        catalog: Catalog | None = None,
     ) -> RAG:
         """Open the knowledge base in the folder `path`, or create it.
 
         `config` is a shipped configuration ("default", "openai", "anthropic", "vllm") or a YAML file; `settings` maps
         dotted keys to values and wins over it, `model` is short for "generation.model". A `model`, `embedder` or
         `reranker` of your own is anything of the protocol's shape (`routing.chat`, `routing.vectors`); it is closed
-        with the knowledge base. API keys come from `environ` (default: the process's). Nothing calls a paid API unless
-        one of these names it. Raises `ConfigError`, `MissingKeyError`, `MissingExtraError` or `StateError`.
+        with the knowledge base. `catalog` knows models by name that the default one does not
+        (`routing.models.catalog.register_model`). API keys come from `environ` (default: the process's). Nothing calls
+        a paid API unless one of these names it. Raises `ConfigError`, `MissingKeyError`, `MissingExtraError` or
+        `StateError`.
         """
         from rag.config import build, read_rag_settings
+        from routing.models.catalog import DEFAULT_CATALOG
 
+        known = DEFAULT_CATALOG if catalog is None else catalog
         overrides = dict(settings or {})
         if isinstance(model, str):
             overrides["generation.model"] = model
         parts = build(
             path,
-            read_rag_settings(config, environ=environ, overrides=overrides),
+            read_rag_settings(config, environ=environ, overrides=overrides, catalog=known),
             home=home,
             environ=environ,
+            catalog=known,
             model=None if isinstance(model, str) else model,
             embedder=embedder,
             reranker=reranker,
