@@ -122,7 +122,7 @@ def _number(model: str, key: str, value: object, place: str | None) -> Decimal:
             source=place,
             key=key,
             value=value,
-            hint=_nearest(key, RATES),
+            hint=nearest(key, RATES),
         )
     try:
         if isinstance(value, bool):
@@ -168,7 +168,7 @@ def _add_table(prices: dict[str, Price], table: object, place: str) -> None:
                 f"{place}: {model} has no standard price before this one.",
                 source=place,
                 key=model,
-                hint=_nearest(model, list(prices)),
+                hint=nearest(model, list(prices)),
             )
         prices[model] = _placed(model, standard, tier, rates, place, source)
 
@@ -204,7 +204,7 @@ def _tier(value: object, what: str, place: str | None) -> Tier:
         source=place,
         key="tier",
         value=value,
-        hint=_nearest(str(value), get_args(Tier)),
+        hint=nearest(str(value), get_args(Tier)),
     )
 
 
@@ -218,7 +218,7 @@ def _mapping(value: object, place: str, known: Sequence[str]) -> dict[str, Any]:
                 source=place,
                 key=str(key),
                 value=value[key],
-                hint=_nearest(str(key), known),
+                hint=nearest(str(key), known),
             )
     return value
 
@@ -258,7 +258,8 @@ def _mappings(node: Any) -> Iterator[Any]:
             yield from _mappings(value)
 
 
-def _nearest(word: str, known: Sequence[str]) -> str | None:
+def nearest(word: str, known: Sequence[str]) -> str | None:
+    """A hint at the one of `known` that was meant, if any looks like it."""
     near = difflib.get_close_matches(word, known, n=1)
     return f"Did you mean '{near[0]}'?" if near else None
 

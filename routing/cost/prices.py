@@ -116,7 +116,7 @@ class PriceTable:
         provider, _, name = model.partition("/")
         if provider in LOCAL_PROVIDERS:
             return FREE
-        return self.prices.get(f"{provider}/{_without_date(name)}")
+        return self.prices.get(f"{provider}/{undated(name)}")
 
     def cost(self, model: str, usage: Usage, tier: Tier = "standard", *, seconds: float = 0.0) -> Decimal | None:
         """Dollars for `usage` of `model` in a call that took `seconds`, or `None` when any part of it is unknown."""
@@ -199,7 +199,8 @@ def _first(rate: Decimal | None, otherwise: Decimal) -> Decimal:
     return otherwise if rate is None else rate
 
 
-def _without_date(name: str) -> str:
+def undated(name: str) -> str:
+    """The name without the date at its end ("…-2026-03-05", "…-20260305", "…-08-2024")."""
     parts = name.split("-")
     while len(parts) > 1 and parts[-1].isdigit() and len(parts[-1]) in {2, 4, 8}:
         parts.pop()
