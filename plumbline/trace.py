@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import sys
 import time
 import weakref
@@ -59,10 +60,9 @@ class Span:
 
     def __enter__(self) -> Self:
         outer = _current.get()
-        random = os.urandom(24).hex()
-        self.span_id = random[:16]
+        self.span_id = f"{_random.getrandbits(64):016x}"
         trace_id, self.parent_id = (outer.trace_id, outer.span_id) if outer is not None else _foreign_ids()
-        self.trace_id = trace_id or random[16:]
+        self.trace_id = trace_id or f"{_random.getrandbits(128):032x}"
         self._token: Token[Span | None] = _current.set(self)
         self._begun = time.time()
         return self
@@ -93,6 +93,10 @@ class Span:
         self.attributes.update(attributes)
 
 
+# Seeded by the system, whatever a program seeds its own random numbers with; the system itself takes longer each time.
+_random = random.Random()  # noqa: S311 (names of spans are no secrets)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_random.seed)
 _current: ContextVar[Span | None] = ContextVar("plumbline_span", default=None)
 
 

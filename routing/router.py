@@ -153,13 +153,12 @@ class Router:
         self, model: ChatModel, request: ChatRequest, attempts: list[Attempt], on_text: OnText | None
     ) -> ChatResponse:
         """The model's answer, after as many tries as it may have."""
-        response = await with_retries(
+        return await with_retries(
             partial(self._attempt, model, request, attempts, on_text),
             self._retry,
             deadline=request.deadline,
             budget=self._meter.retry_budget,
         )
-        return replace(response, attempts=tuple(attempts))
 
     def _planned(self, request: ChatRequest) -> _Route:
         plan = self._policy.plan(request)
@@ -189,7 +188,7 @@ class Router:
             if reading is not None and reading.began:
                 raise _BrokenOffError(error, model.name, "".join(said), reading.cost) from error
             raise
-        return replace(response, cost=reading.cost)
+        return replace(response, cost=reading.cost, attempts=tuple(attempts))
 
 
 @dataclass(slots=True)

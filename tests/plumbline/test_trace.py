@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import random
 import threading
 from collections.abc import AsyncGenerator
 from pathlib import Path
@@ -176,6 +178,30 @@ async def test_a_generator_that_another_task_closes_ends_its_span_and_leaves_tha
     tracing.flush()
     (root,) = recent_traces(engine)
     assert [span.name for span in read_trace(engine, root.trace_id)] == ["stream", "closing"]
+    tracing.close()
+
+
+def test_a_seed_of_the_programs_own_does_not_repeat_ids(engine: Engine) -> None:
+    tracing = Tracing(engine)
+    found = set()
+    for _ in range(3):
+        random.seed(7)
+        with tracing.span("ask") as span:
+            found |= {span.trace_id, span.span_id}
+    assert len(found) == 6
+    tracing.close()
+
+
+def test_a_forked_child_draws_other_ids(engine: Engine) -> None:
+    tracing = Tracing(engine)
+    read, write = os.pipe()
+    if os.fork() == 0:
+        with tracing.span("ask") as span:
+            os.write(write, span.trace_id.encode())
+        os._exit(0)
+    os.wait()
+    with tracing.span("ask") as span:
+        assert os.read(read, 32).decode() != span.trace_id
     tracing.close()
 
 
