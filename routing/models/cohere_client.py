@@ -6,6 +6,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from plumbline.extras import require
+from routing.models.bounds import event_hooks
 from routing.models.clients import ClientPool
 from routing.models.failures import Endpoint
 
@@ -21,7 +22,7 @@ class CohereClient:
         # On aiohttp where the SDK can use it, which takes less time per call.
         kind = sdk.DefaultAioHttpClient if find_spec("httpx_aiohttp") is not None else sdk.DefaultAsyncHttpxClient
         # A redirect would turn the request into another one.
-        self._http = kind(timeout=timeout, follow_redirects=False)
+        self._http = kind(timeout=timeout, follow_redirects=False, event_hooks=event_hooks())
         self.sdk: Any = sdk.AsyncClientV2(
             api_key, base_url=base_url, max_retries=0, httpx_client=self._http, log_warning_experimental_features=False
         )

@@ -6,6 +6,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from plumbline.extras import require
+from routing.models.bounds import event_hooks
 from routing.models.clients import ClientPool
 from routing.models.failures import Endpoint
 
@@ -46,7 +47,8 @@ def fastest_http(sdk: Any, timeout: float) -> Any:
     It follows no redirect, which would turn a POST into a GET of something else.
     """
     kind = sdk.DefaultAioHttpClient if _aiohttp_is_installed() else sdk.DefaultAsyncHttpxClient
-    return kind(timeout=sdk.Timeout(timeout, connect=min(timeout, 10.0)), follow_redirects=False)
+    limits = sdk.Timeout(timeout, connect=min(timeout, 10.0))
+    return kind(timeout=limits, follow_redirects=False, event_hooks=event_hooks())
 
 
 def _aiohttp_is_installed() -> bool:
