@@ -31,7 +31,7 @@ class FakeProvider:
 
     `script` is what it answers; set it at any time. `faults` go wrong in order, one request each; for the requests
     after them `choose` says what does. `requests` has all that arrived. `pause` is the seconds between the events of a
-    stream, `dim` the length of its embeddings.
+    stream, `dim` the length of its embeddings. `port` is its own, by default any that is free.
     """
 
     def __init__(
@@ -42,6 +42,7 @@ class FakeProvider:
         choose: Callable[[Received], Fault | None] = lambda received: None,
         pause: float = 0.0,
         dim: int = 1536,
+        port: int = 0,
     ) -> None:
         self.script = script or Script()
         self.faults: deque[Fault] = deque(faults)
@@ -49,6 +50,7 @@ class FakeProvider:
         self.requests: list[Received] = []
         self.pause = pause
         self.dim = dim
+        self._port = port
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -64,7 +66,7 @@ class FakeProvider:
         return len(self._tasks)
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._connected, "127.0.0.1", self._port)
         return self
 
     async def __aexit__(
