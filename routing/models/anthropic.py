@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from plumbline.extras import require
 from routing.chat import ChatEvent, ChatRequest, ChatResponse, Completed, FinishReason, TextDelta
-from routing.errors import ContentFilterError, TransientError
+from routing.errors import ContentFilterError, ModelError
 from routing.models.anthropic_answer import MISSHAPEN, Answer
 from routing.models.anthropic_batches import AnthropicBatches
 from routing.models.anthropic_count import prompt_count
@@ -115,7 +115,7 @@ class AnthropicChatModel:
                     raise invalid(self._endpoint, "is not a stream of message events") from error
                 if piece:
                     yield TextDelta(piece)
-        except TransientError:
+        except ModelError:
             if answer.finish is None:  # otherwise the answer is whole
                 raise
         finally:
@@ -145,7 +145,9 @@ class AnthropicChatModel:
         finish = _FINISH.get(answer.finish or "", "other")
         text = answer.text
         if not text and not answer.calls:
-            self._explain_empty(finish, answer.explanation)
+            empty = self._empty(finish, answer.explanation)
+            empty.usage = answer.usage(request) if answer.counts else None  # it is billed all the same
+            raise empty
         return ChatResponse(
             text=text,
             model=f"anthropic/{answer.model or self._name}",
@@ -157,17 +159,17 @@ class AnthropicChatModel:
             tier=answer.tier,
         )
 
-    def _explain_empty(self, finish: FinishReason, explanation: str) -> None:
+    def _empty(self, finish: FinishReason, explanation: str) -> ModelError:
         if finish == "refusal":
             said = f": {explanation}" if explanation else "."
-            raise ContentFilterError(f"{self.name} refuses to answer this request{said}", model=self.name)
+            return ContentFilterError(f"{self.name} refuses to answer this request{said}", model=self.name)
         if finish == "length":
-            raise invalid(
+            return invalid(
                 self._endpoint,
                 "is empty: it spent all the tokens it may have before it came to the text",
                 hint="Allow more with generation.max_tokens.",
             )
-        raise invalid(self._endpoint, "is empty")
+        return invalid(self._endpoint, "is empty")
 
 
 def _clients(base_url: str, api_key: str, timeout: float) -> ClientPool[AsyncAnthropic]:

@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack, aclosing, suppress
 from typing import Any
 
 from routing.chat import ChatEvent, ChatRequest, ChatResponse, Completed, FinishReason, TextDelta
-from routing.errors import ContentFilterError, DeadlineError, OverloadedError, TransientError
+from routing.errors import ContentFilterError, DeadlineError, ModelError, OverloadedError
 from routing.models.capabilities import check_supported
 from routing.models.cohere_answer import MISSHAPEN, Answer
 from routing.models.cohere_client import COHERE_ADDRESS, cohere_clients, cohere_endpoint
@@ -87,7 +87,7 @@ class CohereChatModel:
                     piece = self._take(answer, event)
                     if piece:
                         yield TextDelta(piece)
-            except TransientError:
+            except ModelError:
                 if answer.finish is None:  # otherwise the answer is whole
                     raise
         if answer.finish is None:
@@ -132,11 +132,12 @@ class CohereChatModel:
             raise invalid(self._endpoint, "is not a stream of chat events") from error
 
     def _respond(self, request: ChatRequest, answer: Answer) -> ChatResponse:
-        self._check_end(answer)
         finish = _FINISH.get(answer.finish or "", "other")
         text = answer.text
-        if not text and not answer.calls:
-            self._explain_empty(finish)
+        fault = self._failure(answer) or (None if text or answer.calls else self._empty(finish))
+        if fault is not None:
+            fault.usage = answer.usage(request) if answer.counts else None  # it is billed all the same
+            raise fault
         return ChatResponse(
             text=text,
             model=self.name,
@@ -147,24 +148,26 @@ class CohereChatModel:
             logprobs=tuple(answer.logprobs),
         )
 
-    def _check_end(self, answer: Answer) -> None:
-        """Some answers end in a failure, with a status of 200."""
+    def _failure(self, answer: Answer) -> ModelError | None:
+        """Some answers end in one, with a status of 200."""
         said = f": {answer.error.rstrip('.')}." if answer.error else "."
         if answer.finish == "TIMEOUT":
-            raise DeadlineError(f"Cohere gave up before the answer's end{said}", model=self.name)
+            return DeadlineError(f"Cohere gave up before the answer's end{said}", model=self.name)
         if answer.finish == "ERROR":
-            raise OverloadedError(f"Cohere failed before the answer's end{said}", model=self.name, status=500)
+            return OverloadedError(f"Cohere failed before the answer's end{said}", model=self.name, status=500)
 
-    def _explain_empty(self, finish: FinishReason) -> None:
+        return None
+
+    def _empty(self, finish: FinishReason) -> ModelError:
         if finish == "content_filter":
-            raise ContentFilterError("Cohere's content policy withholds the answer.", model=self.name)
+            return ContentFilterError("Cohere's content policy withholds the answer.", model=self.name)
         if finish == "length":
-            raise invalid(
+            return invalid(
                 self._endpoint,
                 "is empty: it spent all the tokens it may have before it came to the text",
                 hint="Allow more with generation.max_tokens.",
             )
-        raise invalid(self._endpoint, "is empty")
+        return invalid(self._endpoint, "is empty")
 
 
 async def _read_up(lines: AsyncIterator[Any]) -> None:

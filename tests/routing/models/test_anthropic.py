@@ -202,7 +202,9 @@ async def test_an_empty_answer_says_why(model: AnthropicChatModel, server: FakeP
     server.script = Script(pieces=(), finish="max_tokens")
     assert "generation.max_tokens" in str(await check_failure(model, InvalidResponseError))
     server.script = Script(pieces=(), finish="refusal", refusal="It could do harm.")
-    assert "It could do harm." in str(await check_failure(model, ContentFilterError))
+    refused = await check_failure(model, ContentFilterError)
+    assert "It could do harm." in str(refused)
+    assert refused.usage == server.script.usage, "what is withheld is billed"
     server.script = Script(pieces=())
     await check_failure(model, InvalidResponseError)
 

@@ -288,9 +288,9 @@ async def test_an_empty_answer_says_why(model: CohereChatModel, server: FakeProv
     server.script = Script(pieces=(), finish="MAX_TOKENS")
     assert "generation.max_tokens" in str(await check_failure(model, InvalidResponseError))
     server.script = Script(pieces=(), finish="ERROR_TOXIC")
-    await check_failure(model, ContentFilterError)
-    server.script = Script(pieces=())
-    await check_failure(model, InvalidResponseError)
+    assert (await check_failure(model, ContentFilterError)).usage == server.script.usage, "what is withheld is billed"
+    server.script = Script(pieces=(), usage=None)
+    assert (await check_failure(model, InvalidResponseError)).usage is None
 
 
 @pytest.mark.parametrize(
