@@ -11,18 +11,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pydantic import TypeAdapter
-
 from routing.chat import Usage
 from routing.errors import ModelError
-from routing.testing.tape import NUMBERS, Line, LineKind, Tape, error_to_json, key_of, write_line
+from routing.testing.tape import (
+    NUMBERS,
+    Line,
+    LineKind,
+    Tape,
+    error_to_json,
+    key_of,
+    usage_of,
+    usage_to_json,
+    write_line,
+)
 from routing.vectors import Embedder, Embeddings, Reranker, Scores
 
 if TYPE_CHECKING:
     from routing.vectors import Vectors
 
 Result = TypeVar("Result", Embeddings, Scores)
-_USAGE = TypeAdapter(Usage)
 
 
 class RecordingEmbedder:
@@ -172,7 +179,7 @@ def _embeddings_to_json(embeddings: Embeddings) -> dict[str, Any]:
     """The vectors in base64: half a page of digits per text reads no better, and takes three times as much."""
     rows, columns = embeddings.vectors.shape
     data = base64.b64encode(embeddings.vectors.astype("<f4").tobytes()).decode()
-    return {"shape": [rows, columns], NUMBERS: data, "usage": _usage_to_json(embeddings.usage)}
+    return {"shape": [rows, columns], NUMBERS: data, "usage": usage_to_json(embeddings.usage)}
 
 
 def _embeddings(line: Line) -> Embeddings:
@@ -184,13 +191,8 @@ def _embeddings(line: Line) -> Embeddings:
 
 
 def _scores_to_json(scores: Scores) -> dict[str, Any]:
-    return {"values": [float(value) for value in scores.values], "usage": _usage_to_json(scores.usage)}
-
-
-def _usage_to_json(usage: Usage) -> dict[str, Any]:
-    plain: dict[str, Any] = _USAGE.dump_python(usage, exclude_defaults=True)
-    return plain
+    return {"values": [float(value) for value in scores.values], "usage": usage_to_json(scores.usage)}
 
 
 def _usage(said: dict[str, Any]) -> Usage:
-    return _USAGE.validate_python(said.get("usage", {}))
+    return usage_of(said.get("usage", {}))

@@ -18,16 +18,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from plumbline.errors import InputError
 from routing import errors
-from routing.chat import ChatRequest, Evidence
+from routing.chat import ChatRequest, Evidence, Usage
 from routing.errors import ModelError, TransientError
 
 LineKind = Literal["chat", "queries", "passages", "rerank"]
 NUMBERS = "float32"
 """The key of vectors in a response: little-endian numbers of 32 bits, in base64."""
+_USAGE = TypeAdapter(Usage)
 _NOT_SENT = frozenset({"deadline", "tags", "wants"})
 _KEYS = re.compile(
     r"\b(?:(?:sk|pk|rk|xox[abp])-|(?:sk|pk|rk|gh[opsu])_|AKIA|AIza)[A-Za-z0-9_-]{16,}|(?i:(?<=bearer ))[\w.~+/-]{8,}=*"
@@ -170,16 +171,31 @@ def scrubbed(text: str) -> str:
 def error_to_json(error: ModelError) -> dict[str, Any]:
     """An error as it stands on a tape."""
     retry_after = error.retry_after if isinstance(error, TransientError) else None
-    said = {"status": error.status, "hint": error.hint, "retry_after": retry_after}
+    usage = None if error.usage is None else usage_to_json(error.usage)
+    said = {"status": error.status, "hint": error.hint, "retry_after": retry_after, "usage": usage}
     return {"type": type(error).__name__, "message": error.message} | {k: v for k, v in said.items() if v is not None}
 
 
 def error_of(line: Line) -> ModelError:
     """The error that a line has; one of a class that is not known any more is a `ModelError`."""
     said = dict(line.error or {})
+    usage = said.pop("usage", None)
     kind = getattr(errors, said.pop("type", ""), None)
     known = kind if isinstance(kind, type) and issubclass(kind, ModelError) else ModelError
-    return known(said.pop("message", ""), model=line.model, **said)
+    error = known(said.pop("message", ""), model=line.model, **said)
+    error.usage = None if usage is None else usage_of(usage)
+    return error
+
+
+def usage_to_json(usage: Usage) -> dict[str, Any]:
+    """What was used, as it stands on a tape: counts that are not 0."""
+    plain: dict[str, Any] = _USAGE.dump_python(usage, exclude_defaults=True)
+    return plain
+
+
+def usage_of(said: Mapping[str, Any]) -> Usage:
+    """What was used, from a tape."""
+    return _USAGE.validate_python(said)
 
 
 def _plain(value: object) -> Any:

@@ -105,6 +105,7 @@ async def test_what_came_in_one_piece_can_be_streamed(tape: Path) -> None:
 
 async def test_errors_come_back_in_their_turn(tape: Path) -> None:
     slow = RateLimitError("slow down", model=NAME, status=429, retry_after=3.0, hint="Wait.")
+    slow.usage = Usage(5, 0)
     recording = RecordingChatModel(ScriptedChatModel(slow, "first", "second", name=NAME), tape)
     with pytest.raises(RateLimitError):
         await recording.complete(REQUEST)
@@ -114,6 +115,7 @@ async def test_errors_come_back_in_their_turn(tape: Path) -> None:
     with pytest.raises(RateLimitError) as raised:
         await replaying.complete(REQUEST)
     again = raised.value
+    assert again.usage == Usage(5, 0)
     assert (again.message, again.status, again.retry_after, again.hint) == ("slow down", 429, 3.0, "Wait.")
     assert [(await replaying.complete(REQUEST)).text for _ in range(3)] == ["first", "second", "second"]
 
