@@ -21,8 +21,9 @@ from evals.versions import package_versions, running_code
 from plumbline.errors import ConfigError, InputError
 from plumbline.prompts import load_prompt
 from plumbline.settings import read_settings_file
-from rag.config import NO_FALLBACK, read_rag_settings
+from rag.config import read_rag_settings
 from rag.settings import RagSettings
+from routing.policy.build import NO_FALLBACK
 
 FALLBACK = "routing.fallback"
 

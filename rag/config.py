@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +52,9 @@ from routing.embedding import MeteredEmbedder
 from routing.lazy import LazyRouter
 from routing.meter import Meter
 from routing.models.catalog import DEFAULT_CATALOG, Catalog, parse_name
+from routing.models.later import LaterModel
+from routing.policy.build import NO_FALLBACK, Routes, build_routes, leaves
+from routing.policy.check import check_chains, check_rules
 from routing.protection import Protection, protect
 from routing.router import Router
 from routing.settings import RoutingSettings
@@ -64,7 +67,6 @@ if TYPE_CHECKING:
 
 KNOWLEDGE_FILE = "knowledge.db"
 HOME_FILE = "home.db"
-NO_FALLBACK = "none"
 HOME_VARIABLE = "PLUMBLINE_HOME"
 
 
@@ -173,6 +175,8 @@ def read_rag_settings(
             "embedding.model": catalog.check_embedder,
             "retrieval.rerank.model": lambda name: check_rerank_model(name, catalog),
             "routing.fallback": lambda name: None if name == NO_FALLBACK else catalog.check_chat_model(name),
+            "routing.rules": lambda rules: check_rules(rules, catalog.check_chat_model, leaves),
+            "routing.fallbacks": lambda chains: check_chains(chains, catalog.check_chat_model),
             "serve.models": check_all,
         },
     )
@@ -217,13 +221,18 @@ def build(
     embedding = settings.embedding
     embedder = embedder or catalog.embedder(embedding.model, dimensions=embedding.dimensions, environ=environ)
     name = model.name if model else catalog.full_name(settings.generation.model)
+    routes = build_routes(settings.routing, model.name if model else settings.generation.model)
 
     def chat_model() -> ChatModel:
         return model or catalog.chat_model(settings.generation.model, environ=environ)
 
-    def fallback() -> ChatModel | None:
-        wanted = settings.routing.fallback
-        return None if wanted == NO_FALLBACK else catalog.chat_model(wanted, environ=environ)
+    def others() -> list[ChatModel]:
+        models: list[ChatModel] = []
+        for full, configured in routes.configured.items():
+            make = partial(catalog.chat_model, configured, environ=environ)
+            if full != name:
+                models.append(make() if configured == settings.routing.fallback else LaterModel(full, make))
+        return models
 
     def reranking(embedder: MeteredEmbedder, router: Callable[[], Router], meter: Meter) -> RerankStage | None:
         return build_rerank_stage(
@@ -253,7 +262,8 @@ def build(
                 embedder,
                 name,
                 chat_model,
-                fallback,
+                others,
+                routes,
                 reranking,
                 environ,
                 protection,
@@ -274,7 +284,8 @@ def _joined(
     embedder: Embedder,
     model_name: str,
     chat_model: Callable[[], ChatModel],
-    fallback: Callable[[], ChatModel | None],
+    others: Callable[[], Sequence[ChatModel]],
+    routes: Routes,
     reranking: Callable[[MeteredEmbedder, Callable[[], Router], Meter], RerankStage | None],
     environ: Mapping[str, str],
     shared: Protection | None,
@@ -289,8 +300,7 @@ def _joined(
         return build_router(settings.routing, models, meter)
 
     def answering() -> Router:
-        first, second = chat_model(), fallback()
-        return router(first) if second is None or second.name == first.name else router(first, second)
+        return build_router(settings.routing, [chat_model(), *others()], meter, routes)
 
     # What a chunker has written is stored for good, and a quotation is no wording of a question: no fallback writes.
     writing = LazyRouter(lambda: router(chat_model()))
@@ -385,9 +395,18 @@ def build_meter(home: Home, settings: RagSettings, protection: Protection) -> Me
     )
 
 
-def build_router(routing: RoutingSettings, models: Sequence[ChatModel], meter: Meter) -> Router:
-    """The router over some models, the one to be asked first in front."""
-    return Router(models, meter=meter, retry=routing.retry, broken_stream=routing.broken_stream)
+def build_router(
+    routing: RoutingSettings, models: Sequence[ChatModel], meter: Meter, routes: Routes | None = None
+) -> Router:
+    """The router over some models: by `routes`, which may name all of them, else in their order."""
+    return Router(
+        models,
+        meter=meter,
+        retry=routing.retry,
+        policy=None if routes is None else routes.policy,
+        by_reason=None if routes is None else routes.by_reason,
+        broken_stream=routing.broken_stream,
+    )
 
 
 def _addresses(settings: RagSettings) -> dict[str, str]:
@@ -397,6 +416,8 @@ def _addresses(settings: RagSettings) -> dict[str, str]:
         settings.embedding.model,
         settings.retrieval.rerank.model,
         *settings.serve.models,
+        *(name for rule in settings.routing.rules for name in rule.use),
+        *(name for chain in settings.routing.fallbacks.values() for name in chain),
     ]
     parsed = [parse_name(name) for name in (*names, settings.routing.fallback)]
     return {model.full: model.address for model in parsed if model is not None and model.address is not None}

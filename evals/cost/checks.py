@@ -11,8 +11,8 @@ from evals.cost.configs import Config, penniless_catalog
 from evals.cost.workload import Workload
 from plumbline.errors import ConfigError
 from plumbline.prompts import load_prompt
-from rag.config import NO_FALLBACK
 from routing.chat import ChatRequest, Message
+from routing.policy.build import NO_FALLBACK
 
 
 def check_budget(config: Config, budget: Decimal, workload: Workload, *, given: bool) -> None:

@@ -17,12 +17,13 @@ from evals.cost.settings import ConfigEntry
 from evals.settings import config_source
 from plumbline.errors import ConfigError
 from plumbline.prompts import load_prompt
-from rag.config import NO_FALLBACK, read_rag_settings
+from rag.config import read_rag_settings
 from rag.settings import RagSettings
 from routing.chat import ChatModel
 from routing.cost.price_file import price_table, shipped_prices
 from routing.cost.prices import PriceTable
 from routing.models.catalog import Catalog
+from routing.policy.build import NO_FALLBACK
 
 
 @dataclass(frozen=True, slots=True)
