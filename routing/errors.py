@@ -142,7 +142,7 @@ class TransientError(ModelError):
 
 
 class RateLimitError(TransientError):
-    """Raised by adapters on 429, and when the account has no credit left."""
+    """Raised by adapters on 429, and with a status of 402, whatever the provider gives, when there is no credit left."""
 
 
 class OverloadedError(TransientError):
@@ -150,7 +150,16 @@ class OverloadedError(TransientError):
 
 
 class ConnectionFailedError(TransientError):
-    """Raised by adapters when the provider cannot be reached or a stream breaks off."""
+    """Raised by adapters when the provider cannot be reached or a stream breaks off.
+
+    `reached` says that the request was sent before the connection broke, so that it may be billed.
+    """
+
+    def __init__(
+        self, message: str, *, model: str, status: int | None = None, hint: str | None = None, reached: bool = False
+    ) -> None:
+        super().__init__(message, model=model, status=status, hint=hint)
+        self.reached = reached
 
 
 class DeadlineError(TransientError):

@@ -221,8 +221,10 @@ class Meter:
 
 def _may_be_billed(error: BaseException | None, reading: Reading) -> bool:
     """Whether the provider may have done work before the call ended so."""
+    if reading.began:
+        return True
     if isinstance(error, ConnectionFailedError):
-        return reading.began
+        return error.reached
     return isinstance(error, DeadlineError | InvalidResponseError) or not isinstance(error, PlumblineError)
 
 

@@ -14,7 +14,7 @@ from routing.models.anthropic_batches import AnthropicBatches
 from routing.models.anthropic_count import prompt_count
 from routing.models.anthropic_request import CacheTime, MessagesFormat
 from routing.models.capabilities import check_supported
-from routing.models.clients import ClientPool
+from routing.models.clients import ClientPool, Connections
 from routing.models.context import ContextWindow
 from routing.models.facts import UNKNOWN, ModelFacts
 from routing.models.failures import Endpoint, broken_off, calling, invalid, next_event, of_status
@@ -45,7 +45,7 @@ class AnthropicChatModel:
 
     Temperature, top_p and seed are left out: Anthropic takes none of them. What it cannot give (log-probabilities), and
     a prompt that is too long, are refused before anything is sent. Retries are the router's: the SDK's own are off, and
-    so are its spans. A request without a deadline may take `timeout` seconds between two pieces of data.
+    so are its spans. A request without a deadline may take `timeout` seconds between two pieces of data. `connections` are shared with other models.
     """
 
     def __init__(
@@ -59,11 +59,12 @@ class AnthropicChatModel:
         cache_time: CacheTime = "5m",
         citations: bool = False,
         timeout: float = 600.0,
+        connections: Connections | None = None,
     ) -> None:
         self._name = name
         self._format = MessagesFormat(name, facts, effort, cache_time, citations)
         self._endpoint = Endpoint(f"anthropic/{name}", "anthropic", "Anthropic", base_url, "ANTHROPIC_API_KEY")
-        self._clients = _clients(base_url, api_key, timeout)
+        self._clients = _clients(base_url, api_key, timeout, connections or Connections())
         self._window = ContextWindow(self.name, facts, prompt_count(self._clients, self._endpoint, self._format))
 
     @property
@@ -172,7 +173,7 @@ class AnthropicChatModel:
         return invalid(self._endpoint, "is empty")
 
 
-def _clients(base_url: str, api_key: str, timeout: float) -> ClientPool[AsyncAnthropic]:
+def _clients(base_url: str, api_key: str, timeout: float, connections: Connections) -> ClientPool[AsyncAnthropic]:
     def make() -> AsyncAnthropic:
         sdk = require("anthropic", "anthropic")
         client: AsyncAnthropic = sdk.AsyncAnthropic(
@@ -184,4 +185,4 @@ def _clients(base_url: str, api_key: str, timeout: float) -> ClientPool[AsyncAnt
         )
         return client
 
-    return ClientPool(make)
+    return connections.pool(("anthropic", base_url, api_key, timeout), make)

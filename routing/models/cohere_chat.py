@@ -13,6 +13,7 @@ from routing.chat import ChatEvent, ChatRequest, ChatResponse, Completed, Finish
 from routing.errors import ContentFilterError, DeadlineError, ModelError, OverloadedError
 from routing.models.capabilities import check_supported
 from routing.models.cohere_answer import MISSHAPEN, Answer
+from routing.models.clients import Connections
 from routing.models.cohere_client import COHERE_ADDRESS, cohere_clients, cohere_endpoint
 from routing.models.cohere_count import prompt_count
 from routing.models.cohere_request import ChatFormat
@@ -54,10 +55,11 @@ class CohereChatModel:
         effort: str | None = None,
         citations: bool = False,
         timeout: float = 600.0,
+        connections: Connections | None = None,
     ) -> None:
         self._format = ChatFormat(name, facts, effort, citations)
         self._endpoint = cohere_endpoint(name, base_url)
-        self._clients = cohere_clients(base_url, api_key, timeout)
+        self._clients = cohere_clients(base_url, api_key, timeout, connections)
         self._window = ContextWindow(self.name, facts, prompt_count(self._clients, self._endpoint, name))
 
     @property

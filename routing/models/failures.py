@@ -161,7 +161,9 @@ def invalid(endpoint: Endpoint, what: str, *, hint: str | None = None) -> Invali
 def broken_off(endpoint: Endpoint) -> ConnectionFailedError:
     """The error for a stream that ended before its end."""
     return ConnectionFailedError(
-        f"{endpoint.service} broke off the answer before its end ({endpoint.address}).", model=endpoint.model
+        f"{endpoint.service} broke off the answer before its end ({endpoint.address}).",
+        model=endpoint.model,
+        reached=True,
     )
 
 
@@ -259,7 +261,7 @@ def _limited(
         return RateLimitError(
             f"The account at {endpoint.service} has no credit left ({status}){said}",
             model=endpoint.model,
-            status=status,
+            status=402,
             hint="Add credit, or name another model.",
         )
     return RateLimitError(
@@ -282,10 +284,13 @@ def _of_transport(error: Exception, endpoint: Endpoint) -> ModelError:
         return DeadlineError(
             f"{endpoint.service} sent nothing for too long ({endpoint.address}).", model=endpoint.model
         )
+    reached = not named & {"ConnectError", "ConnectTimeout", "ClientConnectorError", "UnsupportedProtocol"}
+    what = "broke off the connection" if reached else "cannot be reached"
     return ConnectionFailedError(
-        f"{endpoint.service} at {endpoint.address} cannot be reached: {_innermost(error)}",
+        f"{endpoint.service} at {endpoint.address} {what}: {_innermost(error)}",
         model=endpoint.model,
         hint="Check the network and the address.",
+        reached=reached,
     )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from plumbline.extras import require
 from routing.chat import ChatEvent, ChatRequest, ChatResponse, Completed, FinishReason, TextDelta
-from routing.errors import BadRequestError, ContentFilterError, ModelError, TransientError
+from routing.errors import BadRequestError, ContentFilterError, ModelError
 from routing.models.capabilities import check_supported
 from routing.models.context import ContextWindow
 from routing.models.facts import UNKNOWN, Api, ModelFacts
@@ -104,7 +104,7 @@ class OpenAIChatModel:
                     raise invalid(self._endpoint, "is not a stream of the promised events") from error
                 if piece:
                     yield TextDelta(piece)
-        except TransientError:
+        except ModelError:
             if answer.finish is None:  # otherwise the answer is whole, and only the usage is missing
                 raise
         finally:

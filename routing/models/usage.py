@@ -9,6 +9,7 @@ from plumbline.text.tokens import estimate_tokens
 from routing.chat import ChatRequest, Usage
 
 _PER_MESSAGE = 4  # tokens around each message, about: role and separators
+_MOST = 100_000_000  # tokens in one call: ten times what any model reads; more is a mistake, and would be charged
 
 
 def checked_usage(
@@ -71,4 +72,4 @@ def estimate_prompt(request: ChatRequest) -> int:
 
 
 def _count(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST else None
