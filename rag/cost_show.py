@@ -118,11 +118,9 @@ def prices(console: Console, rows: Sequence[PriceOutput], date: str | None) -> N
         console.print(styled(rows[0].model, "bold"))
     console.print(table)
     sources = sorted({row.source for row in shown if row.source}) if alone else []
-    for source in [
-        *sources,
-        f"Dollars per million tokens. Prices of {date}; `rag prices MODEL` shows tiers and sources.",
-    ]:
-        console.print(styled(source, "dim"))
+    more = "" if alone else "; rag prices MODEL shows its tiers and sources"
+    for line in [*sources, f"Dollars per million tokens, as of {date}{more}."]:
+        console.print(styled(line, "dim"))
 
 
 _COLUMNS = (

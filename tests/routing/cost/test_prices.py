@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from plumbline.errors import ConfigError
-from routing.chat import Usage
+from routing.chat import Tier, Usage
 from routing.cost.price_file import parse_price, shipped_prices
 from routing.cost.prices import FREE, Price, PriceTable, total_cost
 
@@ -68,23 +68,6 @@ def test_the_shipped_table_can_be_read_and_is_dated() -> None:
     assert table.find("openai/text-embedding-3-large") is not None
 
 
-@pytest.mark.parametrize(
-    ("entry", "reason"),
-    [
-        ({"inptu": "1"}, "no key 'inptu'"),
-        ({"input": "cheap"}, "'cheap' is not a number"),
-        ({"input": "-1"}, "not a price"),
-        ({"input": "NaN"}, "not a price"),
-        ({"output": "1"}, "'input' is missing"),
-        ({"searches": "two"}, "'two' is not a number"),
-    ],
-)
-def test_a_wrong_entry_names_model_key_and_value(entry: dict[str, str], reason: str) -> None:
-    with pytest.raises(ConfigError, match="openai/x") as caught:
-        parse_price("openai/x", entry)
-    assert reason in str(caught.value)
-
-
 def test_a_sum_with_an_unknown_part_is_unknown() -> None:
     assert total_cost([Decimal(1), Decimal(2)]) == 3
     assert total_cost([Decimal(1), None]) is None
@@ -109,3 +92,77 @@ def test_what_is_free() -> None:
     assert not PRICE.is_free
     assert not Price(Decimal(0), searches=Decimal(2)).is_free
     assert not Price(Decimal(0), long_context=PRICE).is_free
+
+
+def test_time_on_a_machine_of_ones_own_is_priced_by_the_hour() -> None:
+    table = PriceTable({"vllm/mine": Price(Decimal(0), gpu_hour=Decimal("2.5")), "st/mine": Price(Decimal(0))})
+    assert table.cost("vllm/mine", Usage(10_000, 500), seconds=1.44) == Decimal("0.001")
+    assert table.cost("vllm/mine", Usage(1), seconds=1) == Decimal("0.000694444444")
+    assert table.cost("st/mine", Usage(1), seconds=100) == 0
+    price = table.find("vllm/mine")
+    assert price is not None
+    assert price.by_time
+    assert not PRICE.by_time
+    assert not FREE.by_time
+
+
+def test_requests_and_pictures_are_priced_by_the_thousand() -> None:
+    price = Price(Decimal(1), requests=Decimal(5), images=Decimal(3))
+    assert price.of(Usage(1000, images=2)) == Decimal("0.001") + Decimal("0.005") + Decimal("0.006")
+
+
+def test_what_was_thought_may_cost_something_else() -> None:
+    price = Price(Decimal(1), Decimal(4), reasoning=Decimal(6))
+    assert price.of(Usage(0, 100, reasoning_tokens=60)) == Decimal("0.00052")
+
+
+def test_a_tier_without_a_price_is_unknown_and_not_standard() -> None:
+    table = PriceTable({"a/x": Price(Decimal(2), tiers={"batch": Price(Decimal(1))}), "a/free": FREE})
+    assert table.cost("a/x", Usage(1_000_000), "batch") == 1
+    assert table.cost("a/x", Usage(1_000_000), "priority") is None
+    assert table.bound("a/x", 10, 10, "priority") is None
+    assert table.cost("a/free", Usage(1_000_000), "priority") == 0
+    assert table.cost("extractive/default", Usage(1), "flex") == 0
+
+
+def test_writing_for_an_hour_is_unknown_where_only_shorter_ones_have_a_price() -> None:
+    short = Price(Decimal(2), cache_write=Decimal("2.5"))
+    table = PriceTable({"a/short": short, "a/plain": Price(Decimal(2))})
+    hour = Usage(1_000_000, 0, 0, 1_000_000, cache_write_1h_tokens=1_000_000)
+    assert table.cost("a/short", hour) is None
+    assert table.cost("a/plain", hour) == 2
+
+
+@given(
+    st.sampled_from(["openai/gpt-6.1-sol", "anthropic/claude-haiku-5-5", "anthropic/claude-opus-5", "a/by-time"]),
+    st.integers(0, 400_000),
+    st.integers(0, 10_000),
+    st.data(),
+)
+def test_no_call_costs_more_than_its_bound(model: str, read: int, written: int, data: st.DataObject) -> None:
+    table = shipped_prices().with_prices({"a/by-time": Price(Decimal(0), reasoning=Decimal(9), gpu_hour=Decimal(3))})
+    tier: Tier = "batch" if model.startswith("openai") and data.draw(st.booleans()) else "standard"
+    tokens = data.draw(st.integers(0, read))
+    cached = data.draw(st.integers(0, tokens))
+    stored = data.draw(st.integers(0, tokens - cached))
+    hour = data.draw(st.integers(0, stored)) if model.startswith("anthropic") else 0
+    usage = Usage(
+        tokens,
+        data.draw(st.integers(0, written)),
+        cached,
+        stored,
+        cache_write_1h_tokens=hour,
+        reasoning_tokens=0,
+    )
+    cost, bound = table.cost(model, usage, tier, seconds=7), table.bound(model, read, written, tier, seconds=7)
+    assert cost is not None
+    assert bound is not None
+    assert cost <= bound
+
+
+def test_a_bound_needs_to_know_what_is_paid_for() -> None:
+    table = PriceTable({"vllm/mine": Price(Decimal(0), gpu_hour=Decimal(36)), "a/rerank": Price(Decimal(0))})
+    assert table.bound("vllm/mine", 10, 10) is None
+    assert table.bound("vllm/mine", 10, 10, seconds=10) == Decimal("0.1")
+    assert table.bound("a/rerank", 10, 0, searches=1) is None
+    assert table.bound("a/unknown", 10, 0) is None
