@@ -9,6 +9,7 @@ from pathlib import Path
 from routing.call import Guard
 from routing.cost.budget import LocalBudgets
 from routing.cost.budget_redis import RedisBudgets
+from routing.cost.ledger import Ledger
 from routing.resilience.breaker import Breakers, BreakerState
 from routing.resilience.limits import Limiter
 from routing.resilience.redis_link import RedisLink
@@ -49,8 +50,15 @@ class Protection:
             self.link.close()
 
 
-def protect(settings: RoutingSettings, path: Path, addresses: Mapping[str, str] | None = None) -> Protection:
+def protect(
+    settings: RoutingSettings,
+    path: Path,
+    addresses: Mapping[str, str] | None = None,
+    ledger: Ledger | None = None,
+) -> Protection:
     """What `settings` ask for; `path` is the home's database, `addresses` say where models are served.
+
+    `ledger` is the one whose rows the budgets are written with.
 
     Raises `ConfigError` for limits, budgets or an address that cannot be meant, and `MissingExtraError` without the
     extra `redis` where `shared` names a server.
@@ -60,7 +68,7 @@ def protect(settings: RoutingSettings, path: Path, addresses: Mapping[str, str] 
         retry_budget=RetryBudget(settings.retry),
         breakers=_breakers(settings, link, addresses),
         limiter=_limiter(settings, link),
-        budgets=_budgets(settings, link, path),
+        budgets=_budgets(settings, link, path, ledger),
         link=link,
     )
 
@@ -88,9 +96,11 @@ def _limiter(settings: RoutingSettings, link: RedisLink | None) -> Limiter | Non
     )
 
 
-def _budgets(settings: RoutingSettings, link: RedisLink | None, path: Path) -> LocalBudgets | RedisBudgets | None:
+def _budgets(
+    settings: RoutingSettings, link: RedisLink | None, path: Path, ledger: Ledger | None
+) -> LocalBudgets | RedisBudgets | None:
     if not settings.budgets:
         return None
     if link is None:
-        return LocalBudgets(path, settings.budgets, unpriced=settings.unpriced)
+        return LocalBudgets(path, settings.budgets, unpriced=settings.unpriced, ledger=ledger)
     return RedisBudgets(link, path, settings.budgets, unpriced=settings.unpriced)

@@ -29,7 +29,7 @@ AT_ONCE = 500
 
 @cache
 def _tables() -> MetaData:
-    from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, MetaData, String, Table, UniqueConstraint
+    from sqlalchemy import BigInteger, Boolean, Column, Float, Integer, MetaData, String, Table, UniqueConstraint
 
     tables = MetaData()
     Table(
@@ -52,7 +52,6 @@ def _tables() -> MetaData:
         Column("warned", Boolean, nullable=False),
         Column("forget", Float),
         UniqueConstraint("budget", "subject", "period"),
-        Index("budget_counters_by_end", "forget"),
     )
     Table(
         "budget_reservations",
@@ -62,7 +61,6 @@ def _tables() -> MetaData:
         Column("counters", String, nullable=False),
         Column("until", Float, nullable=False),
         Column("overdue", Boolean, nullable=False),
-        Index("budget_reservations_by_end", "until"),
     )
     Table("budget_home", tables, Column("name", String, nullable=False))
     return tables

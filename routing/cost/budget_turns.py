@@ -29,10 +29,14 @@ class _Job(Generic[T]):
 
 
 class Turns:
-    """Writes into the database at `path`. What is done in a transaction must not raise after it has written."""
+    """Writes into the database at `path`, over `held` when it need not wait.
 
-    def __init__(self, path: Path) -> None:
-        self._now = WriteConnection(path, wait=False)
+    What is done in a transaction must not raise after it has written.
+    """
+
+    def __init__(self, path: Path, held: WriteConnection | None = None) -> None:
+        self._own = WriteConnection(path, wait=False)
+        self._now = held or self._own
         self._later = WriteConnection(path)
         self._pid = os.getpid()
         self._lock = threading.Lock()
@@ -73,7 +77,7 @@ class Turns:
     def close(self) -> None:
         """Do what still waits, and close the connections."""
         self._do_waiting()
-        self._now.close()
+        self._own.close()
         self._later.close()
 
     def _hand_over(self, job: _Job[Any]) -> None:

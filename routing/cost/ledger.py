@@ -34,7 +34,10 @@ class Ledger:
 
     def __init__(self, engine: Engine, path: Path) -> None:
         self._engine = engine
-        self._now = WriteConnection(path, wait=False)
+        self.held = WriteConnection(path, wait=False)
+        """What rows are written with as long as nobody else writes; what is written beside them should go over it too,
+        because one connection need not read again what it wrote.
+        """
         self._later = WriteConnection(path)
         self._lock = threading.Lock()
         self._waiting: list[_Waiting] = []
@@ -80,7 +83,7 @@ class Ledger:
             self._store_waiting(self._later)
 
     def _start(self) -> None:
-        if not self._taken() or self._store_waiting(self._now):
+        if not self._taken() or self._store_waiting(self.held):
             return
         try:
             asyncio.get_running_loop().run_in_executor(None, self._store_waiting, self._later)

@@ -63,13 +63,14 @@ class Home:
 
     def local(self, *settings: BudgetSettings, **options: Any) -> LocalBudgets:
         """The budgets in the database."""
-        return LocalBudgets(self.path, settings, clock=lambda: self.now, **options)
+        return LocalBudgets(self.path, settings, ledger=self.ledger, clock=lambda: self.now, **options)
 
-    async def settle(self, reservation: Reservation | None, cost: str | None) -> None:
+    async def settle(self, reservation: Reservation | None, cost: str | None, asked: Call = CALL) -> None:
         """As the meter does: with the ledger's row."""
         assert reservation is not None
         also = reservation.settle(None if cost is None else Decimal(cost))
-        await self.ledger.stored([self.ledger.enqueue(paid(cost, self.now), also=also)])
+        entry = replace(paid(cost, self.now, asked.model), tags=asked.tags)
+        await self.ledger.stored([self.ledger.enqueue(entry, also=also)])
 
     def rows(self, query: str) -> list[Any]:
         """What the database says."""

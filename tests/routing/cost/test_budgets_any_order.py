@@ -15,7 +15,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from routing.call import Reservation
+from routing.call import Call, Reservation
 from routing.cost.budget import LEASE_SECONDS, MARGIN_SECONDS
 from routing.cost.budget_terms import DAY
 from routing.errors import BudgetError
@@ -38,6 +38,7 @@ Key = tuple[str, str, str]
 class Known:
     """A call of the naive count: which counters it is in, and how far it is."""
 
+    asked: Call
     reservation: Reservation
     keys: list[Key]
     bound: Decimal
@@ -104,13 +105,13 @@ class AnyOrder(RuleBasedStateMachine):
         assert fits or not most
         assert made is not None
         lease = self.home.now + LEASE_SECONDS + MARGIN_SECONDS
-        self.calls.append(Known(made, keys, most, lease, "held" if most else "free"))
+        self.calls.append(Known(asked, made, keys, most, lease, "held" if most else "free"))
 
     @precondition(lambda self: self.calls)
     @rule(which=st.integers(0), cost=st.one_of(st.none(), AMOUNTS))
     def settle(self, which: int, cost: str | None) -> None:
         known = self.calls.pop(which % len(self.calls))
-        self.runner.run(self.home.settle(known.reservation, cost))
+        self.runner.run(self.home.settle(known.reservation, cost, known.asked))
         for key in known.keys:
             if known.state == "overdue":
                 self.spent[key] -= known.bound
@@ -122,8 +123,8 @@ class AnyOrder(RuleBasedStateMachine):
     def wait(self, hours: float) -> None:
         self.home.now += hours * 3600
         with suppress(BudgetError):  # any call has old things seen to, also one that is refused
-            made = self.runner.run(self.processes[0].reserve(call("0.1", model="tick/tock", tenant=None, session=None)))
-            self.runner.run(self.home.settle(made, "0"))
+            tick = call("0.1", model="tick/tock", tenant=None, session=None)
+            self.runner.run(self.home.settle(self.runner.run(self.processes[0].reserve(tick)), "0", tick))
         for known in self.calls:
             if known.state == "held" and known.until <= self.home.now:
                 known.state = "overdue"

@@ -114,7 +114,7 @@ async def test_a_free_database_is_written_at_once(ledger: Ledger) -> None:
 
 async def test_a_row_is_not_written_twice_when_another_process_comes_in_between(ledger: Ledger) -> None:
     """Rows that are stored each alone, because one of them cannot be, and meet a locked database half-way."""
-    store = ledger._now.transaction
+    store = ledger.held.transaction
     calls = 0
 
     @contextmanager
@@ -126,7 +126,7 @@ async def test_a_row_is_not_written_twice_when_another_process_comes_in_between(
         with store() as connection:
             yield connection
 
-    ledger._now.transaction = contended  # type: ignore[method-assign]  # stands in for another process
+    ledger.held.transaction = contended  # type: ignore[method-assign]  # stands in for another process
     rows = [ledger.enqueue(entry("1", trace=trace), soon=False) for trace in ("t1", "t2", "\udce9")]
     with pytest.raises(UnicodeEncodeError):
         await ledger.stored(rows)
