@@ -45,7 +45,8 @@ class AnthropicChatModel:
 
     Temperature, top_p and seed are left out: Anthropic takes none of them. What it cannot give (log-probabilities), and
     a prompt that is too long, are refused before anything is sent. Retries are the router's: the SDK's own are off, and
-    so are its spans. A request without a deadline may take `timeout` seconds between two pieces of data. `connections` are shared with other models.
+    so are its spans. A request without a deadline may take `timeout` seconds between two pieces of data. `connections`
+    are shared with other models.
     """
 
     def __init__(

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal
 from plumbline.errors import ConfigError
 from routing.chat import ChatModel
 from routing.errors import UnknownModelError
+from routing.models.clients import Connections
 from routing.models.facts import UNKNOWN, ModelFacts
 from routing.models.own import Make, OwnKind, OwnModel, OwnProvider, installed_provider, own_provider
 from routing.models.providers import ModelName, ModelOptions, Provider, builtin_providers
@@ -55,19 +56,30 @@ class Catalog:
         return found
 
     def chat_model(
-        self, name: str, *, environ: Mapping[str, str] | None = None, effort: str | None = None
+        self,
+        name: str,
+        *,
+        environ: Mapping[str, str] | None = None,
+        effort: str | None = None,
+        connections: Connections | None = None,
     ) -> ChatModel:
         """The chat model called `name`; keys and addresses come from `environ`, by default the process's environment.
 
-        Raises `UnknownModelError`, `MissingKeyError`, or `MissingExtraError` when the provider's package is missing.
+        Models of one provider that are made with the same `connections` share them. Raises `UnknownModelError`,
+        `MissingKeyError`, or `MissingExtraError` when the provider's package is missing.
         """
         model, provider = self._find(name, "chat models")
         assert provider.chat is not None  # _find has seen to it
         provider.check_chat(model)
-        return provider.chat(model, ModelOptions(_environment(environ), effort=effort))
+        return provider.chat(model, ModelOptions(_environment(environ), effort=effort, connections=connections))
 
     def embedder(
-        self, name: str, *, dimensions: int | None = None, environ: Mapping[str, str] | None = None
+        self,
+        name: str,
+        *,
+        dimensions: int | None = None,
+        environ: Mapping[str, str] | None = None,
+        connections: Connections | None = None,
     ) -> Embedder:
         """The embedder called `name`, with vectors of `dimensions` numbers (`None`: as many as the model gives).
 
@@ -76,14 +88,17 @@ class Catalog:
         model, provider = self._find(name, "embedders")
         assert provider.embedder is not None  # _find has seen to it
         provider.check_embedder(model)
-        return provider.embedder(model, ModelOptions(_environment(environ), dimensions=dimensions))
+        options = ModelOptions(_environment(environ), dimensions=dimensions, connections=connections)
+        return provider.embedder(model, options)
 
-    def reranker(self, name: str, *, environ: Mapping[str, str] | None = None) -> Reranker:
+    def reranker(
+        self, name: str, *, environ: Mapping[str, str] | None = None, connections: Connections | None = None
+    ) -> Reranker:
         """The reranker called `name`; raises as `chat_model` does."""
         model, provider = self._find(name, "rerankers")
         assert provider.reranker is not None  # _find has seen to it
         provider.check_reranker(model)
-        return provider.reranker(model, ModelOptions(_environment(environ)))
+        return provider.reranker(model, ModelOptions(_environment(environ), connections=connections))
 
     def full_name(self, name: str) -> str:
         """What prices, ledger and traces know the model `name` by: "provider/name", without an address."""

@@ -12,8 +12,8 @@ from typing import Any
 from routing.chat import ChatEvent, ChatRequest, ChatResponse, Completed, FinishReason, TextDelta
 from routing.errors import ContentFilterError, DeadlineError, ModelError, OverloadedError
 from routing.models.capabilities import check_supported
-from routing.models.cohere_answer import MISSHAPEN, Answer
 from routing.models.clients import Connections
+from routing.models.cohere_answer import MISSHAPEN, Answer
 from routing.models.cohere_client import COHERE_ADDRESS, cohere_clients, cohere_endpoint
 from routing.models.cohere_count import prompt_count
 from routing.models.cohere_request import ChatFormat

@@ -7,7 +7,7 @@ from typing import Any
 
 from plumbline.extras import require
 from routing.models.bounds import event_hooks
-from routing.models.clients import ClientPool
+from routing.models.clients import ClientPool, Connections
 from routing.models.failures import Endpoint
 
 COHERE_ADDRESS = "https://api.cohere.com"
@@ -32,9 +32,12 @@ class CohereClient:
         await self._http.aclose()
 
 
-def cohere_clients(base_url: str, api_key: str, timeout: float) -> ClientPool[CohereClient]:
-    """One client per event loop."""
-    return ClientPool(lambda: CohereClient(base_url, api_key, timeout))
+def cohere_clients(
+    base_url: str, api_key: str, timeout: float, connections: Connections | None
+) -> ClientPool[CohereClient]:
+    """One client per event loop, shared by the models with these `connections`."""
+    shared = connections or Connections()
+    return shared.pool(("cohere", base_url, api_key, timeout), lambda: CohereClient(base_url, api_key, timeout))
 
 
 def cohere_endpoint(name: str, base_url: str) -> Endpoint:

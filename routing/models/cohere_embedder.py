@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from plumbline.text.tokens import tokenizer
 from routing.chat import Usage
 from routing.models.batches import Limits, Piece, add_up, batches, pieces, requests_of, to_unit_length
+from routing.models.clients import Connections
 from routing.models.cohere_client import COHERE_ADDRESS, cohere_clients, cohere_endpoint
 from routing.models.facts import UNKNOWN, ModelFacts
 from routing.models.failures import calling, invalid
@@ -42,13 +43,14 @@ class CohereEmbedder:
         base_url: str = COHERE_ADDRESS,
         facts: ModelFacts = UNKNOWN,
         timeout: float = 60.0,
+        connections: Connections | None = None,
     ) -> None:
         self.dim = dim
         self.max_tokens = None if facts.context is None else int(facts.context * _MARGIN)
         self._name = name
         self._shortened = facts.shortens and dim != facts.dimensions
         self._endpoint = cohere_endpoint(name, base_url)
-        self._clients = cohere_clients(base_url, api_key, timeout)
+        self._clients = cohere_clients(base_url, api_key, timeout, connections)
 
     @property
     def name(self) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from plumbline.text.tokens import tokenizer
 from routing.chat import Usage
+from routing.models.clients import Connections
 from routing.models.cohere_client import COHERE_ADDRESS, cohere_clients, cohere_endpoint
 from routing.models.facts import UNKNOWN, ModelFacts
 from routing.models.failures import calling
@@ -41,11 +42,12 @@ class CohereReranker:
         base_url: str = COHERE_ADDRESS,
         facts: ModelFacts = UNKNOWN,
         timeout: float = 60.0,
+        connections: Connections | None = None,
     ) -> None:
         self._name = name
         self._by_search = facts.by_search
         self._endpoint = cohere_endpoint(name, base_url)
-        self._clients = cohere_clients(base_url, api_key, timeout)
+        self._clients = cohere_clients(base_url, api_key, timeout, connections)
 
     @property
     def name(self) -> str:

@@ -10,6 +10,7 @@ from plumbline.extras import require
 from routing.chat import ChatEvent, ChatRequest, ChatResponse, Completed, FinishReason, TextDelta
 from routing.errors import BadRequestError, ContentFilterError, ModelError
 from routing.models.capabilities import check_supported
+from routing.models.clients import Connections
 from routing.models.context import ContextWindow
 from routing.models.facts import UNKNOWN, Api, ModelFacts
 from routing.models.failures import broken_off, calling, invalid, next_event, of_status
@@ -64,11 +65,12 @@ class OpenAIChatModel:
         facts: ModelFacts = UNKNOWN,
         effort: str | None = None,
         timeout: float = 600.0,
+        connections: Connections | None = None,
         api: Api | None = None,
     ) -> None:
         self._setting = Setting(provider, name, facts, effort, api_key)
         self._endpoint = openai_endpoint(provider, name, base_url, key_variable)
-        self._clients = openai_clients(provider, base_url, api_key, timeout)
+        self._clients = openai_clients(provider, base_url, api_key, timeout, connections)
         self._api = api
         count = server_count(self._clients, self._endpoint, name) if provider == "vllm" else None
         self._window = ContextWindow(self.name, facts, count)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from plumbline.extras import require
 from routing.models.bounds import event_hooks
-from routing.models.clients import ClientPool
+from routing.models.clients import ClientPool, Connections
 from routing.models.failures import Endpoint
 
 if TYPE_CHECKING:
@@ -22,8 +22,13 @@ def openai_endpoint(provider: str, name: str, base_url: str, key_variable: str |
     return Endpoint(f"{provider}/{name}", "openai", service, base_url, key_variable)
 
 
-def openai_clients(provider: str, base_url: str, api_key: str | None, timeout: float) -> ClientPool[AsyncOpenAI]:
-    """SDK clients for one server. Keys and account headers of OpenAI never go to another server."""
+def openai_clients(
+    provider: str, base_url: str, api_key: str | None, timeout: float, connections: Connections | None = None
+) -> ClientPool[AsyncOpenAI]:
+    """SDK clients for one server, shared by the models with these `connections`.
+
+    Keys and account headers of OpenAI never go to another server.
+    """
 
     def make() -> AsyncOpenAI:
         sdk = require("openai", "openai")
@@ -38,7 +43,7 @@ def openai_clients(provider: str, base_url: str, api_key: str | None, timeout: f
         )
         return client
 
-    return ClientPool(make)
+    return (connections or Connections()).pool((provider, base_url, api_key, timeout), make)
 
 
 def fastest_http(sdk: Any, timeout: float) -> Any:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from plumbline.text.tokens import tokenizer
 from routing.chat import Usage
 from routing.models.batches import Limits, Piece, add_up, batches, pieces, requests_of, to_unit_length
+from routing.models.clients import Connections
 from routing.models.facts import UNKNOWN, ModelFacts
 from routing.models.failures import calling, invalid
 from routing.models.openai_client import OPENAI_ADDRESS, openai_clients, openai_endpoint
@@ -42,13 +43,14 @@ class OpenAIEmbedder:
         facts: ModelFacts = UNKNOWN,
         max_tokens: int | None = None,
         timeout: float = 60.0,
+        connections: Connections | None = None,
     ) -> None:
         self.dim = dim
         self.max_tokens = max_tokens if max_tokens is not None else facts.context
         self._name = name
         self._shortened = facts.shortens and dim != facts.dimensions
         self._endpoint = openai_endpoint(provider, name, base_url, key_variable)
-        self._clients = openai_clients(provider, base_url, api_key, timeout)
+        self._clients = openai_clients(provider, base_url, api_key, timeout, connections)
 
     @property
     def name(self) -> str:

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from plumbline.errors import MissingExtraError
 from routing.chat import ChatModel
 from routing.errors import MissingKeyError, UnknownModelError
+from routing.models.clients import Connections
 from routing.models.facts import UNKNOWN, Api, ModelFacts, provider_facts
 from routing.vectors import Embedder, Reranker
 
@@ -37,12 +38,14 @@ class ModelOptions:
     """How a model is to be made.
 
     `environ` is where keys and addresses are looked up. `effort` is how much a reasoning model thinks, `dimensions`
-    the length of an embedder's vectors; `None` leaves the provider's default.
+    the length of an embedder's vectors; `None` leaves the provider's default. `connections` are shared by the models
+    that are made with them.
     """
 
     environ: Mapping[str, str]
     effort: str | None = None
     dimensions: int | None = None
+    connections: Connections | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +224,7 @@ def _openai_chat(model: ModelName, options: ModelOptions) -> ChatModel:
         facts=provider_facts("openai").of_chat(model.name),
         effort=options.effort,
         api=_INTERFACES.get(model.address or ""),
+        connections=options.connections,
     )
 
 
@@ -235,6 +239,7 @@ def _openai_embedder(model: ModelName, options: ModelOptions) -> Embedder:
         api_key=_key(model, "OPENAI_API_KEY", options, "openai"),
         base_url=options.environ.get("OPENAI_BASE_URL") or OPENAI_ADDRESS,
         facts=facts,
+        connections=options.connections,
     )
 
 
@@ -248,6 +253,7 @@ def _cohere_chat(model: ModelName, options: ModelOptions) -> ChatModel:
         base_url=options.environ.get("CO_API_URL") or COHERE_ADDRESS,
         facts=provider_facts("cohere").of_chat(model.name),
         effort=options.effort,
+        connections=options.connections,
     )
 
 
@@ -262,6 +268,7 @@ def _cohere_embedder(model: ModelName, options: ModelOptions) -> Embedder:
         api_key=_key(model, COHERE_KEY, options, "cohere"),
         base_url=options.environ.get("CO_API_URL") or COHERE_ADDRESS,
         facts=facts,
+        connections=options.connections,
     )
 
 
@@ -274,6 +281,7 @@ def _cohere_reranker(model: ModelName, options: ModelOptions) -> Reranker:
         api_key=_key(model, COHERE_KEY, options, "cohere"),
         base_url=options.environ.get("CO_API_URL") or COHERE_ADDRESS,
         facts=provider_facts("cohere").of_reranker(model.name) or UNKNOWN,
+        connections=options.connections,
     )
 
 
@@ -300,6 +308,7 @@ def _anthropic_chat(model: ModelName, options: ModelOptions) -> ChatModel:
         base_url=options.environ.get("ANTHROPIC_BASE_URL") or ANTHROPIC_ADDRESS,
         facts=provider_facts("anthropic").of_chat(model.name),
         effort=options.effort,
+        connections=options.connections,
     )
 
 
@@ -341,6 +350,7 @@ def _served_chat(model: ModelName, options: ModelOptions) -> ChatModel:
         base_url=_served_address(model),
         key_variable=variable,
         effort=options.effort,
+        connections=options.connections,
     )
 
 
@@ -362,6 +372,7 @@ def _served_embedder(model: ModelName, options: ModelOptions) -> Embedder:
         provider=model.provider,
         base_url=_served_address(model),
         key_variable=variable,
+        connections=options.connections,
     )
 
 
@@ -376,6 +387,7 @@ def _served_reranker(model: ModelName, options: ModelOptions) -> Reranker:
         base_url=_served_address(model),
         api_key=options.environ.get(variable) or None,
         key_variable=variable,
+        connections=options.connections,
     )
 
 

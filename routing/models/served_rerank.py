@@ -12,6 +12,7 @@ from typing import Any, Literal
 from plumbline.text.tokens import tokenizer
 from routing.chat import Usage
 from routing.errors import ContextLengthError, ModelNotFoundError
+from routing.models.clients import Connections
 from routing.models.failures import calling, invalid
 from routing.models.openai_client import openai_clients, openai_endpoint
 from routing.models.rerank_answers import scores_of, whole_number
@@ -38,10 +39,11 @@ class ServedReranker:
         api_key: str | None,
         key_variable: str | None,
         timeout: float = 60.0,
+        connections: Connections | None = None,
     ) -> None:
         self._name = name
         self._endpoint = openai_endpoint(provider, name, base_url, key_variable)
-        self._clients = openai_clients(provider, base_url, api_key, timeout)
+        self._clients = openai_clients(provider, base_url, api_key, timeout, connections)
         self._path: Path = "/rerank"
         self._room: int | None = None
 

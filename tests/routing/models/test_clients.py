@@ -6,7 +6,8 @@ import gc
 import pytest
 
 from plumbline.aio import LoopThread
-from routing.models.clients import ClientPool
+from routing.models.catalog import DEFAULT_CATALOG
+from routing.models.clients import ClientPool, Connections
 from routing.testing.chat import REQUEST
 from routing.testing.server import FakeProvider
 
@@ -109,3 +110,44 @@ def open_connections(background: LoopThread, server: FakeProvider, *, down_to: i
         return server.connections
 
     return background.run(wait())
+
+
+async def test_models_of_one_provider_share_their_connections() -> None:
+    connections, made = Connections(), list[Client]()
+
+    def make() -> Client:
+        made.append(Client())
+        return made[-1]
+
+    one, two, other = (connections.pool(key, make) for key in ("a", "a", "b"))
+    assert await one.get() is await two.get() is not await other.get()
+    await one.close()
+    assert not closed(made), "the other one still uses it"
+    assert await two.get() is made[0]
+    await two.close()
+    assert closed(made) == [made[0]]
+    await two.close()
+    assert await connections.pool("a", make).get() is made[2]
+    await connections.pool("a", make).close()
+    assert closed(made) == [made[0]]
+
+
+def closed(made: list[Client]) -> list[Client]:
+    return [client for client in made if client.closed_on is not None]
+
+
+async def test_models_of_the_catalogue_share_their_connections() -> None:
+    async with FakeProvider() as server:
+        environ = {"OPENAI_API_KEY": "k", "OPENAI_BASE_URL": server.url}
+        connections = Connections()
+        models = [
+            DEFAULT_CATALOG.chat_model(f"openai/{name}", environ=environ, connections=connections)
+            for name in ("gpt-5-mini", "gpt-5-nano")
+        ]
+        for model in models:
+            await model.complete(REQUEST)
+        assert server.connections == 1
+        await models[0].close()
+        await models[1].complete(REQUEST)
+        assert server.connections == 1
+        await models[1].close()
