@@ -35,15 +35,21 @@ _NAME = re.compile(
 class Catalog:
     """Providers by name. Immutable: to add a provider, use what `with_provider` returns.
 
-    `installed` is asked for a provider that is not among `providers`.
+    `installed` is asked for a provider that is not among `providers`. Models of one provider share `connections`, if
+    there are some to share.
     """
 
     providers: Mapping[str, Provider]
     installed: Callable[[str], Provider | None] = lambda name: None
+    connections: Connections | None = None
 
     def with_provider(self, provider: Provider) -> Catalog:
         """This catalogue and one provider more, in place of one of the same name."""
         return replace(self, providers={**self.providers, provider.name: provider})
+
+    def connected(self) -> Catalog:
+        """This catalogue, with the connections of one provider shared by all models that it makes from now on."""
+        return replace(self, connections=Connections())
 
     def prices(self, names: Iterable[str]) -> dict[str, Price]:
         """What those among the models `names` cost that are somebody's own, and say so; for a `PriceTable`."""
@@ -56,30 +62,19 @@ class Catalog:
         return found
 
     def chat_model(
-        self,
-        name: str,
-        *,
-        environ: Mapping[str, str] | None = None,
-        effort: str | None = None,
-        connections: Connections | None = None,
+        self, name: str, *, environ: Mapping[str, str] | None = None, effort: str | None = None
     ) -> ChatModel:
         """The chat model called `name`; keys and addresses come from `environ`, by default the process's environment.
 
-        Models of one provider that are made with the same `connections` share them. Raises `UnknownModelError`,
-        `MissingKeyError`, or `MissingExtraError` when the provider's package is missing.
+        Raises `UnknownModelError`, `MissingKeyError`, or `MissingExtraError` when the provider's package is missing.
         """
         model, provider = self._find(name, "chat models")
         assert provider.chat is not None  # _find has seen to it
         provider.check_chat(model)
-        return provider.chat(model, ModelOptions(_environment(environ), effort=effort, connections=connections))
+        return provider.chat(model, self._options(environ, effort=effort))
 
     def embedder(
-        self,
-        name: str,
-        *,
-        dimensions: int | None = None,
-        environ: Mapping[str, str] | None = None,
-        connections: Connections | None = None,
+        self, name: str, *, dimensions: int | None = None, environ: Mapping[str, str] | None = None
     ) -> Embedder:
         """The embedder called `name`, with vectors of `dimensions` numbers (`None`: as many as the model gives).
 
@@ -88,17 +83,14 @@ class Catalog:
         model, provider = self._find(name, "embedders")
         assert provider.embedder is not None  # _find has seen to it
         provider.check_embedder(model)
-        options = ModelOptions(_environment(environ), dimensions=dimensions, connections=connections)
-        return provider.embedder(model, options)
+        return provider.embedder(model, self._options(environ, dimensions=dimensions))
 
-    def reranker(
-        self, name: str, *, environ: Mapping[str, str] | None = None, connections: Connections | None = None
-    ) -> Reranker:
+    def reranker(self, name: str, *, environ: Mapping[str, str] | None = None) -> Reranker:
         """The reranker called `name`; raises as `chat_model` does."""
         model, provider = self._find(name, "rerankers")
         assert provider.reranker is not None  # _find has seen to it
         provider.check_reranker(model)
-        return provider.reranker(model, ModelOptions(_environment(environ), connections=connections))
+        return provider.reranker(model, self._options(environ))
 
     def full_name(self, name: str) -> str:
         """What prices, ledger and traces know the model `name` by: "provider/name", without an address."""
@@ -119,6 +111,11 @@ class Catalog:
         """Raise `UnknownModelError` when `name` cannot be a reranker's; needs no key and imports nothing heavy."""
         model, provider = self._find(name, "rerankers")
         provider.check_reranker(model)
+
+    def _options(
+        self, environ: Mapping[str, str] | None, *, effort: str | None = None, dimensions: int | None = None
+    ) -> ModelOptions:
+        return ModelOptions(os.environ if environ is None else environ, effort, dimensions, self.connections)
 
     def _provider(self, name: str) -> Provider | None:
         return self.providers.get(name) or self.installed(name)
@@ -194,10 +191,6 @@ def embedder(name: str, *, dimensions: int | None = None, environ: Mapping[str, 
 def reranker(name: str, *, environ: Mapping[str, str] | None = None) -> Reranker:
     """The reranker called `name`, from `DEFAULT_CATALOG`."""
     return DEFAULT_CATALOG.reranker(name, environ=environ)
-
-
-def _environment(environ: Mapping[str, str] | None) -> Mapping[str, str]:
-    return os.environ if environ is None else environ
 
 
 def _makes(provider: Provider, kind: Kind) -> bool:

@@ -139,11 +139,8 @@ def closed(made: list[Client]) -> list[Client]:
 async def test_models_of_the_catalogue_share_their_connections() -> None:
     async with FakeProvider() as server:
         environ = {"OPENAI_API_KEY": "k", "OPENAI_BASE_URL": server.url}
-        connections = Connections()
-        models = [
-            DEFAULT_CATALOG.chat_model(f"openai/{name}", environ=environ, connections=connections)
-            for name in ("gpt-5-mini", "gpt-5-nano")
-        ]
+        catalog = DEFAULT_CATALOG.connected()
+        models = [catalog.chat_model(f"openai/{name}", environ=environ) for name in ("gpt-5-mini", "gpt-5-nano")]
         for model in models:
             await model.complete(REQUEST)
         assert server.connections == 1
