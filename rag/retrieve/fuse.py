@@ -9,10 +9,10 @@ a weak embedder RRF can end up below BM25 alone; `benchmarks/fusion.py` measures
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from operator import itemgetter
 from statistics import fmean
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from plumbline.errors import InputError
 
@@ -53,23 +53,45 @@ def weighted(
     if not 0 <= dense_weight <= 1:
         raise InputError(f"dense_weight must be in [0, 1]; {dense_weight} was given.")
     words, meaning = dict(lexical), dict(dense)
-    said, unsaid = _on_one_scale(list(words.values()), normalise, 0.0)
-    meant, unmeant = _on_one_scale(list(meaning.values()), normalise, DENSE_FLOOR)
-    by_words, by_meaning = dict(zip(words, said, strict=True)).get, dict(zip(meaning, meant, strict=True)).get
+    said = _scale(words.values(), normalise, 0.0)
+    meant = _scale(meaning.values(), normalise, DENSE_FLOOR)
     rest = 1 - dense_weight
+    if words.keys() == meaning.keys() and said.reach and meant.reach:  # the usual case, without a call for each
+        (low, reach, _), (floor, range_, _) = said, meant
+        return _sorted(
+            {
+                id_: rest * ((score - low) / reach) + dense_weight * ((meaning[id_] - floor) / range_)
+                for id_, score in words.items()
+            }
+        )
     return _sorted(
-        {
-            id_: rest * by_words(id_, unsaid) + dense_weight * by_meaning(id_, unmeant)
-            for id_ in (words if words.keys() == meaning.keys() else words | meaning)
-        }
+        {id_: rest * said.of(words.get(id_)) + dense_weight * meant.of(meaning.get(id_)) for id_ in words | meaning}
     )
 
 
-def _on_one_scale(scores: Sequence[float], normalise: Normalise, floor: float) -> tuple[list[float], float]:
-    """Scores as `weighted` adds them up, and what an id without a score counts."""
+class _Scale(NamedTuple):
+    """Scores on a common scale: (score - low) / reach, 1 where all are equal (`reach` 0), `missing` where one lacks."""
+
+    low: float
+    reach: float
+    missing: float
+
+    def of(self, score: float | None) -> float:
+        """One score on it."""
+        if score is None:
+            return self.missing
+        return (score - self.low) / self.reach if self.reach else 1.0
+
+
+def _scale(scores: Collection[float], normalise: Normalise, floor: float) -> _Scale:
+    """The scale on which `weighted` adds scores up."""
+    if not scores:
+        return _Scale(0.0, 0.0, 0.0)
     if normalise == "deviations":
-        return standardised(scores)
-    return _normalised(scores, floor if normalise == "max" else None), 0.0
+        mean, deviation = _spread(list(scores), len(scores))
+        return _Scale(mean, deviation, (min(scores) - mean) / deviation if deviation > 0 else 0.0)
+    low = floor if normalise == "max" else min(scores)
+    return _Scale(low, max(max(scores) - low, 0.0), 0.0)
 
 
 def filled(dense: Ranking, lexical: Ranking) -> list[tuple[str, float]]:
@@ -84,10 +106,8 @@ def standardised(scores: Sequence[float]) -> tuple[list[float], float]:
 
     Scores that are all equal count 1, and what is missing then counts 0.
     """
-    mean, deviation = _spread(scores, len(scores)) if scores else (0.0, 0.0)
-    if not deviation > 0:
-        return [1.0] * len(scores), 0.0
-    return [(score - mean) / deviation for score in scores], (min(scores) - mean) / deviation
+    scale = _scale(scores, "deviations", 0.0)
+    return [scale.of(score) for score in scores], scale.missing
 
 
 def dbsf(rankings: Sequence[Ranking], weights: Sequence[float] | None = None) -> list[tuple[str, float]]:
@@ -145,14 +165,6 @@ def default_dense_weight(embedder: str) -> float:
     a small transformer is nearly an equal (0.45; best at 0.35 to 0.55). `benchmarks/fusion.py` prints the curves.
     """
     return 0.15 if embedder.startswith("embedded/") else 0.45
-
-
-def _normalised(scores: Sequence[float], floor: float | None) -> list[float]:
-    if not scores:
-        return []
-    low = min(scores) if floor is None else floor
-    reach = max(scores) - low
-    return [(score - low) / reach for score in scores] if reach > 0 else [1.0] * len(scores)
 
 
 def _sorted(fused: dict[str, float]) -> list[tuple[str, float]]:
