@@ -48,6 +48,7 @@ from routing.cost.budget_tables import component as budgets_component
 from routing.cost.ledger import Ledger
 from routing.cost.ledger import component as ledger_component
 from routing.cost.price_file import price_table
+from routing.cost.prices import Price
 from routing.embedding import MeteredEmbedder
 from routing.lazy import LazyRouter
 from routing.meter import Meter
@@ -218,10 +219,12 @@ def build(
     """
     environ = os.environ if environ is None else environ
     folder = Path(path).expanduser()
-    embedding = settings.embedding
+    embedding, catalog = settings.embedding, catalog.connected()
     embedder = embedder or catalog.embedder(embedding.model, dimensions=embedding.dimensions, environ=environ)
     name = model.name if model else catalog.full_name(settings.generation.model)
     routes = build_routes(settings.routing, model.name if model else settings.generation.model)
+    reranking_model = settings.retrieval.rerank.model
+    prices = catalog.prices([settings.generation.model, embedding.model, reranking_model, *routes.configured.values()])
 
     def chat_model() -> ChatModel:
         return model or catalog.chat_model(settings.generation.model, environ=environ)
@@ -267,6 +270,7 @@ def build(
                 reranking,
                 environ,
                 protection,
+                prices,
             )
         except BaseException:
             engine.dispose()
@@ -289,11 +293,12 @@ def _joined(
     reranking: Callable[[MeteredEmbedder, Callable[[], Router], Meter], RerankStage | None],
     environ: Mapping[str, str],
     shared: Protection | None,
+    prices: Mapping[str, Price],
 ) -> Parts:
     """The parts over what is open already."""
     file = folder / KNOWLEDGE_FILE
     protection = shared or protection_of(home, settings)
-    meter = build_meter(home, settings, protection)
+    meter = build_meter(home, settings, protection, prices)
     metered = MeteredEmbedder(embedder, meter=meter, retry=settings.routing.retry)
 
     def router(*models: ChatModel) -> Router:
@@ -380,15 +385,22 @@ def build_ingestor(parts: Parts) -> Ingestor:
 
 def protection_of(home: Home, settings: RagSettings) -> Protection:
     """What stands guard over the calls of this process; raises what `routing.protection.protect` raises."""
-    return protect(settings.routing, home.file, _addresses(settings))
+    return protect(settings.routing, home.file, _addresses(settings), home.ledger)
 
 
-def build_meter(home: Home, settings: RagSettings, protection: Protection) -> Meter:
-    """What calls go through: guards and budgets, the home's traces and ledger, shipped prices and one's own."""
+def build_meter(
+    home: Home, settings: RagSettings, protection: Protection, brought: Mapping[str, Price] | None = None
+) -> Meter:
+    """What calls go through: guards and budgets, the home's traces and ledger, shipped prices and one's own.
+
+    `brought` are prices that models bring along; what the settings say wins over them.
+    """
+    prices = price_table(settings.routing)
+    unknown = {name: price for name, price in (brought or {}).items() if prices.find(name) is None}
     return Meter(
         home.tracing,
         home.ledger,
-        price_table(settings.routing),
+        prices.with_prices(unknown),
         guards=protection.guards,
         budgets=protection.budgets,
         retry_budget=protection.retry_budget,
