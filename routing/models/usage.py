@@ -38,6 +38,7 @@ def checked_usage(
         cache_write_tokens=min(_count(written) or 0, prompt - read),
         estimated=estimated,
         reasoning_tokens=min(_count(reasoning) or 0, answer),
+        images=sum(len(message.images) for message in request.messages),
     )
 
 
