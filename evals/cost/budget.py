@@ -16,8 +16,8 @@ from decimal import Decimal
 from pathlib import Path
 
 from evals.journal import Journal
-from routing.chat import ChatRequest
-from routing.cost.prices import PER_MILLION, Price
+from routing.chat import ChatRequest, Usage
+from routing.cost.prices import Price
 from routing.errors import (
     AuthenticationError,
     BadRequestError,
@@ -139,14 +139,4 @@ def _bytes(texts: Sequence[str]) -> int:
 
 
 def _most(price: Price, read: int, written: int) -> Decimal:
-    tables = [price]
-    if price.long_context is not None and price.long_above is not None and read > price.long_above:
-        tables.append(price.long_context)
-    return max(
-        (
-            read * max(table.input, table.cache_write or table.input, table.cached_input or table.input)
-            + written * table.output
-        )
-        / PER_MILLION
-        for table in tables
-    )
+    return price.most(Usage(read, written))
