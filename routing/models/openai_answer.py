@@ -103,20 +103,21 @@ class ChatAnswer(Answer):
             self.calls[index] = ToolCall(text_of(call["id"]), text_of(function["name"]), text_of(function["arguments"]))
 
     def take_event(self, event: Any) -> str:
-        """Take a `chat.completion.chunk`."""
+        """Take a `chat.completion.chunk`; raises `TypeError`, too, for text that comes after its end."""
         choices = event["choices"]
         self.take_facts(event)
         if not choices:  # the last chunk has only the usage
             return ""
         choice = choices[0]
-        if choice.get("finish_reason"):
-            self._end(choice["finish_reason"])
-        delta = choice.get("delta")
-        if delta is None:
-            return ""
+        delta = choice.get("delta") or {}
         for call in delta.get("tool_calls") or ():
             self._take_call(call)
-        return self._take(delta, choice)
+        piece = self._take(delta, choice)
+        if piece and self.finish is not None:
+            raise TypeError("a piece of text after the end of the text")
+        if choice.get("finish_reason"):
+            self._end(choice["finish_reason"])
+        return piece
 
     def usage(self, request: ChatRequest) -> Usage:
         """What the call used, estimated where the server does not say."""

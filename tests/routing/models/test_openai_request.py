@@ -268,3 +268,17 @@ async def test_an_answer_that_is_none_says_what_it_used(server: FakeProvider, fi
     error = await check_failure(model, ModelError)
     assert error.usage is None
     await model.close()
+
+
+async def test_text_after_its_end_is_out_of_order(server: FakeProvider) -> None:
+    events = 1 + len(server.script.pieces)  # the role, the pieces, and then the reason to stop
+    server.faults.append(Fault("swapped", after=events - 1))
+    model = adapter(server)
+    with pytest.raises(InvalidResponseError, match="promised events"):
+        async for _ in model.stream(REQUEST):
+            pass
+    server.faults.append(Fault("twice", after=events))
+    end = [event async for event in model.stream(REQUEST)][-1]
+    await model.close()
+    assert isinstance(end, Completed)
+    assert end.response.text == server.script.text
