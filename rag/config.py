@@ -302,10 +302,10 @@ def _joined(
     metered = MeteredEmbedder(embedder, meter=meter, retry=settings.routing.retry)
 
     def router(*models: ChatModel) -> Router:
-        return build_router(settings.routing, models, meter)
+        return build_router(settings.routing, models, meter, protection)
 
     def answering() -> Router:
-        return build_router(settings.routing, [chat_model(), *others()], meter, routes)
+        return build_router(settings.routing, [chat_model(), *others()], meter, protection, routes)
 
     # What a chunker has written is stored for good, and a quotation is no wording of a question: no fallback writes.
     writing = LazyRouter(lambda: router(chat_model()))
@@ -408,7 +408,11 @@ def build_meter(
 
 
 def build_router(
-    routing: RoutingSettings, models: Sequence[ChatModel], meter: Meter, routes: Routes | None = None
+    routing: RoutingSettings,
+    models: Sequence[ChatModel],
+    meter: Meter,
+    protection: Protection,
+    routes: Routes | None = None,
 ) -> Router:
     """The router over some models: by `routes`, which may name all of them, else in their order."""
     return Router(
@@ -418,6 +422,7 @@ def build_router(
         policy=None if routes is None else routes.policy,
         by_reason=None if routes is None else routes.by_reason,
         broken_stream=routing.broken_stream,
+        hedges=protection.hedges,
     )
 
 

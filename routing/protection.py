@@ -11,6 +11,7 @@ from routing.cost.budget import LocalBudgets
 from routing.cost.budget_redis import RedisBudgets
 from routing.cost.ledger import Ledger
 from routing.resilience.breaker import Breakers, BreakerState
+from routing.resilience.hedge import Hedges
 from routing.resilience.limits import Limiter
 from routing.resilience.redis_link import RedisLink
 from routing.resilience.retry import RetryBudget
@@ -27,6 +28,7 @@ class Protection:
     breakers: Breakers | None
     limiter: Limiter | None
     budgets: LocalBudgets | RedisBudgets | None
+    hedges: Hedges | None
     link: RedisLink | None
 
     @property
@@ -69,6 +71,7 @@ def protect(
         breakers=_breakers(settings, link, addresses),
         limiter=_limiter(settings, link),
         budgets=_budgets(settings, link, path, ledger),
+        hedges=None if settings.hedge.after == "never" else Hedges(settings.hedge),
         link=link,
     )
 

@@ -35,6 +35,7 @@ from routing.models.context import bound_tokens
 from routing.models.facts import chat_facts
 from routing.policy import InOrder, Policy
 from routing.resilience.fallback import Reason, reason_of
+from routing.resilience.hedge import Claim, Hedges
 from routing.resilience.retry import with_retries
 from routing.settings import RetrySettings
 
@@ -49,6 +50,7 @@ class Router:
     Without a `policy` the models are tried in the order given. `by_reason` names the models that are tried instead of
     the rest of the plan when one fails for that reason. `broken_stream` says what happens when a model breaks off
     after its first piece: another (or the same once more) goes on with the text, or the text stays as it is.
+    With `hedges` a model that takes long is asked a second time.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class Router:
         policy: Policy | None = None,
         by_reason: Mapping[Reason, Sequence[str]] | None = None,
         broken_stream: Literal["continue", "end"] = "continue",
+        hedges: Hedges | None = None,
     ) -> None:
         self.models = {model.name: model for model in models}
         self._policy = policy or InOrder(tuple(self.models))
@@ -67,6 +70,7 @@ class Router:
         self._retry = retry
         self._by_reason = dict(by_reason or {})
         self._continues = broken_stream == "continue"
+        self._hedges = hedges
 
     async def complete(self, request: ChatRequest, *, on_text: OnText | None = None) -> ChatResponse:
         """Answer in one piece; raises the last model's `ModelError` when none can.
@@ -106,7 +110,7 @@ class Router:
         while True:
             model = self.models[route.current]
             try:
-                return await self._asked(model, route.request(request), attempts, on_text)
+                return await self._raced(model, route.request(request), attempts, on_text)
             except _BrokenOffError as broken:
                 try:
                     return await self._gone_on(broken, request, route, attempts, on_text)
@@ -148,6 +152,19 @@ class Router:
             else:
                 return replace(response, text=seam.whole(), cost=total_cost([*costs, response.cost]))
         raise error
+
+    async def _raced(
+        self, model: ChatModel, request: ChatRequest, attempts: list[Attempt], on_text: OnText | None
+    ) -> ChatResponse:
+        """The model's answer, or that of a second request to it when the first takes long."""
+        if self._hedges is None:
+            return await self._asked(model, request, attempts, on_text)
+
+        async def contender(claim: Claim) -> ChatResponse:
+            heard = None if on_text is None else _Contender(claim, on_text).take
+            return await self._asked(model, request, attempts, heard)
+
+        return await self._hedges.call(model.name, contender, contender, streamed=on_text is not None)
 
     async def _asked(
         self, model: ChatModel, request: ChatRequest, attempts: list[Attempt], on_text: OnText | None
@@ -230,6 +247,22 @@ class _BrokenOffError(Exception):
         self.model = model
         self.said = said
         self.cost = cost
+
+
+@dataclass(slots=True)
+class _Contender:
+    """Hands over the pieces of a request that may have a rival: the one whose first piece comes first."""
+
+    claim: Claim
+    on_text: OnText
+    speaks: bool | None = None
+
+    def take(self, piece: str) -> None:
+        """The next piece; nobody hears those of the other."""
+        if self.speaks is None:
+            self.speaks = self.claim()
+        if self.speaks:
+            self.on_text(piece)
 
 
 async def _spoken(

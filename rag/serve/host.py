@@ -207,7 +207,9 @@ class Host:
             raise NotFoundError(message, hint=f"There are: {', '.join(known)}.", errors=[FieldError("model", message)])
         if name not in self._gateways:
             model = self.catalog.chat_model(wanted[name], environ=self.environ)
-            self._gateways[name] = build_router(self.settings.routing, [model], self.bases[self.default].parts.meter)
+            self._gateways[name] = build_router(
+                self.settings.routing, [model], self.bases[self.default].parts.meter, self.protection
+            )
         return self._gateways[name]
 
     async def aclose(self) -> None:

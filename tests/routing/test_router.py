@@ -38,8 +38,9 @@ from routing.errors import (
 from routing.meter import Meter
 from routing.policy import InOrder, Plan
 from routing.resilience.fallback import Reason
+from routing.resilience.hedge import Hedges
 from routing.router import Router
-from routing.settings import RetrySettings
+from routing.settings import HedgeSettings, RetrySettings
 from routing.testing.fakes import ScriptedChatModel
 
 QUICK = RetrySettings(attempts=3, first_wait_seconds=0, longest_wait_seconds=0.01)
@@ -333,3 +334,34 @@ async def test_close_closes_both(meter: Meter) -> None:
     models = [ScriptedChatModel("x", name=f"scripted/{number}") for number in range(2)]
     await Router(models, meter=meter, retry=QUICK).close()
     assert all(model.closed for model in models)
+
+
+class Slow(ScriptedChatModel):
+    """Its first request hangs; later ones are answered at once."""
+
+    async def complete(self, request: ChatRequest) -> ChatResponse:
+        self.requests.append(request)
+        if len(self.requests) == 1:
+            await asyncio.Event().wait()
+        return ChatResponse(f"Answer {len(self.requests)}.", self.name, Usage(1_000_000, 500_000))
+
+    async def stream(self, request: ChatRequest) -> AsyncIterator[ChatEvent]:
+        response = await self.complete(request)
+        yield TextDelta(response.text)
+        yield Completed(response)
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_a_model_that_takes_long_is_asked_twice_and_both_are_priced(meter: Meter, streamed: bool) -> None:
+    model = Slow("x", name="openai/priced")
+    hedges = Hedges(HedgeSettings(after=0.01, share=1.0))
+    made = Router([model], meter=meter, retry=QUICK, hedges=hedges)
+    if streamed:
+        text, response = await collect(made.stream(REQUEST))
+        assert text == response.text
+    else:
+        response = await made.complete(REQUEST)
+    assert response.text == "Answer 2."
+    assert (len(model.requests), response.cost) == (2, 2)
+    rows = [entry for _, entry in meter.ledger.after(0)]
+    assert sorted((row.error or "", row.cost) for row in rows) == [("", 2), ("CancelledError", None)]
