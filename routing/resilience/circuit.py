@@ -23,9 +23,9 @@ class Circuit:
     """Opens after `failures` in a row, each within the window of the one before, that outweigh the calls in flight.
 
     Calls in flight were sent already and may still succeed: among 64 at once two failures one after the other say
-    little, so the failures must be the settings' share of themselves and what is in flight. A failure that took the
-    whole window, in which nothing else succeeded, need not wait for them. `calls` of an earlier `turn` (begun before
-    the state last changed) say nothing.
+    little, so the failures must be the settings' share of themselves and what is in flight. A failure that had a fair
+    time, in all of which nothing succeeded, need not wait for them. Calls of an earlier `turn` (begun before the state
+    last changed) say nothing.
     """
 
     name: str
@@ -123,7 +123,7 @@ class Circuit:
         self.failures = self.failures + 1 if now - self.last_failure <= settings.window_seconds + seconds else 1
         self.last_failure = now
         outweighs = self.failures >= settings.share * (self.failures + self.in_flight)
-        hopeless = seconds >= settings.window_seconds and self.hopeful_since <= now - seconds
+        hopeless = seconds >= self.fair_seconds and self.hopeful_since <= now - seconds
         if self.failures < settings.failures or not (outweighs or hopeless):
             return False
         self._trip(now, settings.cooldown_seconds, retry_after)

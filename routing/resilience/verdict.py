@@ -24,18 +24,6 @@ Verdict = Literal["works", "fails", "limited", "nothing"]
 
 _NO_CREDIT = 402
 _NOT_SENT = (UnavailableError, BudgetError, UnsupportedError, MissingKeyError, UnknownModelError)
-_NO_CONNECTION = frozenset(
-    {
-        "ConnectError",
-        "ConnectTimeout",
-        "ClientConnectorError",
-        "ConnectionTimeoutError",
-        "ConnectionRefusedError",
-        "gaierror",
-        "SSLError",
-    }
-)
-"""What sockets, httpx and aiohttp call a connection that never came to be (refused, no such name, TLS), by class."""
 
 
 def verdict(outcome: Outcome, fair_seconds: float) -> Verdict:
@@ -67,13 +55,4 @@ def verdict(outcome: Outcome, fair_seconds: float) -> Verdict:
 
 def is_unreachable(error: BaseException | None) -> bool:
     """Whether no connection came to be: then no model of the provider can be reached at this address."""
-    if not isinstance(error, ConnectionFailedError):
-        return False
-    seen: set[int] = set()
-    link: BaseException | None = error
-    while link is not None and id(link) not in seen:
-        if any(kind.__name__ in _NO_CONNECTION for kind in type(link).__mro__):
-            return True
-        seen.add(id(link))
-        link = link.__cause__ or link.__context__
-    return False
+    return isinstance(error, ConnectionFailedError) and not error.reached
