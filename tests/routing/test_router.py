@@ -362,6 +362,6 @@ async def test_a_model_that_takes_long_is_asked_twice_and_both_are_priced(meter:
     else:
         response = await made.complete(REQUEST)
     assert response.text == "Answer 2."
-    assert (len(model.requests), response.cost) == (2, 2)
+    assert (len(model.requests), response.cost) == (2, Decimal(2))
     rows = [entry for _, entry in meter.ledger.after(0)]
     assert sorted((row.error or "", row.cost) for row in rows) == [("", 2), ("CancelledError", None)]
