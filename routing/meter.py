@@ -16,7 +16,7 @@ from routing.call import NOT_MADE, Budgets, Call, Guard, Kind, Leave, Most, Outc
 from routing.chat import Tags, Tier, Usage
 from routing.cost.ledger import Ledger, LedgerEntry
 from routing.cost.prices import PriceTable, total_cost
-from routing.errors import ConnectionFailedError, DeadlineError, InvalidResponseError
+from routing.errors import ConnectionFailedError, DeadlineError, InvalidResponseError, ModelError
 from routing.resilience.retry import RetryBudget
 
 _OPERATION = {"chat": "chat", "embedding": "embeddings", "rerank": "rerank"}
@@ -148,6 +148,8 @@ class Meter:
                 yield reading
             except BaseException as raised:
                 error = raised
+                if isinstance(raised, ModelError) and raised.usage is not None:
+                    reading.usage = raised.usage
                 raise
             finally:
                 reading.seconds = time.perf_counter() - started
@@ -202,7 +204,7 @@ class Meter:
         if bill is not None:
             bill.usage += entry.usage
             bill.costs.append(entry.cost)
-        soon = bill is None or entry.cost != 0
+        soon = bill is None or entry.cost != 0 or also is not None  # other processes may want what it held
         row = self.ledger.enqueue(entry, soon=soon, also=also)
         if bill is None or bill.rows is None:
             await self.ledger.stored([row])

@@ -18,7 +18,7 @@ from typing import Literal
 from plumbline.reading import ReadConnection
 from routing.call import Call, Reservation, Write
 from routing.cost import budget_tables as tables
-from routing.cost.budget_state import BudgetState, Full, over_budget, states_of, unknown_price, warn_soft
+from routing.cost.budget_state import BudgetState, Full, over_budget, states_of, unknown_bound, warn_soft
 from routing.cost.budget_tables import Held
 from routing.cost.budget_terms import Claim, Terms, picodollars
 from routing.cost.budget_turns import Turns
@@ -42,9 +42,9 @@ def lease(call: Call) -> float:
 class LocalBudgets:
     """The budgets in the home's database at `path`, which has the tables of `budget_tables` and of the ledger.
 
-    Raises `ConfigError` for budgets that cannot be meant. `unpriced` says whether calls of unknown price pass, and
-    are not counted, where a budget applies. Beside the `ledger` of this process reserving takes less. `clock` gives the
-    seconds since 1970.
+    Raises `ConfigError` for budgets that cannot be meant. `unpriced` says whether calls pass of which nobody knows
+    the most they may cost; what they did cost is counted, if that is known. Beside
+    the `ledger` of this process reserving takes less. `clock` gives the seconds since 1970.
     """
 
     def __init__(
@@ -74,11 +74,9 @@ class LocalBudgets:
         claims = self._terms.claims(call, now)
         if not claims:
             return None
-        if call.bound is None:
-            if self._unpriced == "allow":
-                return None
-            raise unknown_price(call, claims[0])
-        bound = picodollars(call.bound)
+        if call.bound is None and self._unpriced == "refuse":
+            raise unknown_bound(call, claims[0])
+        bound = picodollars(call.bound or Decimal(0))
         if not bound:
             return Once(partial(self._spent, claims))
         if not self._numbers:
@@ -150,7 +148,7 @@ class LocalBudgets:
         return write
 
     def _spent(self, claims: Sequence[Claim], cost: Decimal | None) -> Write | None:
-        """A call that was to cost nothing, and holds nothing: if it costs something after all, that is counted."""
+        """Count what a call cost that holds nothing."""
         if not cost:
             return None
 

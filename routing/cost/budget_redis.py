@@ -27,7 +27,7 @@ from routing.call import Call, Reservation
 from routing.cost.budget import Once, lease
 from routing.cost.budget_lua import BEGIN, RESERVE, SETTLE, STATES
 from routing.cost.budget_seed import spent_before
-from routing.cost.budget_state import BudgetState, Full, over_budget, states_of, unknown_price, unreachable, warn_soft
+from routing.cost.budget_state import BudgetState, Full, over_budget, states_of, unknown_bound, unreachable, warn_soft
 from routing.cost.budget_terms import DAY, Budget, Claim, Period, Terms, forget, picodollars
 from routing.resilience.redis_link import RedisLink, RedisLostError
 from routing.settings import BudgetSettings
@@ -82,11 +82,9 @@ class RedisBudgets:
         claims = self._terms.claims(call, now)
         if not claims:
             return None
-        if call.bound is None:
-            if self._unpriced == "allow":
-                return None
-            raise unknown_price(call, claims[0])
-        held = _Held(claims, picodollars(call.bound), now)
+        if call.bound is None and self._unpriced == "refuse":
+            raise unknown_bound(call, claims[0])
+        held = _Held(claims, picodollars(call.bound or Decimal(0)), now)
         if not held.bound and self._begun.issuperset(claim.budget.definition for claim in claims):
             return Once(partial(self._settled, held))
         try:

@@ -108,12 +108,14 @@ def over_budget(call: Call, full: Full, bound: int) -> BudgetError:
     )
 
 
-def unknown_price(call: Call, claim: Claim) -> BudgetError:
-    """The error of a call that nobody knows the price of."""
+def unknown_bound(call: Call, claim: Claim) -> BudgetError:
+    """The error of a call that may cost nobody knows how much."""
     return BudgetError(
-        f"What {call.model} costs is not known, and the budget '{claim.budget.settings.name}' counts it.",
+        f"How much a call of {call.model} may cost is not known, and the budget '{claim.budget.settings.name}' counts "
+        "it.",
         model=call.model,
-        hint="Give its price in routing.prices, or let such calls pass uncounted with routing.unpriced: allow.",
+        hint="Give its price in routing.prices and a number of max_tokens, or let such calls pass with "
+        "routing.unpriced: allow.",
     )
 
 

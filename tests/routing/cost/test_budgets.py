@@ -196,18 +196,28 @@ async def test_what_was_to_cost_nothing_and_costs_something_is_counted(home: Hom
     assert money(await only(budgets)) == (Decimal("0.25"), 0, 0)
 
 
-async def test_an_unknown_price_is_refused_or_let_through_uncounted(home: Home) -> None:
-    with pytest.raises(BudgetError, match=r"openai/gpt costs is not known.*'all'.*routing\.unpriced: allow"):
+async def test_an_unknown_price_is_refused(home: Home) -> None:
+    said = r"a call of openai/gpt may cost is not known.*'all'.*routing\.unpriced: allow"
+    with pytest.raises(BudgetError, match=said):
         await home.budgets(budget()).reserve(call(None))
-    assert await home.budgets(budget(), unpriced="allow").reserve(call(None)) is None
     assert await home.budgets(budget(match="anthropic/*")).reserve(call(None)) is None
 
 
-async def test_another_limit_keeps_what_is_spent_and_another_meaning_does_not(home: Home) -> None:
+async def test_an_unknown_price_may_be_let_through_and_counts_what_is_known(home: Home) -> None:
+    budgets = home.budgets(budget(limit="1"), unpriced="allow")
+    await home.settle(await budgets.reserve(call(None)), None)
+    assert money(await only(budgets)) == (0, 0, 0)
+    await home.settle(await budgets.reserve(call(None)), "1.5")
+    assert money(await only(budgets)) == (Decimal("1.5"), 0, 0)
+
+
+async def test_another_limit_keeps_what_is_spent_and_another_meaning_reads_the_ledger(home: Home) -> None:
     await home.settle(await home.budgets(budget(limit="1")).reserve(call()), "1")
     with pytest.raises(BudgetError):
         await home.budgets(budget(limit="1.5")).reserve(call())
-    assert await home.budgets(budget(limit="1.5", match="openai/*", per="session")).reserve(call())
+    assert await home.budgets(budget(limit="1.5", match="anthropic/*")).reserve(call("1.5", model="anthropic/claude"))
+    with pytest.raises(BudgetError, match=r"\$1.00 are spent"):
+        await home.budgets(budget(limit="1.5", per="session")).reserve(call())
 
 
 async def test_it_warns_once_and_says_so_in_its_state(home: Home, caplog: pytest.LogCaptureFixture) -> None:
