@@ -8,7 +8,7 @@ cost nothing unless their owner says what a second of them costs.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from decimal import ROUND_HALF_UP, Decimal
 
 from routing.chat import Tier, Usage
@@ -62,17 +62,7 @@ class Price:
     def of(self, usage: Usage, seconds: float = 0.0) -> Decimal:
         """What `usage` costs, exactly, when the model was at work for `seconds`; what has no price counts nothing."""
         price = self._for_length(usage) or self
-        per_million = _input(price, usage) + _output(price, usage)
-        total = per_million / PER_MILLION
-        if usage.searches and price.searches:
-            total += usage.searches * price.searches / PER_THOUSAND
-        if usage.images and price.images:
-            total += usage.images * price.images / PER_THOUSAND
-        if price.requests:
-            total += price.requests / PER_THOUSAND
-        if price.gpu_hour:
-            total += (Decimal(str(seconds)) * price.gpu_hour / PER_HOUR).quantize(_SMALLEST, ROUND_HALF_UP)
-        return total
+        return (_input(price, usage) + _output(price, usage)) / PER_MILLION + _beside_tokens(price, usage, seconds)
 
     def covers(self, usage: Usage) -> bool:
         """Whether everything in `usage` has a price: searches, writes for an hour where shorter ones have one."""
@@ -176,9 +166,21 @@ def _most(price: Price, usage: Usage, seconds: float) -> Decimal:
     caches = (price.cached_input, price.cache_write, price.cache_write_1h)
     read = max(price.input, *(_first(rate, price.input) for rate in caches))
     written = max(price.output, _first(price.reasoning, price.output))
-    return replace(price, input=read, output=written, reasoning=None, long_above=None, long_context=None).of(
-        usage, seconds
-    )
+    tokens = usage.input_tokens * read + usage.output_tokens * written
+    return tokens / PER_MILLION + _beside_tokens(price, usage, seconds)
+
+
+def _beside_tokens(price: Price, usage: Usage, seconds: float) -> Decimal:
+    total = _NOTHING
+    if usage.searches and price.searches:
+        total += usage.searches * price.searches / PER_THOUSAND
+    if usage.images and price.images:
+        total += usage.images * price.images / PER_THOUSAND
+    if price.requests:
+        total += price.requests / PER_THOUSAND
+    if price.gpu_hour:
+        total += (Decimal(str(seconds)) * price.gpu_hour / PER_HOUR).quantize(_SMALLEST, ROUND_HALF_UP)
+    return total
 
 
 def _lengths(price: Price) -> tuple[Price, ...]:
