@@ -104,7 +104,8 @@ def test_code_blocks(
 
 
 def run_python(page: Path, block: Block) -> None:
-    code = compile("\n" * block.line + block.code, str(page), "exec")  # errors then name the line of the page
+    # Errors then name the line of the page; the block does not read its annotations as this file does.
+    code = compile("\n" * block.line + block.code, str(page), "exec", dont_inherit=True)
     exec(code, {"__name__": "__main__"})
 
 
