@@ -142,7 +142,7 @@ class TransientError(ModelError):
 
 
 class RateLimitError(TransientError):
-    """Raised by adapters on 429, and with a status of 402, whatever the provider gives, when there is no credit left."""
+    """Raised by adapters on 429; `status` is 402, whatever the provider gives, when there is no credit left."""
 
 
 class OverloadedError(TransientError):

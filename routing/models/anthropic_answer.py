@@ -48,7 +48,7 @@ class Answer:
     def take_message(self, message: Any) -> None:
         """Take a whole `message`."""
         self.model = message["model"]
-        self._count(message["usage"])
+        self._count(message.get("usage"))
         self._stop(message)
         for index, block in enumerate(message["content"]):
             self._start(index, block)
@@ -66,7 +66,7 @@ class Answer:
             return self._take_delta(event["index"], event["delta"])
         if kind == "message_start":
             self.model = event["message"]["model"]
-            self._count(event["message"]["usage"])
+            self._count(event["message"].get("usage"))
         elif kind == "message_delta":
             self._count(event.get("usage"))
             self._stop(event["delta"])

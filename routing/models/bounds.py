@@ -15,8 +15,8 @@ from typing import Any
 MIB = 1 << 20
 DOCUMENT = 128 * MIB
 """So many bytes an answer in one piece may have: the vectors of 2,048 texts take 33 MiB."""
-EVENT = 16 * MIB
-"""So many bytes one event of a stream may have."""
+EVENT = 4 * MIB
+"""So many bytes one event of a stream may have: SDKs take a time that grows with the square of it."""
 STREAM = 1024 * MIB
 """So many bytes a stream may have: 128,000 tokens take 37 MiB, with log-probabilities ten times that."""
 _GRACE = 0.1  # seconds that the transport's own timeout has to come first

@@ -65,6 +65,7 @@ _STATUS_OF_TYPE = {
     "timeout_error": 504,
     "overloaded_error": 529,
 }
+_UNREACHED = frozenset({"ConnectError", "ConnectTimeout", "UnsupportedProtocol"})
 _TOO_LONG = re.compile(
     r"maximum context length|context window|context length|prompt is too long|input is too long|too many input tokens"
     r"|max_model_len|longer than the model|reduce the length|maximum input length",
@@ -284,7 +285,9 @@ def _of_transport(error: Exception, endpoint: Endpoint) -> ModelError:
         return DeadlineError(
             f"{endpoint.service} sent nothing for too long ({endpoint.address}).", model=endpoint.model
         )
-    reached = not named & {"ConnectError", "ConnectTimeout", "ClientConnectorError", "UnsupportedProtocol"}
+    # On aiohttp the SDKs call every broken connection a `ConnectError`.
+    unreached = {"ClientConnectorError", "ConnectionTimeoutError"} if "ClientError" in named else _UNREACHED
+    reached = not named & unreached
     what = "broke off the connection" if reached else "cannot be reached"
     return ConnectionFailedError(
         f"{endpoint.service} at {endpoint.address} {what}: {_innermost(error)}",

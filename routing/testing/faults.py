@@ -70,6 +70,8 @@ def steps(answer: Answer, fault: Fault, pieces: Sequence[str], error: bytes) -> 
         change = _changed if fault.kind == "changed" else _disordered
         yield from change(answer, fault, pieces).frames()
         return
+    if fault.kind == "endless":
+        answer = replace(answer, streamed=True)
     position = _position(answer, fault, pieces)
     if fault.kind == "end" and not answer.streamed:
         body = answer.parts[0][: max(position - len(answer.head()), 0)]

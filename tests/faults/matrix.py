@@ -2,7 +2,8 @@
 
 The words are those of `tests.faults.outcomes`, "-" means that there is no such thing. "fault@provider" is for one
 provider, in place of the line above it. What happens in a stream after its text has begun has the same word as before,
-and means that another call goes on with the text, or that the stream ends with an event that says so.
+and means that another call goes on with the text, or that the stream ends with an event that says so. "/text" is for
+what shows only after the text.
 """
 
 from __future__ import annotations
@@ -19,15 +20,17 @@ PLACED = """
                         nothing   opening some    text    all     nothing   opening some    text    all
 reset                   lost      lost    lost    lost    -       lost      lost    lost    lost    fine
 cut                     lost      lost    lost    lost    -       lost      lost    lost    lost    fine
-stall                   late      late    late    late    fine    late      late    late    late    fine
+stall                   late      late    late    late    -       late      late    late    late    fine
 slow                    fine      fine    fine    fine    fine    fine      fine    fine    fine    fine
-too_slow                late      late    late    late    fine    late      late    late    late    fine
+too_slow                late      late    late    late    -       late      late    late    late    fine
 drip                    fine      fine    fine    fine    fine    fine      fine    fine    fine    fine
 end                     -         unread  unread  unread  fine    -         lost    lost    lost    fine
-endless                 -         unread  unread  unread  fine    -         unread  unread  unread  unread
-endless_event           -         unread  unread  unread  fine    -         unread  unread  unread  unread
+endless                 -         unread  -       -       -       -         unread  unread  unread  fine
+endless_event           -         unread  -       -       -       -         unread  unread  unread  fine
 error_400               bad       -       -       -       -       -         bad     bad     bad     fine
+error_400@cohere        bad       -       -       -       -       -         busy    busy    busy    fine
 error_429               limited   -       -       -       -       -         limited limited limited fine
+error_429@cohere        limited   -       -       -       -       -         busy    busy    busy    fine
 error_500               busy      -       -       -       -       -         busy    busy    busy    fine
 error_529               busy      -       -       -       -       -         busy    busy    busy    fine
 half_json_event         -         -       -       -       -       -         unread  unread  unread  fine
@@ -35,7 +38,8 @@ wrong_json_event        -         -       -       -       -       -         unre
 bytes_that_are_no_text  -         -       -       -       -       -         unread  unread  unread  fine
 unknown_event           -         -       -       -       -       -         fine    fine    fine    fine
 comment                 -         -       -       -       -       -         fine    fine    fine    fine
-broken_chunk            -         -       -       -       -       -         lost    lost    lost    fine
+broken_chunk            -         -       -       -       -       -         late    late    late    fine
+broken_chunk@cohere     -         -       -       -       -       -         lost    lost    lost    fine
 event_twice             -         -       -       -       -       -         -       twice   fine    -
 events_swapped          -         -       -       -       -       -         -       swapped fine    -
 """
@@ -62,21 +66,33 @@ PLAIN = """
 503                     busy          busy
 504                     late          late
 529                     busy          busy
-302                     busy          busy
+307_elsewhere           busy          busy
 204                     unread        lost
+204@cohere              unread        unread
 empty_body              unread        lost
-half_json               unread        unread
-wrong_json              unread        unread
-null                    unread        unread
-a_list                  unread        unread
-html                    unread        unread
+half_json               unread        lost
+wrong_json              unread        lost
+null                    unread        lost
+a_list                  unread        lost
+html                    unread        lost
 no_text_but_bytes       unread        unread
-deep_json               unread        unread
-wrong_type              fine          unread
-no_choices              unread        unread
-choices_of_nothing      unread        unread
-no_text                 unread        unread
-text_of_null            unread        unread
+no_text_but_bytes@cohere unread        lost
+deep_json               unread        lost
+wrong_type              fine          lost
+wrong_type@cohere       fine          unread
+no_choices              unread        fine
+no_choices@openai       unread        counted
+no_choices@vllm         unread        counted
+no_choices@anthropic    empty         fine
+no_choices@cohere       empty         fine
+choices_of_null         unread        fine
+choices_of_null@openai  unread        counted
+choices_of_null@vllm    unread        counted
+choices_of_null@cohere  empty         fine
+no_text                 empty         empty
+text_of_null            empty         empty
+text_of_null@anthropic  unread        unread
+text_of_null@cohere     unread        empty
 text_of_numbers         unread        unread
 usage_negative          fine          fine
 usage_text              fine          fine
@@ -86,7 +102,10 @@ usage_huge              fine          fine
 usage_beyond_integers   fine          fine
 finish_length           fine          fine
 finish_unknown          fine          fine
-finish_null             fine          lost
+finish_null             fine          lost/text
+finish_null@anthropic   unread        lost/text
+finish_null@openai      fine          counted/text
+finish_null@vllm        fine          counted/text
 """
 
 
@@ -114,4 +133,6 @@ def cells() -> Iterator[Cell]:
                 words = lines.get(f"{name}@{provider}", lines[name])
                 for (stream, place), word in zip(heads, words, strict=True):
                     if word != "-":
-                        yield Cell(provider, name, place, stream, word)
+                        outcome, _, until = word.partition("/")
+                        reached: Place = "text" if until == "text" else place
+                        yield Cell(provider, name, reached, stream, outcome)

@@ -21,7 +21,7 @@ from routing.errors import (
     TransientError,
 )
 
-Cost = Literal["nothing", "unknown"]
+Cost = Literal["nothing", "unknown", "known"]
 TRIES = 3
 
 
@@ -50,6 +50,7 @@ OUTCOMES: Mapping[str, Outcome] = {
     "swapped": Outcome(text="swapped"),
     "unreached": Outcome(ConnectionFailedError, TRIES),
     "lost": Outcome(ConnectionFailedError, TRIES, cost="unknown"),
+    "counted": Outcome(ConnectionFailedError, TRIES, cost="known"),
     "late": Outcome(DeadlineError, TRIES, cost="unknown"),
     "busy": Outcome(OverloadedError, TRIES),
     "limited": Outcome(RateLimitError, TRIES),
@@ -59,5 +60,6 @@ OUTCOMES: Mapping[str, Outcome] = {
     "no_model": Outcome(ModelNotFoundError, falls_back=False),
     "too_long": Outcome(ContextLengthError),
     "filtered": Outcome(ContentFilterError),
+    "empty": Outcome(InvalidResponseError, 2, cost="known"),
     "unread": Outcome(InvalidResponseError, 2, cost="unknown"),
 }

@@ -13,7 +13,7 @@ from decimal import Decimal
 import pytest
 import pytest_asyncio
 
-from routing.chat import Completed, Interrupted
+from routing.chat import Completed, Interrupted, Usage
 from routing.errors import ModelError
 from routing.router import Router
 from tests.faults.faults import FAULTS, PATIENCE
@@ -24,7 +24,9 @@ from tests.faults.world import FIRST, PRICE, REQUEST, SECOND, Heard, World, hear
 HANGS = 20.0
 """Seconds after which a cell hangs."""
 MATRIX = list(cells())
-WHOLE = Decimal(str(PRICE.of(FIRST.usage))) if FIRST.usage else Decimal(0)
+COST = PRICE.of(FIRST.usage or Usage())
+SAID = {"some": "".join(FIRST.pieces[:2]), "text": FIRST.text, "all": FIRST.text}
+"""What a stream has said when it has come to a place."""
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -48,7 +50,7 @@ def expected(cell: Cell, outcome: Outcome, *, always: bool) -> Expected:
     """What the words of the matrix mean."""
     if outcome.error is None:
         return Expected(_text(outcome), (1, 0))
-    said = {"some": "".join(FIRST.pieces[:2]), "text": FIRST.text, "all": FIRST.text}.get(cell.place, "")
+    said = SAID.get(cell.place, "")
     if cell.stream and said:
         if not outcome.may_pass:
             return Expected(said, (1, 0), outcome.error)
@@ -58,6 +60,15 @@ def expected(cell: Cell, outcome: Outcome, *, always: bool) -> Expected:
     if outcome.falls_back:
         return Expected(SECOND.text, (outcome.tries, 1))
     return Expected("", (outcome.tries, 0), outcome.error)
+
+
+def failures(cell: Cell, outcome: Outcome) -> list[tuple[str, Decimal | None]]:
+    """The row of a request that failed: its error and its cost."""
+    if outcome.error is None:
+        return []
+    began = cell.stream and cell.place in SAID
+    costs = {"nothing": Decimal(0), "unknown": None, "known": COST}
+    return [(outcome.error.__name__, None if began and outcome.cost == "nothing" else costs[outcome.cost])]
 
 
 def _text(outcome: Outcome) -> str:
@@ -84,6 +95,8 @@ async def test_cell(world: World, cell: Cell) -> None:
         errors = [row.error for row in rows]
         assert (text, type(error) if error else None, seen) == (wanted.text, wanted.error, wanted.requests), errors
         assert len(rows) == sum(seen)
+        failed = [(row.error, row.cost) for row in rows if row.error]
+        assert failed == failures(cell, outcome) * (sum(seen) - (wanted.error is None))
 
 
 async def ask(router: Router, *, stream: bool) -> tuple[str, ModelError | None]:

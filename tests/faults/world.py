@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
+
+import pytest
 
 from plumbline.database import open_database
 from plumbline.trace import Tracing
@@ -16,6 +18,7 @@ from routing.cost.ledger import Ledger, LedgerEntry
 from routing.cost.ledger import component as ledger
 from routing.cost.prices import Price, PriceTable
 from routing.meter import Meter
+from routing.models import bounds
 from routing.models.anthropic import AnthropicChatModel
 from routing.models.cohere_chat import CohereChatModel
 from routing.models.openai import OpenAIChatModel
@@ -77,6 +80,9 @@ class World:
 async def opened(folder: Path) -> AsyncIterator[World]:
     """The world, with an empty home in `folder`."""
     path = folder / "home.db"
+    small = pytest.MonkeyPatch()
+    for name in ("DOCUMENT", "EVENT", "STREAM"):
+        small.setattr(bounds, name, bounds.MIB)
     engine = open_database(path, [ledger(), traces()])
     tracing = Tracing(engine)
     prices = PriceTable(
@@ -91,6 +97,7 @@ async def opened(folder: Path) -> AsyncIterator[World]:
         finally:
             for model in (healthy, *world.models.values()):
                 await model.close()
+            small.undo()
             tracing.close()
             engine.dispose()
 
@@ -112,8 +119,3 @@ async def heard(events: AsyncIterator[RoutedEvent]) -> Heard:
         else:
             return Heard(text, event)
     raise AssertionError("the stream has no last event")
-
-
-def known(mapping: Mapping[str, str]) -> str:
-    """A line for messages of tests."""
-    return ", ".join(f"{key}={value}" for key, value in mapping.items())
