@@ -17,7 +17,7 @@ from plumbline.errors import ConfigError
 from routing.chat import ChatModel
 from routing.errors import UnknownModelError
 from routing.models.clients import Connections
-from routing.models.facts import UNKNOWN, ModelFacts
+from routing.models.facts import UNKNOWN, ModelFacts, chat_facts
 from routing.models.own import Make, OwnKind, OwnModel, OwnProvider, installed_provider, own_provider
 from routing.models.providers import ModelName, ModelOptions, Provider, builtin_providers
 from routing.vectors import Embedder, Reranker
@@ -60,6 +60,15 @@ class Catalog:
             if price is not None:
                 found[model.full] = price
         return found
+
+    def facts(self, name: str) -> ModelFacts:
+        """What is known of the chat model `name`, somebody's own included."""
+        model = parse_name(name)
+        provider = None if model is None else self._provider(model.provider)
+        if model is not None and isinstance(provider, OwnProvider):
+            own = provider.find(model.name, "chat")
+            return UNKNOWN if own is None else own.facts
+        return UNKNOWN if model is None else chat_facts(model.full)
 
     def chat_model(
         self, name: str, *, environ: Mapping[str, str] | None = None, effort: str | None = None
@@ -219,7 +228,8 @@ def _nearest(name: str, providers: Mapping[str, Provider], kind: Kind) -> str:
             continue
         if provider.name in ("openai", "anthropic", "cohere"):
             return f"Did you mean '{provider.name}/{name.strip()}'?"
-    return f"Examples: {', '.join(provider.example for provider in providers.values() if provider.example)}."
+    examples = (provider.examples.get(kind, provider.example) for provider in providers.values())
+    return f"Examples: {', '.join(filter(None, examples))}."
 
 
 DEFAULT_CATALOG = Catalog({provider.name: provider for provider in builtin_providers()}, installed_provider)

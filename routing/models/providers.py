@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from urllib.parse import urlsplit
 
@@ -53,7 +53,8 @@ class Provider:
     """One provider. A maker that is `None` says that there are no such models there.
 
     `check_chat`, `check_embedder` and `check_reranker` raise `UnknownModelError` for a name that cannot be right; they
-    run when the configuration is read and need no key.
+    run when the configuration is read and need no key. `example` is a name to show, `examples` are those for other
+    kinds of models, by "embedders" or "rerankers".
     """
 
     name: str
@@ -64,6 +65,7 @@ class Provider:
     check_embedder: Callable[[ModelName], None] = lambda model: None
     check_reranker: Callable[[ModelName], None] = lambda model: None
     example: str = ""
+    examples: Mapping[str, str] = field(default_factory=dict)
 
 
 def unknown(model: ModelName, message: str, known: Iterable[str] = (), *, hint: str | None = None) -> UnknownModelError:
@@ -97,6 +99,7 @@ def builtin_providers() -> tuple[Provider, ...]:
             check_chat=_check_hosted,
             check_embedder=_check_hosted_embedder,
             example="openai/gpt-5-mini",
+            examples={"embedders": "openai/text-embedding-3-small"},
         ),
         Provider("anthropic", chat=_anthropic_chat, check_chat=_check_hosted, example="anthropic/claude-haiku-4-5"),
         Provider(
@@ -107,7 +110,8 @@ def builtin_providers() -> tuple[Provider, ...]:
             check_chat=_check_hosted,
             check_embedder=_check_hosted_embedder,
             check_reranker=_check_hosted_reranker,
-            example="cohere/rerank-v4.0-fast",
+            example="cohere/command-a-03-2025",
+            examples={"embedders": "cohere/embed-v4.0", "rerankers": "cohere/rerank-v4.0-fast"},
         ),
         *(
             Provider(

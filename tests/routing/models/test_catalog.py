@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 
 import pytest
 
@@ -317,3 +318,31 @@ def test_no_other_has_interfaces_to_choose_from(name: str) -> None:
         DEFAULT_CATALOG.check_chat_model(name)
     with pytest.raises(UnknownModelError):
         DEFAULT_CATALOG.check_embedder(name)
+
+
+@pytest.mark.parametrize(
+    ("check", "says"),
+    [
+        (DEFAULT_CATALOG.check_chat_model, "cohere/command-a-03-2025"),
+        (DEFAULT_CATALOG.check_embedder, "openai/text-embedding-3-small"),
+        (DEFAULT_CATALOG.check_reranker, "cohere/rerank-v4.0-fast"),
+    ],
+)
+def test_examples_are_of_the_kind_that_is_wanted(check: Callable[[str], None], says: str) -> None:
+    with pytest.raises(UnknownModelError, match="Examples") as raised:
+        check("nonsense")
+    assert says in str(raised.value)
+    named = [name.strip(" .") for name in str(raised.value).partition("Examples: ")[2].split(",")]
+    for name in named:
+        if "NAME" not in name:
+            check(name)
+
+
+@pytest.mark.parametrize("name", provider_facts("cohere").known)
+def test_chat_models_of_cohere(name: str) -> None:
+    model = DEFAULT_CATALOG.chat_model(f"cohere/{name}", environ={"CO_API_KEY": "k"})
+    assert model.name == f"cohere/{name}"
+    with pytest.raises(MissingKeyError, match="CO_API_KEY"):
+        DEFAULT_CATALOG.chat_model(f"cohere/{name}", environ={})
+    with pytest.raises(UnknownModelError, match="embedder"):
+        DEFAULT_CATALOG.check_embedder(f"cohere/{name}")

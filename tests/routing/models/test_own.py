@@ -12,7 +12,7 @@ from routing.chat import ChatModel, Usage
 from routing.cost.prices import Price, PriceTable
 from routing.errors import UnknownModelError
 from routing.models.catalog import DEFAULT_CATALOG, register_model
-from routing.models.facts import ModelFacts
+from routing.models.facts import UNKNOWN, ModelFacts
 from routing.models.own import OwnModel, OwnProvider, installed_provider, own_provider
 from routing.models.providers import ModelName, ModelOptions
 from routing.testing.chat import check_chat_model
@@ -60,11 +60,9 @@ async def test_a_model_is_made_by_its_name() -> None:
     await check_chat_model(model, local=True)
     prices = PriceTable({}).with_prices(catalog.prices(["myco/large", "openai/gpt-5", "nonsense"]))
     assert prices.cost("myco/large", Usage(1_000_000, 1_000_000)) == 18
-    provider = catalog.providers["myco"]
-    assert isinstance(provider, OwnProvider)
-    own = provider.find("large", "chat")
-    assert own is not None
-    assert own.facts.context == 9
+    assert catalog.facts("myco/large").context == 9
+    assert catalog.facts("anthropic/claude-haiku-4-5").context == 200_000
+    assert catalog.facts("myco/small") == catalog.facts("nobody/knows") == catalog.facts("nonsense") == UNKNOWN
 
 
 def test_nothing_is_remembered_elsewhere() -> None:
