@@ -19,6 +19,9 @@ from routing.errors import (
     SchemaError,
     UnsupportedError,
 )
+from routing.meter import Meter
+from routing.router import Router
+from routing.settings import RetrySettings
 from routing.structured import structured
 from routing.testing.fakes import ScriptedChatModel
 
@@ -189,3 +192,15 @@ async def test_what_cannot_be_asked_for() -> None:
     with pytest.raises(UnsupportedError):
         await structured(blind, ASKED, Window)
     assert not model.requests
+
+
+async def test_every_call_is_in_the_books(meter: Meter) -> None:
+    model = ScriptedChatModel("Thirty days.", GOOD, name="openai/priced", lacks=("schema",))
+    router = Router([model], meter=meter, retry=RetrySettings(attempts=1))
+    found, response = await structured(router, ASKED, Window)
+    assert found == WINDOW
+    totals = meter.ledger.totals()
+    assert totals.calls == 3, "the first, which the model refused, cost nothing"
+    assert totals.cost == response.cost
+    assert response.cost is not None
+    assert response.cost > 0
