@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import math
-import random
 import re
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
@@ -67,7 +67,7 @@ class ScriptedChatModel:
         self._delay = delay
         self._pause = pause
         self._lacks = frozenset(lacks)
-        self._random = random.Random(seed)  # noqa: S311  # a test's, not a secret
+        self._seed = seed
 
     async def complete(self, request: ChatRequest) -> ChatResponse:
         """The next reply; raises it if it is a `ModelError`."""
@@ -135,8 +135,9 @@ class ScriptedChatModel:
     def _text(self, reply: Reply, request: ChatRequest) -> str:
         if isinstance(reply, OneOf):
             seed = request.options.seed
-            choice = self._random if seed is None else random.Random(seed)  # noqa: S311  # as above
-            return choice.choice(reply.texts)
+            drawn = f"{self._seed}, {len(self.requests)}" if seed is None else str(seed)
+            digest = hashlib.blake2b(drawn.encode(), digest_size=8).digest()
+            return reply.texts[int.from_bytes(digest, "big") % len(reply.texts)]
         if isinstance(reply, str):
             return reply
         assert callable(reply), f"there is no reply {reply!r}"
