@@ -54,7 +54,8 @@ class Answer:
             self._start(index, block)
             if block["type"] == "text":
                 self._say(index, block["text"])
-                self.cited += [(index, citation) for citation in block.get("citations") or ()]
+                for citation in block.get("citations") or ():
+                    self._cite(index, citation)
             elif block["type"] == "tool_use":
                 arguments = json.dumps(block["input"], ensure_ascii=False)
                 self.calls[index] = replace(self.calls[index], arguments=arguments)
@@ -87,8 +88,12 @@ class Answer:
             known = self.calls[index]
             self.calls[index] = ToolCall(known.id, known.name, known.arguments + delta["partial_json"])
         elif kind == "citations_delta":
-            self.cited.append((index, delta["citation"]))
+            self._cite(index, delta["citation"])
         return ""
+
+    def _cite(self, index: int, citation: object) -> None:
+        if isinstance(citation, Mapping):
+            self.cited.append((index, citation))
 
     def _say(self, index: int, piece: object) -> str:
         text = text_of(piece)
@@ -103,13 +108,10 @@ class Answer:
         if not isinstance(usage, Mapping):
             return
         self.counts |= {key: usage[key] for key in _COUNTS if usage.get(key) is not None}
-        for part, key in (
-            ("cache_creation", "ephemeral_1h_input_tokens"),
-            ("output_tokens_details", "thinking_tokens"),
-        ):
-            details = usage.get(part)
-            if isinstance(details, Mapping) and details.get(key) is not None:
-                self.counts[key] = details[key]
+        for part, key in _DETAILS:
+            count = part_of(usage, part).get(key)
+            if count is not None:
+                self.counts[key] = count
         self.tier = _TIERS.get(usage.get("service_tier"), self.tier)
 
     def _stop(self, source: Mapping[str, Any]) -> None:

@@ -50,7 +50,7 @@ class Answer:
                 self._say(index, block["text"])
         for index, call in enumerate(message.get("tool_calls") or ()):
             self.calls[index] = _call(call)
-        self.cited += message.get("citations") or ()
+        self.cited += [part for part in message.get("citations") or () if isinstance(part, Mapping)]
         for item in response.get("logprobs") or ():
             self._weigh(item)
 

@@ -68,6 +68,7 @@ class ScriptedChatModel:
         self._pause = pause
         self._lacks = frozenset(lacks)
         self._seed = seed
+        self._drawn = 0
 
     async def complete(self, request: ChatRequest) -> ChatResponse:
         """The next reply; raises it if it is a `ModelError`."""
@@ -135,8 +136,9 @@ class ScriptedChatModel:
     def _text(self, reply: Reply, request: ChatRequest) -> str:
         if isinstance(reply, OneOf):
             seed = request.options.seed
-            drawn = f"{self._seed}, {len(self.requests)}" if seed is None else str(seed)
-            digest = hashlib.blake2b(drawn.encode(), digest_size=8).digest()
+            self._drawn += seed is None
+            lot = f"{self._seed}, {self._drawn}" if seed is None else str(seed)
+            digest = hashlib.blake2b(lot.encode(), digest_size=8).digest()
             return reply.texts[int.from_bytes(digest, "big") % len(reply.texts)]
         if isinstance(reply, str):
             return reply

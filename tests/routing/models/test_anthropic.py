@@ -477,6 +477,7 @@ CITATIONS = (
     citation(5, 0, "thirty"),
     citation(0, 6, "thirty", type="page_location"),
     {"type": "char_location", "document_index": 0},
+    "a text",
 )
 
 

@@ -239,6 +239,7 @@ CITATIONS = (
     {"start": 0, "end": 6, "text": "Thirty", "sources": [{"id": "0"}], "type": "THINKING_CONTENT"},
     {"start": None, "sources": None},
     {"start": 0, "end": 6, "text": "Thirty"},
+    "a text",
 )
 
 
