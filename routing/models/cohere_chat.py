@@ -157,7 +157,6 @@ class CohereChatModel:
             return DeadlineError(f"Cohere gave up before the answer's end{said}", model=self.name)
         if answer.finish == "ERROR":
             return OverloadedError(f"Cohere failed before the answer's end{said}", model=self.name, status=500)
-
         return None
 
     def _empty(self, finish: FinishReason) -> ModelError:
