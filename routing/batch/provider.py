@@ -73,7 +73,7 @@ class Batches(Protocol):
     async def send(self, lines: Sequence[Line], mark: str) -> str:
         """Send a batch of requests to one path; its id. A `TransientError` leaves open whether it has arrived.
 
-        All ids of `lines` begin with `mark`.
+        All ids of `lines` begin with `mark` and a dash.
         """
         ...
 

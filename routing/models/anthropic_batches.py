@@ -51,7 +51,7 @@ class AnthropicBatches:
                     continue
                 if batch.get("processing_status") != "ended":
                     certain = False
-                elif (await self._first(self._id(batch))).startswith(mark):
+                elif (await self._first(self._id(batch))).startswith(f"{mark}-"):
                     return Search(self._id(batch))
             if not batches or not page.get("has_more") or _made(batches[-1]) < since - SKEW_SECONDS:
                 return Search(None, certain)

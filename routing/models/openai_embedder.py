@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from plumbline.text.tokens import tokenizer
 from routing.chat import Usage
+from routing.errors import BadRequestError
 from routing.models.batches import Limits, Piece, add_up, batches, pieces, requests_of, to_unit_length
 from routing.models.clients import Connections
 from routing.models.facts import UNKNOWN, ModelFacts
-from routing.models.failures import calling, invalid
+from routing.models.failures import calling, invalid, of_status
+from routing.models.openai_batches import OpenAIBatches
 from routing.models.openai_client import OPENAI_ADDRESS, openai_clients, openai_endpoint
 from routing.vectors import Embeddings
 
@@ -69,6 +72,39 @@ class OpenAIEmbedder:
         """The rows of `texts` by the request they go out in; see `routing.vectors.RequestingEmbedder`."""
         return requests_of(texts, self._limits, tokenizer())
 
+    def body(self, texts: Sequence[str]) -> dict[str, Any]:
+        """What is sent for `texts` as one of a batch; raises `BadRequestError` for more than one request takes."""
+        found = list(pieces(texts, self.max_tokens, tokenizer()))
+        if len(list(batches(found, self._limits))) > 1:
+            raise BadRequestError(
+                f"{len(texts):,} texts are more than one request to {self.name} takes.",
+                model=self.name,
+                hint="Divide them with its method `requests`.",
+            )
+        return self._arguments(found)
+
+    def read(self, texts: Sequence[str], document: Any, *, status: int = 200) -> Embeddings:
+        """The vectors of `texts` in an answer, parsed from its JSON; raises `ModelError`, also for a `status`."""
+        import numpy as np
+
+        if status >= 400:
+            raise of_status(status, document, self._endpoint, headers={})
+        found = list(pieces(texts, self.max_tokens, tokenizer()))
+        try:
+            rows = [SimpleNamespace(index=row["index"], embedding=row["embedding"]) for row in document["data"]]
+            usage = SimpleNamespace(**document["usage"])
+        except (KeyError, TypeError) as error:
+            raise invalid(self._endpoint, "has no list of vectors") from error
+        response = SimpleNamespace(data=rows, usage=usage)
+        pooled = np.zeros((len(texts), self.dim), np.float32)
+        add_up(pooled, found, self._vectors(response, len(found)))
+        to_unit_length(pooled)
+        return Embeddings(pooled, _usage(response, found))
+
+    def batches(self) -> OpenAIBatches:
+        """Where batches of requests to this model are sent."""
+        return OpenAIBatches(self._clients, self._endpoint)
+
     async def close(self) -> None:
         """Close the connections."""
         await self._clients.close()
@@ -90,13 +126,14 @@ class OpenAIEmbedder:
         return Embeddings(pooled, usage)
 
     async def _request(self, batch: Sequence[Piece]) -> tuple[Vectors, Usage]:
-        arguments: dict[str, Any] = {"model": self._name, "input": [text for _, text, _ in batch]}
-        if self._shortened:
-            arguments["dimensions"] = self.dim
         async with calling(self._endpoint, None):
             client = await self._clients.get()
-            response = await client.embeddings.create(**arguments)
+            response = await client.embeddings.create(**self._arguments(batch))
         return self._vectors(response, len(batch)), _usage(response, batch)
+
+    def _arguments(self, batch: Sequence[Piece]) -> dict[str, Any]:
+        arguments: dict[str, Any] = {"model": self._name, "input": [text for _, text, _ in batch]}
+        return arguments | ({"dimensions": self.dim} if self._shortened else {})
 
     def _vectors(self, response: Any, count: int) -> Vectors:
         """The unit vectors of a response, in the order of its texts."""

@@ -1,0 +1,184 @@
+"""Takes the results of a batch: reads, prices and keeps each once, together with its row in the ledger."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Generic
+
+from routing.batch.provider import Result, Standing
+from routing.batch.store import BatchStore, Ending, PartRow, RequestRow, TakenError, take
+from routing.batch.work import Answer, Item, Work
+from routing.call import Call, Write
+from routing.chat import Usage
+from routing.cost.ledger import LedgerEntry
+from routing.errors import DeadlineError, InvalidResponseError, ModelError, TransientError, UnavailableError
+from routing.meter import Meter
+
+AT_ONCE = 200
+"""Results kept in one transaction."""
+ATTEMPTS = 2
+_NO_CREDIT = 402
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome(Generic[Answer]):
+    """What a request came to: an answer with its usage, or an error."""
+
+    answer: Answer | None = None
+    usage: Usage = Usage()
+    error: ModelError | None = None
+
+
+class Taker(Generic[Item, Answer]):
+    """Takes results for one kind of work."""
+
+    def __init__(self, work: Work[Item, Answer], store: BatchStore, meter: Meter) -> None:
+        self._work = work
+        self._store = store
+        self._meter = meter
+
+    async def collect(self, part: PartRow, standing: Standing, *, again: bool) -> None:
+        """Keep what became of all requests of a batch that has ended; those that may do better go out `again`."""
+        waiting = {row.number: row for row in self._store.unanswered(part.id)}
+        chunk: list[RequestRow] = []
+        async for result in self._results(part, standing):
+            number = _number(result.id, part.mark)
+            row = waiting.pop(number, None) if number is not None else None
+            if row is not None:
+                chunk.append(self._closed(row, result, again=again))
+            if len(chunk) >= AT_ONCE:
+                await self._keep(part, chunk)
+                chunk = []
+        ending: Ending = "expired" if standing.expired else "cancelled" if standing.cancelled else "missing"
+        chunk += [self._ended(row, ending, again=again) for row in waiting.values()]
+        await self._keep(part, chunk)
+
+    async def give_up(self, part: PartRow) -> None:
+        """Keep of all requests of a batch that they were cancelled."""
+        rows = [self._ended(row, "cancelled", again=False) for row in self._store.unanswered(part.id)]
+        await self._keep(part, rows)
+
+    def outcome(self, row: RequestRow) -> Outcome[Answer]:
+        """What a request came to, from what is kept of it."""
+        if row.ending != "answered":
+            return Outcome(error=_error(row.ending, self._work.model))
+        document = json.loads(row.document or "null")
+        try:
+            return Outcome(*self._work.read(self._work.load(row.item), document, row.status))
+        except ModelError as error:
+            return Outcome(error=error)
+
+    async def _results(self, part: PartRow, standing: Standing) -> AsyncIterator[Result]:
+        assert part.batch is not None  # it was sent
+        if standing.problem is None:
+            async for result in self._work.batches.results(part.batch):
+                yield result
+            return
+        problem = {"error": {"message": standing.problem.message}}
+        for row in self._store.unanswered(part.id):
+            yield Result(f"{part.mark}-{row.number}", "answered", standing.problem.status or 400, problem)
+
+    def _closed(self, row: RequestRow, result: Result, *, again: bool) -> RequestRow:
+        """The row as it will be: with its answer and price, its error, or to be sent once more."""
+        if result.kind != "answered":
+            return self._ended(row, result.kind, again=again)
+        document = json.dumps(result.document)
+        closed = replace(row, ending="answered", status=result.status, document=document)
+        outcome = self.outcome(closed)
+        if outcome.error is None:
+            cost = self._meter.prices.cost(self._work.model, outcome.usage, "batch")
+            return replace(closed, state="answered", cost=None if cost is None else str(cost))
+        if again and _may_do_better(outcome.error):
+            return replace(closed, state="again")
+        # A refusal costs nothing. An answer that cannot be read has cost something, and nobody knows what.
+        unreadable = isinstance(outcome.error, InvalidResponseError)
+        return replace(closed, state="failed", cost=None if unreadable else "0")
+
+    def _ended(self, row: RequestRow, ending: Ending, *, again: bool) -> RequestRow:
+        """The row of a request that was not answered."""
+        state = "again" if again and _may_do_better(_error(ending, self._work.model)) else "failed"
+        return replace(row, state=state, ending=ending, status=0, document=None, cost="0")
+
+    async def _keep(self, part: PartRow, rows: list[RequestRow]) -> None:
+        """Store results; each that the provider has worked on with a row in the ledger, in the same transaction."""
+        plain = [row for row in rows if row.state == "again" or row.ending != "answered"]
+        if plain:
+            await self._store.write(lambda connection: _take_all(connection, part, plain))
+        stored = [
+            self._meter.ledger.enqueue(self._entry(row), soon=False, also=await self._written(part, row))
+            for row in rows
+            if row not in plain
+        ]
+        try:
+            await self._meter.ledger.stored(stored)
+        except TakenError:
+            for each in stored:
+                error = each.exception()
+                if error is not None and not isinstance(error, TakenError):
+                    raise error from None
+
+    async def _written(self, part: PartRow, row: RequestRow) -> Write:
+        """What is written with the ledger's row: the result, and what it counts for in the budgets."""
+        cost = None if row.cost is None else Decimal(row.cost)
+        reservation = None
+        if self._meter.budgets is not None and cost:
+            item = self._work.load(row.item)
+            call = Call(self._work.kind, self._work.model, self._work.tags(item), bound=Decimal(0), tier="batch")
+            reservation = await self._meter.budgets.reserve(call)
+
+        def write(connection: sqlite3.Connection) -> None:
+            take(connection, part, row)
+            settled = None if reservation is None else reservation.settle(cost)
+            if settled is not None:
+                settled(connection)
+
+        return write
+
+    def _entry(self, row: RequestRow) -> LedgerEntry:
+        """No time is known of one request in a batch, and no trace: nobody waited for it."""
+        outcome = self.outcome(row)
+        return LedgerEntry(
+            self._work.kind,
+            self._work.model,
+            outcome.usage,
+            None if row.cost is None else Decimal(row.cost),
+            0.0,
+            tags=self._work.tags(self._work.load(row.item)),
+            error=None if outcome.error is None else type(outcome.error).__name__,
+            tier="batch",
+        )
+
+
+def _take_all(connection: sqlite3.Connection, part: PartRow, rows: list[RequestRow]) -> None:
+    for row in rows:
+        try:
+            take(connection, part, row)
+        except TakenError:
+            continue
+
+
+def _number(name: str, mark: str) -> int | None:
+    """Which request an id of ours stands for; `None` for one that is not of this batch."""
+    head, _, number = name.rpartition("-")
+    return int(number) if head == mark and number.isdigit() else None
+
+
+def _may_do_better(error: ModelError) -> bool:
+    """Whether a request may be answered when it is sent once more."""
+    return isinstance(error, TransientError) and error.status != _NO_CREDIT and not isinstance(error, UnavailableError)
+
+
+def _error(ending: Ending | None, model: str) -> ModelError:
+    if ending == "expired":
+        return DeadlineError(
+            f"{model} did not come to this request within the 24 hours of its batch.",
+            model=model,
+            hint="Submit it again, or ask for it alone.",
+        )
+    if ending == "cancelled":
+        return UnavailableError(f"The batch was cancelled before {model} came to this request.", model=model)
+    return TransientError(f"The batch of {model} has ended without a result for this request.", model=model)
