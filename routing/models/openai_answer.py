@@ -114,6 +114,7 @@ class ChatAnswer(Answer):
             self._take_call(call)
         piece = self._take(delta, choice)
         if piece and self.finish is not None:
+            self.finish = None  # so that it is not taken for whole
             raise TypeError("a piece of text after the end of the text")
         if choice.get("finish_reason"):
             self._end(choice["finish_reason"])
