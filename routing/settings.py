@@ -29,7 +29,8 @@ class RetrySettings(Settings):
 
 
 class BreakerSettings(Settings):
-    """A model is left alone after `failures` in a row, when they are at least `share` of its calls in the window.
+    """A model is left alone after `failures` in a row, each within the window of the one before, when they are at least
+    `share` of themselves and the calls in flight.
 
     It is tried again by one probe after `cooldown_seconds`, which double with every probe that fails.
     """

@@ -209,8 +209,9 @@ def _check(call: Call, circuits: tuple[Circuit, Circuit], now: float) -> None:
 
 def _refusal(call: Call, circuit: Circuit, wait: float) -> BreakerOpenError:
     what = call.model if circuit.name == call.model else f"The provider of {call.model}"
+    failed = f"failed {circuit.failures} times in a row" if circuit.failures else "failed in another process"
     return BreakerOpenError(
-        f"{what} failed {circuit.failures} times in a row and is left alone.",
+        f"{what} {failed} and is left alone.",
         model=call.model,
         retry_after=wait,
         hint=f"It is tried again in {wait:.0f} seconds.",

@@ -175,9 +175,13 @@ class FairQueue:
             self._ends = {tenant: end for tenant, end in self._ends.items() if end > self._time}
             self._sweep_at = max(1024, 2 * len(self._ends))
 
-    def first(self) -> Waiter:
-        """One that waits."""
-        return next(iter(self._flows.values())).waiters[0]
+    def look_again(self, seconds: float, look: Callable[[], None]) -> None:
+        """Have `look` called in so many seconds by the event loop of one that waits; who has none any more is gone."""
+        while self._flows:
+            waiter = next(iter(self._flows.values())).waiters[0]
+            if waiter.later(seconds, look):
+                return
+            self.remove(waiter)
 
     def _start(self, tenant: str | None) -> float:
         return max(self._time, self._ends.get(tenant, 0.0))

@@ -132,13 +132,11 @@ class Limiter:
         admitted, soonest = self._queue.admit(now)
         for waiter in admitted:
             if not waiter.wake():
-                for gate in waiter.gates:
-                    gate.leave(waiter.need, _UNUSED, NOT_MADE, now, now)
+                _undo(waiter, now)
         at = now + soonest
         if at < math.inf and not now < self._look_at <= at:
             self._look_at = at
-            while self._queue and not self._queue.first().later(soonest, self._look_again):
-                self._queue.remove(self._queue.first())
+            self._queue.look_again(soonest, self._look_again)
 
     def _look_again(self) -> None:
         with self._lock:
@@ -151,6 +149,8 @@ class Limiter:
         try:
             async with asyncio.timeout(left):
                 await waiter.woken
+        except GeneratorExit:  # its event loop is no more, which is found out when it is to be woken
+            raise
         except BaseException as error:
             with self._lock:
                 went = waiter.admitted_at is not None
@@ -181,8 +181,7 @@ class Limiter:
             with self._lock:
                 now = self._clock()
                 full.held_until = now + grant.wait
-                for gate in waiter.gates:
-                    gate.leave(waiter.need, _UNUSED, NOT_MADE, now, now)
+                _undo(waiter, now)
                 waiter.admitted_at = None
                 self._put(waiter, call, now, first=True)
             if waiter.admitted_at is None:
@@ -205,6 +204,12 @@ class Limiter:
 def _free(outcome: Outcome) -> None:
     """What the guard hears of a call that nothing limits."""
     del outcome
+
+
+def _undo(waiter: Waiter, now: float) -> None:
+    """Take back that it was let go, a moment ago."""
+    for gate in waiter.gates:
+        gate.leave(waiter.need, _UNUSED, NOT_MADE, now if waiter.admitted_at is None else waiter.admitted_at, now)
 
 
 def _used(outcome: Outcome, need: Need) -> Need:

@@ -425,8 +425,13 @@ def test_a_loop_that_died_waiting_holds_nobody_up() -> None:
         assert guard.waiting == 1
         dead.close()
         first(OK)
-        (await guard.enter(CALL))(OK)
         task.get_coro().close()
+        leave = await guard.enter(CALL)
+        second = asyncio.create_task(guard.enter(CALL))
+        await asyncio.sleep(0)
+        assert guard.waiting == 1
+        leave(OK)
+        (await second)(OK)
 
     asyncio.run(main())
 

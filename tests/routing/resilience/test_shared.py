@@ -106,7 +106,7 @@ async def test_a_process_that_starts_knows_what_is_open(processes: tuple[Process
     one.circuits.opened("openai/gpt", SharedCircuit(30.0, 10.0), lambda: None)
     late = Process(redis_url)
     until(lambda: late.state == "open")
-    with pytest.raises(BreakerOpenError) as raised:
+    with pytest.raises(BreakerOpenError, match="failed in another process") as raised:
         await late.breakers.enter(CALL)
     assert raised.value.retry_after == pytest.approx(30, abs=5)
     late.link.close()
