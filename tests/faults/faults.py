@@ -11,7 +11,7 @@ from routing.testing.faults import Fault, Place
 
 Provider = Literal["openai", "vllm", "anthropic", "cohere"]
 PROVIDERS: tuple[Provider, ...] = ("openai", "vllm", "anthropic", "cohere")
-PATIENCE = 0.3
+PATIENCE = 1.0
 """Seconds without a byte after which a model is given up, where a fault keeps it waiting."""
 
 

@@ -6,17 +6,23 @@ Each is tried with the fault happening once, and with the fault happening at eve
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
 from routing.chat import Completed, Interrupted, Usage
 from routing.errors import ModelError
+from routing.models import bounds
 from routing.router import Router
-from tests.faults.faults import FAULTS, PATIENCE
+from routing.testing.faults import Fault
+from routing.testing.wire_http import Received
+from tests.faults.faults import FAULTS, PATIENCE, PROVIDERS, Provider
 from tests.faults.matrix import Cell, cells
 from tests.faults.outcomes import OUTCOMES, Outcome
 from tests.faults.world import FIRST, PRICE, REQUEST, SECOND, Heard, World, heard, opened
@@ -29,6 +35,15 @@ SAID = {"some": "".join(FIRST.pieces[:2]), "text": FIRST.text, "all": FIRST.text
 """What a stream has said when it has come to a place."""
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small() -> Iterator[None]:
+    """Answers may have a mebibyte, so that one that is too large need not be sent in full."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("DOCUMENT", "EVENT", "STREAM"):
+            patch.setattr(bounds, name, bounds.MIB)
+        yield
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -78,25 +93,48 @@ def _text(outcome: Outcome) -> str:
     ]
 
 
-@pytest.mark.parametrize("cell", MATRIX, ids=str)
+@pytest.mark.parametrize("cell", [cell for cell in MATRIX if not FAULTS[cell.fault].waits], ids=str)
 async def test_cell(world: World, cell: Cell) -> None:
-    case, outcome = FAULTS[cell.fault], OUTCOMES[cell.outcome]
-    fault = case.at(cell.place, stream=cell.stream)
+    await check(world, cell, 30.0)
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+async def test_cells_that_wait(tmp_path: Path, provider: Provider) -> None:
+    """At the same time, each in a world of its own: waiting takes no work."""
+    waiting = [cell for cell in MATRIX if FAULTS[cell.fault].waits and cell.provider == provider]
+    async with AsyncExitStack() as stack:
+        worlds = [await stack.enter_async_context(opened(tmp_path / str(cell))) for cell in waiting]
+        for own in worlds:
+            await own.router(own.model(provider, PATIENCE)).complete(REQUEST)
+            await own.healthy.complete(REQUEST)
+        checks = [check(own, cell, PATIENCE) for own, cell in zip(worlds, waiting, strict=True)]
+        ends = await asyncio.gather(*checks, return_exceptions=True)
+    assert not {str(cell): end for cell, end in zip(waiting, ends, strict=True) if end is not None}
+
+
+async def check(world: World, cell: Cell, patience: float) -> None:
+    """With the fault once, and with the fault at every request."""
+    outcome = OUTCOMES[cell.outcome]
+    fault = FAULTS[cell.fault].at(cell.place, stream=cell.stream)
+    router = world.router(world.model(cell.provider, patience))
     for always in (False, True):
-        router = world.router(world.model(cell.provider, PATIENCE if case.waits else 30.0))
-        asked, before = (len(world.first.requests), len(world.second.requests)), world.meter.ledger.last_id()
+        seen, last = world.seen(), world.meter.ledger.last_id()
         world.first.faults.append(fault)
-        world.first.choose = lambda _, fault=fault if always else None: fault  # type: ignore[misc]
+        world.first.choose = partial(_chosen, fault if always else None)
         async with asyncio.timeout(HANGS):
             text, error = await ask(router, stream=cell.stream)
         wanted = expected(cell, outcome, always=always)
-        seen = len(world.first.requests) - asked[0], len(world.second.requests) - asked[1]
-        rows = world.rows(before)
-        errors = [row.error for row in rows]
-        assert (text, type(error) if error else None, seen) == (wanted.text, wanted.error, wanted.requests), errors
-        assert len(rows) == sum(seen)
+        first, second = (now - then for now, then in zip(world.seen(), seen, strict=True))
+        rows = world.rows(last)
+        assert (text, error and type(error), (first, second)) == (wanted.text, wanted.error, wanted.requests), rows
+        assert len(rows) == first + second, rows
         failed = [(row.error, row.cost) for row in rows if row.error]
-        assert failed == failures(cell, outcome) * (sum(seen) - (wanted.error is None))
+        assert failed == failures(cell, outcome) * (len(rows) - (wanted.error is None))
+    world.first.choose = partial(_chosen, None)
+
+
+def _chosen(fault: Fault | None, _received: Received) -> Fault | None:
+    return fault
 
 
 async def ask(router: Router, *, stream: bool) -> tuple[str, ModelError | None]:

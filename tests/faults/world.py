@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
-import pytest
+from sqlalchemy import Engine
 
 from plumbline.database import open_database
 from plumbline.trace import Tracing
@@ -18,7 +18,6 @@ from routing.cost.ledger import Ledger, LedgerEntry
 from routing.cost.ledger import component as ledger
 from routing.cost.prices import Price, PriceTable
 from routing.meter import Meter
-from routing.models import bounds
 from routing.models.anthropic import AnthropicChatModel
 from routing.models.cohere_chat import CohereChatModel
 from routing.models.openai import OpenAIChatModel
@@ -71,6 +70,10 @@ class World:
         """Asks `model`, and then the healthy one."""
         return Router([model, self.healthy], meter=self.meter, retry=RETRY)
 
+    def seen(self) -> tuple[int, int]:
+        """How many requests have arrived at each."""
+        return len(self.first.requests), len(self.second.requests)
+
     def rows(self, after: int) -> list[LedgerEntry]:
         """What was written into the ledger since the row `after`."""
         return [entry for _, entry in self.meter.ledger.after(after)]
@@ -79,11 +82,7 @@ class World:
 @asynccontextmanager
 async def opened(folder: Path) -> AsyncIterator[World]:
     """The world, with an empty home in `folder`."""
-    path = folder / "home.db"
-    small = pytest.MonkeyPatch()
-    for name in ("DOCUMENT", "EVENT", "STREAM"):
-        small.setattr(bounds, name, bounds.MIB)
-    engine = open_database(path, [ledger(), traces()])
+    path, engine = _home(folder)
     tracing = Tracing(engine)
     prices = PriceTable(
         {f"{provider}/model": PRICE for provider in ("openai", "vllm", "anthropic", "cohere", "healthy")}
@@ -97,9 +96,14 @@ async def opened(folder: Path) -> AsyncIterator[World]:
         finally:
             for model in (healthy, *world.models.values()):
                 await model.close()
-            small.undo()
             tracing.close()
             engine.dispose()
+
+
+def _home(folder: Path) -> tuple[Path, Engine]:
+    folder.mkdir(exist_ok=True)
+    path = folder / "home.db"
+    return path, open_database(path, [ledger(), traces()])
 
 
 @dataclass(frozen=True, slots=True)
