@@ -64,12 +64,23 @@ class Price:
         price = self._for_length(usage) or self
         return (_input(price, usage) + _output(price, usage)) / PER_MILLION + _beside_tokens(price, usage, seconds)
 
-    def covers(self, usage: Usage) -> bool:
-        """Whether everything in `usage` has a price: searches, writes for an hour where shorter ones have one."""
+    def covers(self, usage: Usage, standard: Price | None = None) -> bool:
+        """Whether everything in `usage` has a price here.
+
+        What long prompts, or a tier beside the `standard` one, say nothing of is not known, where these do.
+        """
         price = self._for_length(usage)
         if price is None or (usage.searches and price.searches is None):
             return False
-        return not usage.cache_write_1h_tokens or price.cache_write_1h is not None or price.cache_write is None
+        known = standard or self
+        if usage.cached_input_tokens and price.cached_input is None and known.cached_input is not None:
+            return False
+        if not usage.cache_write_tokens:
+            return True
+        shorter = price.cache_write is not None or known.cache_write is None
+        return shorter and (
+            not usage.cache_write_1h_tokens or price.cache_write_1h is not None or not known.cache_write
+        )
 
     def in_tier(self, tier: Tier) -> Price | None:
         """The price of a tier, `None` when it is unknown; what is free is free in all of them."""
@@ -112,10 +123,8 @@ class PriceTable:
         """Dollars for `usage` of `model` in a call that took `seconds`, or `None` when any part of it is unknown."""
         standard = self.find(model)
         price = None if standard is None else standard.in_tier(tier)
-        if standard is None or price is None or not price.covers(usage):
+        if price is None or not price.covers(usage, standard):
             return None
-        if usage.cached_input_tokens and price.cached_input is None and standard.cached_input is not None:
-            return None  # a tier whose table leaves out what is read from the cache
         return price.of(usage, seconds)
 
     def bound(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -166,3 +168,15 @@ def test_a_bound_needs_to_know_what_is_paid_for() -> None:
     assert table.bound("vllm/mine", 10, 10, seconds=10) == Decimal("0.1")
     assert table.bound("a/rerank", 10, 0, searches=1) is None
     assert table.bound("a/unknown", 10, 0) is None
+
+
+@pytest.mark.parametrize("usage", [Usage(2000, 0, 1000), Usage(2000, 0, 0, 1000)])
+def test_what_a_tier_or_a_long_prompt_says_nothing_of_is_unknown_where_the_standard_does(usage: Usage) -> None:
+    bare = Price(Decimal(1))
+    full = Price(Decimal(2), Decimal(0), Decimal("0.2"), Decimal("2.5"), tiers={"batch": bare})
+    table = PriceTable({"a/x": full, "a/long": replace(full, long_above=1500, long_context=bare), "a/bare": bare})
+    assert table.cost("a/x", usage) is not None
+    assert table.cost("a/x", usage, "batch") is None
+    assert table.cost("a/long", usage) is None
+    assert table.cost("a/bare", usage) == Decimal("0.002")
+    assert table.cost("a/x", Usage(2000), "batch") == Decimal("0.002")
