@@ -12,6 +12,7 @@ from routing.models.failures import Endpoint
 
 COHERE_ADDRESS = "https://api.cohere.com"
 COHERE_KEY = "CO_API_KEY"
+_CONNECT_SECONDS = 10.0
 
 
 class CohereClient:
@@ -22,7 +23,11 @@ class CohereClient:
         # On aiohttp where the SDK can use it, which takes less time per call.
         kind = sdk.DefaultAioHttpClient if find_spec("httpx_aiohttp") is not None else sdk.DefaultAsyncHttpxClient
         # A redirect would turn the request into another one.
-        self._http = kind(timeout=timeout, follow_redirects=False, event_hooks=event_hooks())
+        self._http = kind(
+            timeout=require("httpx", "cohere").Timeout(timeout, connect=_CONNECT_SECONDS),
+            follow_redirects=False,
+            event_hooks=event_hooks(),
+        )
         self.sdk: Any = sdk.AsyncClientV2(
             api_key, base_url=base_url, max_retries=0, httpx_client=self._http, log_warning_experimental_features=False
         )
