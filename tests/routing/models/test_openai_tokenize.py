@@ -124,9 +124,7 @@ async def test_counting_ends_at_the_deadline(model: OpenAIChatModel, served: Ser
 
 
 async def test_other_servers_are_not_asked(served: Served) -> None:
-    adapter = OpenAIChatModel(
-        "m", provider="openai-compatible", api_key=None, base_url=f"{served.provider.url}/v1"
-    )
+    adapter = OpenAIChatModel("m", provider="openai-compatible", api_key=None, base_url=f"{served.provider.url}/v1")
     await adapter.complete(LONG)
     await adapter.close()
     assert served.paths == ["/v1/chat/completions"]
