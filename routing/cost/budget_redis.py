@@ -14,6 +14,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import partial
@@ -193,8 +194,10 @@ class RedisBudgets:
             warn_soft(held.claims[int(number)], _joined(*spent))
 
     def _send_unsent(self) -> list[Future[Any]]:
-        sending = [self._unsent.popleft() for _ in range(len(self._unsent))]
-        return [sent for sent in (self._send(held, cost) for held, cost in sending) if sent is not None]
+        sent: list[Future[Any] | None] = []
+        with suppress(IndexError):  # other threads take from it, too
+            sent.extend(self._send(*self._unsent.popleft()) for _ in range(len(self._unsent)))
+        return [each for each in sent if each is not None]
 
 
 def home_name(connection: sqlite3.Connection) -> str:
