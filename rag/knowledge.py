@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from routing.chat import ChatModel, Message
     from routing.cost.ledger import LedgerTotals
     from routing.models.catalog import Catalog
+    from routing.protection import Standing
     from routing.vectors import Embedder, Reranker
 
 
@@ -50,6 +51,7 @@ class Status:
     rerank: str
     store: str
     dropped_spans: int
+    standing: Standing
     labels: Sequence[LabelUse] = ()
 
 
@@ -290,6 +292,7 @@ class RAG(Keeping, Lifetime):
             store=store_named(parts.settings.store),
             dropped_spans=parts.home.tracing.writer.dropped,
             labels=in_use(parts.manifest.labels()),
+            standing=self._loop.run(parts.protection.standing()),
         )
 
     def spent(self) -> LedgerTotals:

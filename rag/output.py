@@ -20,6 +20,7 @@ from rag.ingest.report import FileOutcome, IngestReport, Outcome
 from rag.knowledge import Status
 from rag.types import Answer, Citation, Hit, Verdict
 from routing.chat import Usage
+from routing.cost.budget_state import BudgetState
 from routing.cost.ledger import LedgerEntry
 from routing.cost.prices import total_cost
 
@@ -271,6 +272,24 @@ class LabelOutput(Output):
     values: int
 
 
+class BudgetOutput(Output):
+    """A budget of one subject in its current period, in dollars; `reserved` is held by calls that are under way."""
+
+    name: str
+    per: str
+    subject: str
+    period: str
+    limit: Dollars
+    spent: Dollars
+    reserved: Dollars
+    soft_reached: bool
+
+    @classmethod
+    def of(cls, state: BudgetState) -> BudgetOutput:
+        """From the state."""
+        return cls(**{name: getattr(state, name) for name in cls.model_fields})
+
+
 class StatusOutput(Output):
     """What `rag status --json` prints."""
 
@@ -288,6 +307,8 @@ class StatusOutput(Output):
     store: str
     model: str
     rerank: str
+    budgets: list[BudgetOutput]
+    left_alone: list[str]
 
     @classmethod
     def of(cls, status: Status) -> StatusOutput:
@@ -308,6 +329,8 @@ class StatusOutput(Output):
             store=status.store,
             model=status.model,
             rerank=status.rerank,
+            budgets=[BudgetOutput.of(each) for each in status.standing.budgets],
+            left_alone=[each.name for each in status.standing.left_alone],
         )
 
 

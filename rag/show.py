@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from plumbline.trace import SpanRecord
     from rag.knowledge import Status
+    from routing.cost.budget_state import BudgetState
     from routing.cost.ledger import LedgerEntry, LedgerTotals
 
 LONGEST_EXCERPT = 280
@@ -104,9 +105,22 @@ def status(console: Console, state: Status, spent: LedgerTotals) -> None:
     table.add_row("rerank", styled(state.rerank))
     unpriced = f" + {spent.unpriced:,} calls of unknown price" if spent.unpriced else ""
     table.add_row("spent", f"{money(spent.cost)}{unpriced} in {spent.calls:,} calls (this home)")
+    for budget in state.standing.budgets:
+        table.add_row("budget", styled(budget_line(budget)))
+    for circuit in state.standing.left_alone:
+        table.add_row(
+            "left alone", f"[yellow]{styled(circuit.name)}[/yellow] after {circuit.failures} failures in a row"
+        )
     if state.dropped_spans:
         table.add_row("dropped spans", f"[yellow]{state.dropped_spans:,}[/yellow]")
     console.print(table)
+
+
+def budget_line(budget: BudgetState) -> str:
+    """A budget on one line: whose, how much of it is spent, and what calls under way hold."""
+    whose = budget.name if budget.per == "everything" else f"{budget.name}, {budget.per} {budget.subject}"
+    held = f", {money(budget.reserved)} held by calls under way" if budget.reserved else ""
+    return f"{whose}, {budget.period}: {money(budget.spent)} of {money(budget.limit)}{held}"
 
 
 def _several(number: int, what: str) -> str:

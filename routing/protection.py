@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from routing.call import Guard
 from routing.cost.budget import LocalBudgets
 from routing.cost.budget_redis import RedisBudgets
+from routing.cost.budget_state import BudgetState
 from routing.cost.ledger import Ledger
 from routing.resilience.breaker import Breakers, BreakerState
 from routing.resilience.hedge import Hedges
 from routing.resilience.limits import Limiter
-from routing.resilience.redis_link import RedisLink
+from routing.resilience.redis_link import RedisLink, RedisLostError
 from routing.resilience.retry import RetryBudget
 from routing.resilience.shared import RedisCircuits
 from routing.resilience.shared_limits import RedisLimits
 from routing.settings import RoutingSettings
+
+HEAR_SECONDS = 1.0
+"""How long the shared server is waited for when somebody wants to see how things stand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How the budgets stand, and what is left alone now."""
+
+    budgets: tuple[BudgetState, ...] = ()
+    left_alone: tuple[BreakerState, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +57,14 @@ class Protection:
     def states(self) -> tuple[BreakerState, ...]:
         """How it stands with every model and provider that was asked, by name."""
         return () if self.breakers is None else self.breakers.states()
+
+    async def standing(self) -> Standing:
+        """How budgets and breakers stand, also by what other processes have told the shared server by now."""
+        if self.link is not None:
+            with suppress(RedisLostError, TimeoutError):  # what this process knows by itself is told then
+                await asyncio.wait_for(asyncio.wrap_future(self.link.submit("return 1", [], [])), HEAR_SECONDS)
+        budgets = [] if self.budgets is None else await self.budgets.states()
+        return Standing(tuple(budgets), tuple(state for state in self.states() if state.state != "closed"))
 
     async def close(self) -> None:
         """Give the connections back."""

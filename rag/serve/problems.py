@@ -55,9 +55,12 @@ _STATUS: Mapping[type[PlumblineError], int] = {
     calls.ContextLengthError: 400,
     calls.ContentFilterError: 422,
     calls.InvalidResponseError: 502,
+    calls.UnsupportedError: 400,
+    calls.BudgetError: 402,
     calls.TransientError: 503,
     calls.RateLimitError: 429,
     calls.DeadlineError: 504,
+    calls.LimitError: 429,
 }
 
 

@@ -397,3 +397,17 @@ def _documents(database: Path) -> int:
             return int(connection.execute("SELECT count(*) FROM documents").fetchone()[0])
     except sqlite3.Error:
         return 0
+
+
+def test_status_shows_how_budgets_stand(rag: Shell, docs: Path, tmp_path: Path) -> None:
+    config = tmp_path / "budgets.yaml"
+    config.write_text("routing:\n  budgets: [{name: everything, period: total, limit: 12.5}]\n")
+    rag("ingest", docs / "returns.md", "--config", config)
+    state = rag.json("status", "--config", config)
+    (budget,) = state["budgets"]
+    assert (budget["name"], budget["limit"], budget["spent"], budget["soft_reached"]) == ("everything", 12.5, 0, False)
+    assert state["left_alone"] == []
+    code, out, _ = rag("status", "--config", config)
+    assert code == 0
+    assert "everything" in out
+    assert "$0.00 of $12.50" in out
