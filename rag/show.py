@@ -107,6 +107,8 @@ def status(console: Console, state: Status, spent: LedgerTotals) -> None:
     table.add_row("spent", f"{money(spent.cost)}{unpriced} in {spent.calls:,} calls (this home)")
     for budget in state.standing.budgets:
         table.add_row("budget", styled(budget_line(budget)))
+    if state.standing.unknown is not None:
+        table.add_row("budgets", styled(state.standing.unknown))
     for circuit in state.standing.left_alone:
         table.add_row(
             "left alone", f"[yellow]{styled(circuit.name)}[/yellow] after {circuit.failures} failures in a row"

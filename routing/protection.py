@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from plumbline.errors import StorageError
 from routing.call import Guard
 from routing.cost.budget import LocalBudgets
 from routing.cost.budget_redis import RedisBudgets
@@ -28,10 +29,11 @@ HEAR_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How the budgets stand, and what is left alone now."""
+    """How the budgets stand, and what is left alone now; `unknown` says why the budgets cannot be told."""
 
     budgets: tuple[BudgetState, ...] = ()
     left_alone: tuple[BreakerState, ...] = ()
+    unknown: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +65,12 @@ class Protection:
         if self.link is not None:
             with suppress(RedisLostError, TimeoutError):  # what this process knows by itself is told then
                 await asyncio.wait_for(asyncio.wrap_future(self.link.submit("return 1", [], [])), HEAR_SECONDS)
-        budgets = [] if self.budgets is None else await self.budgets.states()
-        return Standing(tuple(budgets), tuple(state for state in self.states() if state.state != "closed"))
+        left_alone = tuple(state for state in self.states() if state.state != "closed")
+        try:
+            budgets = [] if self.budgets is None else await self.budgets.states()
+        except StorageError as error:  # the shared server is away; everything else can be told all the same
+            return Standing(left_alone=left_alone, unknown=error.message)
+        return Standing(tuple(budgets), left_alone)
 
     async def close(self) -> None:
         """Give the connections back."""
