@@ -43,6 +43,7 @@ from rag.retrieve.rerank import RerankStage
 from rag.retrieve.search import Retriever
 from rag.retrieve.transform import build_planner
 from rag.settings import RagSettings
+from routing.batch.store import component as batches_component
 from routing.chat import ChatModel
 from routing.cost.budget_tables import component as budgets_component
 from routing.cost.ledger import Ledger
@@ -193,7 +194,7 @@ def open_home(path: str | Path | None = None, *, environ: Mapping[str, str] | No
     """Open or create the home; see `home_folder`."""
     folder = home_folder(path, environ=environ)
     file = folder / HOME_FILE
-    engine = open_database(file, [ledger_component(), traces_component(), budgets_component()])
+    engine = open_database(file, [ledger_component(), traces_component(), budgets_component(), batches_component()])
     return Home(folder, engine, Ledger(engine, file), Tracing(engine))
 
 

@@ -175,7 +175,7 @@ class BatchJob(Generic[Item, Answer]):
         assert part.first is not None  # written before it is sent, like `last`
         assert part.last is not None
         requests = len(self._store.unanswered(part.id))
-        found = await self._work.batches.find(part.mark, requests, part.first)
+        found = await self._work.batches.find(part.mark, requests, part.first, self._store.batches())
         if found.id is not None:
             return await self._store.move(part, "sent", batch=found.id)
         if not found.certain or self._clock() < part.last + self._pace.grace:

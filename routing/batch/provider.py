@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -77,8 +77,11 @@ class Batches(Protocol):
         """
         ...
 
-    async def find(self, mark: str, requests: int, since: float) -> Search:
-        """The batch that was sent under `mark`, with so many requests and not before `since` (seconds since 1970)."""
+    async def find(self, mark: str, requests: int, since: float, known: Collection[str]) -> Search:
+        """The batch that was sent under `mark`, with so many requests and not before `since` (seconds since 1970).
+
+        It is none of `known`, batches sent under other marks.
+        """
         ...
 
     async def look(self, batch: str) -> Standing:

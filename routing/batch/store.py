@@ -185,6 +185,10 @@ class BatchStore:
             PartRow(*row) for row in self._reading.rows("SELECT * FROM batch_parts WHERE job = ? ORDER BY id", (job,))
         ]
 
+    def batches(self) -> set[str]:
+        """The provider's names for all batches that are known to have arrived."""
+        return {name for (name,) in self._reading.rows("SELECT batch FROM batch_parts WHERE batch IS NOT NULL")}
+
     def unanswered(self, part: int) -> list[RequestRow]:
         """The requests of a batch of which nothing is known yet, or that failed and may come back otherwise."""
         return self._requests("part = ? AND state IN ('open', 'again')", part)

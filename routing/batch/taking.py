@@ -70,7 +70,7 @@ class Taker(Generic[Item, Answer]):
         try:
             return Outcome(*self._work.read(self._work.load(row.item), document, row.status))
         except ModelError as error:
-            return Outcome(error=error)
+            return Outcome(usage=error.usage or Usage(), error=error)
 
     async def _results(self, part: PartRow, standing: Standing) -> AsyncIterator[Result]:
         assert part.batch is not None  # it was sent
@@ -90,13 +90,17 @@ class Taker(Generic[Item, Answer]):
         closed = replace(row, ending="answered", status=result.status, document=document)
         outcome = self.outcome(closed)
         if outcome.error is None:
-            cost = self._meter.prices.cost(self._work.model, outcome.usage, "batch")
-            return replace(closed, state="answered", cost=None if cost is None else str(cost))
+            return replace(closed, state="answered", cost=self._cost(outcome))
         if again and _may_do_better(outcome.error):
             return replace(closed, state="again")
-        # A refusal costs nothing. An answer that cannot be read has cost something, and nobody knows what.
-        unreadable = isinstance(outcome.error, InvalidResponseError)
-        return replace(closed, state="failed", cost=None if unreadable else "0")
+        return replace(closed, state="failed", cost=self._cost(outcome))
+
+    def _cost(self, outcome: Outcome[Answer]) -> str | None:
+        """A refusal costs nothing. What an answer that cannot be read has cost nobody knows, unless it says."""
+        if outcome.error is not None and outcome.usage == Usage():
+            return None if isinstance(outcome.error, InvalidResponseError) else "0"
+        cost = self._meter.prices.cost(self._work.model, outcome.usage, "batch")
+        return None if cost is None else str(cost)
 
     def _ended(self, row: RequestRow, ending: Ending, *, again: bool) -> RequestRow:
         """The row of a request that was not answered."""

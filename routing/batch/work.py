@@ -94,6 +94,10 @@ class BatchableModel(Protocol):
         """Where its batches are sent."""
         ...
 
+    async def close(self) -> None:
+        """Give back connections."""
+        ...
+
 
 class ChatWork:
     """Requests to a chat model. Raises `UnsupportedError` for one whose provider takes no batches."""
@@ -152,6 +156,10 @@ class ChatWork:
     def priced(self, answer: ChatResponse, cost: Decimal | None) -> ChatResponse:
         """As `Work.priced`."""
         return replace(answer, cost=cost)
+
+    async def close(self) -> None:
+        """Close the model."""
+        await self._model.close()
 
 
 class BatchableEmbedder(Protocol):

@@ -6,7 +6,7 @@ Sources: the reference of `POST /v1/messages/batches` and the guide "Batch proce
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +39,7 @@ class AnthropicBatches:
             made = await client.post(_PATH, body=body, cast_to=object)
         return self._id(made)
 
-    async def find(self, mark: str, requests: int, since: float) -> Search:
+    async def find(self, mark: str, requests: int, since: float, known: Collection[str]) -> Search:
         """As `Batches.find`: by the ids of its requests, which can be read when it has ended, and not before."""
         certain = True
         after: dict[str, str] = {}
@@ -47,7 +47,9 @@ class AnthropicBatches:
             page = self._mapping(await self._get(_PATH, {"limit": 100, **after}))
             batches = [self._mapping(each) for each in page.get("data") or ()]
             for batch in batches:
-                if _made(batch) < since - SKEW_SECONDS or sum(_counts(batch).values()) != requests:
+                if self._id(batch) in known or _made(batch) < since - SKEW_SECONDS:
+                    continue
+                if sum(_counts(batch).values()) != requests:
                     continue
                 if batch.get("processing_status") != "ended":
                     certain = False

@@ -6,7 +6,7 @@ Sources: the reference of `POST /v1/batches` and `POST /v1/files`, and the guide
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from routing.batch.provider import SKEW_SECONDS, Limits, Line, Result, Search, Standing
@@ -57,9 +57,9 @@ class OpenAIBatches:
             made = await client.post("/batches", body=body, cast_to=object)
         return self._id(made)
 
-    async def find(self, mark: str, requests: int, since: float) -> Search:
+    async def find(self, mark: str, requests: int, since: float, known: Collection[str]) -> Search:
         """As `Batches.find`: by the mark in the batch's metadata."""
-        del requests
+        del requests, known
         after: dict[str, str] = {}
         while True:
             page = self._mapping(await self._get("/batches", {"limit": 100, **after}))

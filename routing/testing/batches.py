@@ -157,6 +157,8 @@ class FakeBatches:
             case "POST", ["batches"]:
                 return _json(self._told(self._take(arrived, anthropic=anthropic), anthropic=anthropic))
             case "GET", ["batches"]:
+                for batch in self.batches.values():
+                    batch.looks -= 1
                 listed = [self._told(batch, anthropic=anthropic) for batch in reversed(self.batches.values())]
                 last = listed[-1]["id"] if listed else None
                 return _json({"data": listed, "has_more": False, "last_id": last, "object": "list"})

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -43,6 +43,7 @@ class Clock:
         return self.now
 
     async def sleep(self, seconds: float) -> None:
+        assert len(self.slept) < 200, "it is waited for something that does not come"
         self.slept.append(seconds)
         self.now += seconds
 
@@ -82,6 +83,14 @@ def work_of(provider: str, url: str) -> ChatWork:
     if provider == "openai":
         return ChatWork(OpenAIChatModel(name, api_key="k", base_url=f"{url}/v1"))
     return ChatWork(AnthropicChatModel(name, api_key="k", base_url=url))
+
+
+@asynccontextmanager
+async def served(provider: str, url: str) -> AsyncIterator[ChatWork]:
+    """The work, whose model is closed at the end."""
+    work = work_of(provider, url)
+    yield work
+    await work.close()
 
 
 def requests(count: int) -> list[ChatRequest]:
