@@ -60,6 +60,12 @@ class Seam:
         self._close()
         return self.said + "".join(self._added)
 
+    def broken_off(self) -> str:
+        """All that was said, now that this model has broken off, too; a beginning that it only repeated is left out."""
+        if self._open and self.said.startswith(self._held):
+            self._held = ""
+        return self.whole()
+
     def _close(self) -> None:
         if self._open:
             self._open, held = False, self._held

@@ -145,7 +145,7 @@ class Router:
             try:
                 response = await self._asked(model, continuation(request, broken.said), attempts, seam.take)
             except _BrokenOffError as again:
-                broken.said, error = seam.whole(), again.error
+                broken.said, error = seam.broken_off(), again.error
                 costs.append(again.cost)
             except ModelError as again:
                 error = again

@@ -66,3 +66,15 @@ def test_a_text_that_begins_anew_is_held_back_until_it_is_new() -> None:
     assert handed == []
     seam.take("and the end.")
     assert seam.whole() == f"{said}and the end."
+
+
+def test_a_beginning_that_is_only_repeated_is_left_out_when_the_next_breaks_off_as_well() -> None:
+    handed: list[str] = []
+    seam = Seam(SAID, handed.append)
+    for piece in ("Refunds ", "are paid "):
+        seam.take(piece)
+    assert seam.broken_off() == SAID
+    assert handed == []
+    other = Seam(SAID, handed.append)
+    other.take(" card")
+    assert other.broken_off() == f"{SAID} card"
