@@ -8,6 +8,8 @@ from decimal import Decimal
 from typing import Protocol
 
 from routing.chat import ChatRequest
+from routing.cost.prices import LOCAL_PROVIDERS
+from routing.errors import UnsupportedError
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +56,23 @@ class Policy(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class InOrder:
-    """Always the same models in the same order: the configured one, then its fallback."""
+    """Always the same models in the same order: the configured one, then its fallback.
+
+    It knows names only: a request that must not leave the machine is for the models inside this process.
+    """
 
     models: tuple[str, ...]
 
     def plan(self, request: ChatRequest) -> Plan:
-        """The models, whatever is asked."""
-        del request
-        return Plan(self.models, "configured")
+        """The models, whatever is asked; raises `UnsupportedError` when none of them may be."""
+        if not request.wants.local:
+            return Plan(self.models, "configured")
+        inside = tuple(name for name in self.models if name.partition("/")[0] in LOCAL_PROVIDERS)
+        if not inside:
+            raise UnsupportedError(
+                f"Nothing of this request may leave the machine, and {self.models[0]} is not known to be in it.",
+                model=self.models[0],
+                hint="Name a model inside this process, such as extractive/default.",
+            )
+        barred = {name: "nothing may leave the machine" for name in self.models if name not in inside}
+        return Plan(inside, "configured", barred=barred)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from routing.chat import ChatRequest, Message
+import pytest
+
+from routing.chat import ChatRequest, Message, Wants
+from routing.errors import UnsupportedError
 from routing.policy import InOrder, Plan
 
 
@@ -10,3 +13,12 @@ def test_in_order_names_the_same_models_whatever_is_asked() -> None:
     policy = InOrder(("openai/a", "extractive/default"))
     for question in ("", "Why?", "x" * 10_000):
         assert policy.plan(ChatRequest((Message("user", question),))) == Plan(policy.models, "configured")
+
+
+def test_in_order_keeps_what_is_local_inside_this_process() -> None:
+    local = ChatRequest((Message("user", "Why?"),), wants=Wants(local=True))
+    plan = InOrder(("openai/a", "vllm/b", "extractive/default")).plan(local)
+    assert plan.models == ("extractive/default",)
+    assert set(plan.barred) == {"openai/a", "vllm/b"}
+    with pytest.raises(UnsupportedError, match="openai/a is not known to be in it"):
+        InOrder(("openai/a", "vllm/b")).plan(local)
