@@ -78,6 +78,7 @@ class BatchJob(Generic[Item, Answer]):
         store: BatchStore,
         meter: Meter,
         *,
+        records: bool = True,
         pace: Pace = PATIENT,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
@@ -85,7 +86,7 @@ class BatchJob(Generic[Item, Answer]):
         self.id = row.id
         self._work = work
         self._store = store
-        self._taker = Taker(work, store, meter)
+        self._taker = Taker(work, store, meter, records=records)
         self._pace = pace
         self._clock = clock
         self._sleep = sleep

@@ -28,7 +28,8 @@ AROUND = 256
 class BatchJobs:
     """Jobs kept in the home's database at `path`; their answers are priced and recorded by `meter`.
 
-    `clock` gives the seconds since 1970.
+    Without `records` somebody else does: `routing.batch.model` leaves it, and the budgets, to the router. `clock` gives
+    the seconds since 1970.
     """
 
     def __init__(
@@ -36,12 +37,14 @@ class BatchJobs:
         path: Path,
         meter: Meter,
         *,
+        records: bool = True,
         pace: Pace = PATIENT,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
         self._store = BatchStore(path)
         self._meter = meter
+        self._records = records
         self._pace = pace
         self._clock = clock
         self._sleep = sleep
@@ -104,7 +107,16 @@ class BatchJobs:
         return job
 
     def _job(self, row: JobRow, work: Work[Item, Answer]) -> BatchJob[Item, Answer]:
-        return BatchJob(row, work, self._store, self._meter, pace=self._pace, clock=self._clock, sleep=self._sleep)
+        return BatchJob(
+            row,
+            work,
+            self._store,
+            self._meter,
+            records=self._records,
+            pace=self._pace,
+            clock=self._clock,
+            sleep=self._sleep,
+        )
 
     async def _afford(self, work: Work[Item, Answer], items: Sequence[Item]) -> None:
         """Raise `BudgetError` unless all requests together fit into the budgets now.
@@ -112,7 +124,7 @@ class BatchJobs:
         Nothing stays set aside while they wait, which may be for a day: what they cost is counted when it is known.
         """
         budgets = self._meter.budgets
-        if budgets is None:
+        if budgets is None or not self._records:
             return
         held: list[Reservation] = []
         try:

@@ -34,9 +34,10 @@ class Outcome(Generic[Answer]):
 
 
 class Taker(Generic[Item, Answer]):
-    """Takes results for one kind of work."""
+    """Takes results for one kind of work; `records` says whether the ledger gets a row of each."""
 
-    def __init__(self, work: Work[Item, Answer], store: BatchStore, meter: Meter) -> None:
+    def __init__(self, work: Work[Item, Answer], store: BatchStore, meter: Meter, *, records: bool) -> None:
+        self._records = records
         self._work = work
         self._store = store
         self._meter = meter
@@ -109,7 +110,7 @@ class Taker(Generic[Item, Answer]):
 
     async def _keep(self, part: PartRow, rows: list[RequestRow]) -> None:
         """Store results; each that the provider has worked on with a row in the ledger, in the same transaction."""
-        plain = [row for row in rows if row.state == "again" or row.ending != "answered"]
+        plain = [row for row in rows if row.state == "again" or row.ending != "answered" or not self._records]
         if plain:
             await self._store.write(lambda connection: _take_all(connection, part, plain))
         stored = [

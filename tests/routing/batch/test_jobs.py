@@ -140,12 +140,14 @@ async def test_a_batch_that_is_refused_as_a_whole(home: BatchHome) -> None:
     assert "Line 1 is wrong." in str(first.error)
 
 
-async def test_an_answer_that_cannot_be_read_has_an_unknown_price(home: BatchHome) -> None:
-    async with FakeBatches(Script(pieces=()), clock=home.clock) as server:
-        job = await home.jobs.submit(work_of("openai", server.url), requests(1))
-        (result,) = await job.answers()
-    assert isinstance(result.error, InvalidResponseError)
-    assert home.rows() == [("chat", NAMES["openai"], None, "InvalidResponseError", "batch")]
+async def test_an_answer_that_cannot_be_read_costs_what_it_says_or_nobody_knows_what(home: BatchHome) -> None:
+    for script, cost in ((Script(pieces=()), COST), (Script(pieces=(), usage=None), None)):
+        async with FakeBatches(script, clock=home.clock) as server:
+            job = await home.jobs.submit(work_of("openai", server.url), requests(1))
+            (result,) = await job.answers()
+        assert isinstance(result.error, InvalidResponseError)
+        assert result.cost == cost
+        assert home.rows()[-1] == ("chat", NAMES["openai"], cost, "InvalidResponseError", "batch")
 
 
 @PROVIDERS
