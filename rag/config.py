@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from plumbline.database import open_database
 from plumbline.prompts import Prompt, load_prompt
@@ -66,6 +66,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from rag.ingest.sync import Ingestor
+    from routing.batch.work import BatchableModel
 
 KNOWLEDGE_FILE = "knowledge.db"
 HOME_FILE = "home.db"
@@ -306,7 +307,8 @@ def _joined(
         return build_router(settings.routing, models, meter, protection)
 
     def answering() -> Router:
-        return build_router(settings.routing, [chat_model(), *others()], meter, protection, routes)
+        first = _batching(chat_model(), home, meter) if settings.generation.batch else chat_model()
+        return build_router(settings.routing, [first, *others()], meter, protection, routes)
 
     # What a chunker has written is stored for good, and a quotation is no wording of a question: no fallback writes.
     writing = LazyRouter(lambda: router(chat_model()))
@@ -352,6 +354,14 @@ def _joined(
         system_prompt=load_prompt(settings.answer.system_prompt),
         question_prompt=load_prompt(settings.answer.question_prompt),
     )
+
+
+def _batching(model: ChatModel, home: Home, meter: Meter) -> ChatModel:
+    """The model, answering in batches; raises `UnsupportedError` for one that takes none."""
+    from routing.batch.jobs import BatchJobs
+    from routing.batch.model import BatchingModel
+
+    return BatchingModel(cast("BatchableModel", model), BatchJobs(home.file, meter, records=False))
 
 
 def _planner(settings: RagSettings, model_name: str, writing: LazyRouter, names: DocumentNames) -> Planner:

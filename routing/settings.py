@@ -187,12 +187,16 @@ class RoutingSettings(Settings):
 
 
 class GenerationSettings(Settings):
-    """Which model writes the answers, and how. `timeout_seconds` covers the whole call, retries included."""
+    """Which model writes the answers, and how. `timeout_seconds` covers the whole call, retries included.
+
+    With `batch` what is asked at the same time is sent as one batch: at half the price, and within a day.
+    """
 
     model: str = "extractive/default"
     temperature: Annotated[float, Field(ge=0, le=2)] | None = 0.1
     max_tokens: Annotated[int, Field(ge=1)] = 1024
     timeout_seconds: Annotated[float, Field(gt=0)] = 60.0
+    batch: bool = False
 
 
 class EmbeddingSettings(Settings):

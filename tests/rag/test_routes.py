@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
 from decimal import Decimal
@@ -16,7 +17,9 @@ from rag import RAG
 from rag.config import open_home, read_rag_settings
 from routing.chat import Usage
 from routing.cost.ledger import LedgerEntry
-from routing.errors import ConnectionFailedError
+from routing.errors import ConnectionFailedError, UnsupportedError
+from routing.models.anthropic import AnthropicChatModel
+from routing.testing.batches import FakeBatches
 from routing.testing.scripted import ScriptedChatModel
 
 CONFIG = """
@@ -136,3 +139,25 @@ def test_a_rule_answers_without_the_keys_of_the_others(tmp_path: Path, docs: Pat
         base.ingest(docs)
         assert base.ask("How many days does a parcel to Iceland take?").model == "extractive/default"
     assert down.requests == []
+
+
+async def test_with_one_flag_what_is_asked_at_once_is_a_batch(tmp_path: Path, docs: Path) -> None:
+    pytest.importorskip("anthropic")
+    async with FakeBatches() as server:
+        model = AnthropicChatModel("claude-haiku-4-5", api_key="k", base_url=server.url)
+        settings = {"generation.batch": True, "routing.fallback": "none"}
+        async with RAG.open(tmp_path / "kb", home=tmp_path / "home", settings=settings, model=model) as base:
+            await base.aingest(docs)
+            questions = ("How many days does a parcel to Iceland take?", "How long is the refund window?")
+            answers = await asyncio.gather(*map(base.aask, questions))
+            rows = [row for _, row in base.parts.home.ledger.after(0) if row.kind == "chat"]
+        assert [len(batch.lines) for batch in server.batches.values()] == [2]
+    assert [(row.tier, row.cost) for row in rows] == [("batch", answer.cost) for answer in answers]
+    assert all(answer.cost for answer in answers)
+
+
+def test_a_model_without_batches_says_so(tmp_path: Path, docs: Path) -> None:
+    with RAG.open(tmp_path / "kb", home=tmp_path / "home", settings={"generation.batch": True}) as base:
+        base.ingest(docs)
+        with pytest.raises(UnsupportedError, match="extractive/default takes no batches"):
+            base.ask("How long is the refund window?")
