@@ -50,6 +50,8 @@ def cost(
     """Show what was spent and on what, what a thousand questions cost, and what the month will come to."""
     from routing.cost.report_rows import Selection
 
+    if csv == "-" and as_json:
+        raise InputError("--csv - and --json would both be printed.", hint="Give --csv a file.")
     selection = Selection(_day(since, "--since"), _day(until, "--until"), tenant)
     report = _report(_by(by), selection, reference, home, _routing(config, settings))
     if csv is not None:

@@ -70,17 +70,20 @@ def read_prices(text: str, name: str) -> PriceTable:
     """The prices in the YAML `text`, which errors call `name`."""
     import yaml
 
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text)  # written in C it takes a tenth of the time
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        node = loader.get_single_node()
         _no_key_twice(node, name)
-        content = yaml.safe_load(text)
+        found = None if node is None else loader.construct_document(node)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f"{name}:{mark.line + 1}" if mark else name
         raise ConfigError(
             f"{place}: this is not valid YAML: {getattr(error, 'problem', error)}.", source=place
         ) from error
-    _mapping(content, name, _FILE)
+    finally:
+        loader.dispose()
+    content = _mapping(found, name, _FILE)
     tables = content.get("tables")
     if not isinstance(tables, list) or not tables:
         raise ConfigError(f"{name}: 'tables' is no list of tables of prices.", source=name, key="tables")

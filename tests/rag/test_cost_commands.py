@@ -132,6 +132,7 @@ def test_nothing_spent_is_said(rag: Run) -> None:
         (["cost", "--since", "2026-02-02", "--until", "2026-01-01"], "There is no day from 2026-02-02 until"),
         (["cost", "--reference", "openai/nothing"], "There is no price of openai/nothing"),
         (["cost", "--csv", "no/folder.csv"], "no/folder.csv cannot be written: No such file or directory"),
+        (["cost", "--csv", "-", "--json"], "--csv - and --json would both be printed."),
         (["prices", "openai/gpt-4.1-minii"], "There is no price of openai/gpt-4.1-minii"),
         (["prices", "check", "--source", "nowhere.json"], "The prices in nowhere.json cannot be read"),
         (["prices", "--set", "routing.prices={a/b: {inptu: 1}}"], "routing.prices.a/b.inptu: 1: there is no such key"),

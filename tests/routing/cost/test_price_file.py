@@ -92,6 +92,12 @@ def test_a_slip_is_named_with_its_place_and_the_nearest_right_word(right: str, w
     assert caught.value.source is not None
 
 
+@pytest.mark.parametrize("text", ["", "[]", "date: x", "tables: []", "tables: [3]"])
+def test_what_is_no_file_of_prices_is_said(text: str) -> None:
+    with pytest.raises(ConfigError, match=r"own\.yaml"):
+        read_prices(text, "own.yaml")
+
+
 def test_a_price_for_long_prompts_is_given_once() -> None:
     twice = FILE + "  - provider: acme\n    above: 2000\n    models:\n      big: {input: 8}\n"
     with pytest.raises(ConfigError, match="acme/big: the price of long prompts has two"):
