@@ -53,12 +53,14 @@ def test_what_others_counted_wrong(model: str, usage: Usage, dollars: str) -> No
         # 4,262 x 1.25 + 4,864 x 0.125 + 3,197 x 10 = 5,327.5 + 608 + 31,970 = 37,905.5.
         pytest.param("openai/gpt-5", Usage(9_126, 3_197, 4_864), "standard", "0.0379055", id="gpt-5-cached"),
         # The usage that github.com/BerriAI/litellm/issues/6215 has from the guide: 2,006 prompt tokens, 1,920 of them
-        # cached, 300 completion tokens; at gpt-4o's prices. 86 x 2.5 + 1,920 x 1.25 + 300 x 10 = 215 + 2,400 + 3,000 = 5,615.
+        # cached, 300 completion tokens; at gpt-4o's prices.
+        # 86 x 2.5 + 1,920 x 1.25 + 300 x 10 = 215 + 2,400 + 3,000 = 5,615.
         pytest.param("openai/gpt-4o", Usage(2_006, 300, 1_920), "standard", "0.005615", id="openai-guide"),
         # Reasoning is output: 1,000 tokens of which 800 were thought. 100 x 1.1 + 1,000 x 4.4 = 4,510.
         pytest.param("openai/o4-mini", Usage(100, 1_000, reasoning_tokens=800), "standard", "0.00451", id="reasoning"),
         # genai-prices 0.2.3 on developers.openai.com: "Prompts with more than 272K input tokens cost 2x for input and
-        # cache tokens and 1.5x for output", the whole call. 272,000 x 2 + 1,000 x 10 = 554,000; one token more: 272,001 x 4 + 1,000 x 15 = 1,103,004.
+        # cache tokens and 1.5x for output", the whole call.
+        # 272,000 x 2 + 1,000 x 10 = 554,000; one token more: 272,001 x 4 + 1,000 x 15 = 1,103,004.
         pytest.param("openai/gpt-6.1-sol", Usage(272_000, 1_000), "standard", "0.554", id="at-272k"),
         pytest.param("openai/gpt-6.1-sol", Usage(272_001, 1_000), "standard", "1.103004", id="above-272k"),
         # With cache: 100,000 x 4 + 200,000 x 0.2 + 1,000 x 5 + 2,000 x 15 = 400,000 + 40,000 + 5,000 + 30,000.
