@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import math
 from collections.abc import AsyncIterator
 from decimal import Decimal
 from pathlib import Path
@@ -105,10 +104,10 @@ async def test_a_tool_is_called(router: Router) -> None:
         "required": ["order"],
         "additionalProperties": False,
     }
-    tool = Tool("track", "Finds a parcel.", parameters)
-    request = asking("Where is my order 7?", max_tokens=64)
+    tool = Tool("track", "Finds a parcel.", parameters, strict=True)  # else vLLM takes anything for arguments
+    request = asking("Where is my order 7?", max_tokens=100)
     response = await router.complete(
-        ChatRequest(request.messages, request.options, tools=(tool,), tool_choice=tool, tags=request.tags)
+        ChatRequest(request.messages, request.options, tools=(tool,), tool_choice="required", tags=request.tags)
     )
     (call,) = response.tool_calls
     assert call.name == "track"
@@ -136,8 +135,9 @@ async def test_log_probabilities_come_when_they_are_asked_for(router: Router) ->
     options = ChatOptions(temperature=0, max_tokens=4, logprobs=2)
     response = await router.complete(ChatRequest(request.messages, options))
     assert len(response.logprobs) == 4
-    assert all(token.logprob <= 0 and len(token.others) == 2 for token in response.logprobs)
-    assert math.isclose(response.logprobs[0].logprob, max(value for _, value in response.logprobs[0].others))
+    for token in response.logprobs:
+        assert token.others
+        assert 0 >= token.logprob >= max(value for _, value in token.others), "the likeliest is taken"
     assert (await router.complete(request)).logprobs == ()
 
 
@@ -158,9 +158,7 @@ async def test_what_an_overloaded_server_refuses_is_answered_elsewhere(vllm: Pat
     limited = ("--max-num-seqs", "1", "--max-num-queued-reqs", "2")
     elsewhere = ScriptedChatModel("From elsewhere.", name="scripted/elsewhere")
     with served(vllm, weights, *GENERATING, *limited) as server:
-        router = Router(
-            [chat_model(server.name, environ={}), elsewhere], meter=meter, retry=RetrySettings(attempts=1)
-        )
+        router = Router([chat_model(server.name, environ={}), elsewhere], meter=meter, retry=RetrySettings(attempts=1))
         answers = await asyncio.gather(*(router.complete(asking(f"{n}?", max_tokens=200)) for n in range(12)))
         assert_all_answered(answers, meter)
         # On its way down it refuses new calls while it still says that it is well.
