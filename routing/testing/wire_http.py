@@ -53,9 +53,12 @@ class Answer:
 
 
 async def read_request(reader: asyncio.StreamReader) -> Received | None:
-    """The next request of a connection, or `None` when the client has closed it."""
+    """The next request of a connection, or `None` when the client has closed it, or does not speak HTTP (but TLS)."""
     with suppress(asyncio.IncompleteReadError):
-        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+        first = await reader.readexactly(1)
+        if not first.isalpha():
+            return None
+        head = (first + await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
         assert len(head) < _LONGEST_HEAD
         request, *lines = head.split("\r\n")
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}

@@ -9,8 +9,8 @@ from typing import Literal
 
 from routing.testing.faults import Fault, Place
 
-Provider = Literal["openai", "vllm", "anthropic", "cohere"]
-PROVIDERS: tuple[Provider, ...] = ("openai", "vllm", "anthropic", "cohere")
+Provider = Literal["openai", "responses", "vllm", "anthropic", "cohere"]
+PROVIDERS: tuple[Provider, ...] = ("openai", "responses", "vllm", "anthropic", "cohere")
 PATIENCE = 1.0
 """Seconds without a byte after which a model is given up, where a fault keeps it waiting."""
 

@@ -39,6 +39,8 @@ def adapter(provider: Provider, url: str, timeout: float) -> ChatModel:
     match provider:
         case "openai":
             return OpenAIChatModel("model", api_key="k", base_url=f"{url}/v1", timeout=timeout)
+        case "responses":
+            return OpenAIChatModel("model", api_key="k", base_url=f"{url}/v1", timeout=timeout, api="responses")
         case "vllm":
             return OpenAIChatModel(
                 "model", provider="vllm", api_key=None, base_url=f"{url}/v1", key_variable=None, timeout=timeout
