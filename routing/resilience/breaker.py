@@ -9,6 +9,7 @@ is `routing.resilience.verdict`'s to say, when enough of them open a circuit is 
 - A missed deadline counts only when the model had a fair time (`Circuit.fair_seconds`).
 - A cancelled call counts as neither; a cancelled probe lets the next call be the probe.
 - `Retry-After` is a least cooldown, up to the longest.
+- A model in this process is never left alone: nobody is spared by it, and there is nowhere else to go.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from routing.call import NOT_MADE, Call, Guard, Leave, Outcome
+from routing.cost.prices import LOCAL_PROVIDERS
 from routing.errors import BreakerOpenError, DeadlineError, TransientError
 from routing.resilience.circuit import Circuit, State
 from routing.resilience.shared import SharedCircuit, SharedCircuits
@@ -76,6 +78,8 @@ class Breakers:
 
     async def enter(self, call: Call) -> Leave:
         """Let the call out, or raise `BreakerOpenError`, whose `retry_after` says when it is worth asking again."""
+        if call.provider in LOCAL_PROVIDERS:
+            return _nothing
         circuits = self._of_model.get(call.model) or self._new(call)
         now = self._clock()
         with self._lock:
