@@ -54,6 +54,7 @@ from routing.embedding import MeteredEmbedder
 from routing.lazy import LazyRouter
 from routing.meter import Meter
 from routing.models.catalog import DEFAULT_CATALOG, Catalog, parse_name
+from routing.models.facts import ModelFacts, chat_facts
 from routing.models.later import LaterModel
 from routing.policy.build import NO_FALLBACK, Routes, build_routes, leaves
 from routing.policy.check import check_chains, check_rules
@@ -71,6 +72,7 @@ if TYPE_CHECKING:
 KNOWLEDGE_FILE = "knowledge.db"
 HOME_FILE = "home.db"
 HOME_VARIABLE = "PLUMBLINE_HOME"
+Facts = Callable[[str], ModelFacts]
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +226,8 @@ def build(
     embedding, catalog = settings.embedding, catalog.connected()
     embedder = embedder or catalog.embedder(embedding.model, dimensions=embedding.dimensions, environ=environ)
     name = model.name if model else catalog.full_name(settings.generation.model)
-    routes = build_routes(settings.routing, model.name if model else settings.generation.model)
+    named = model.name if model else settings.generation.model
+    routes = build_routes(settings.routing, named, facts=catalog.facts)
     reranking_model = settings.retrieval.rerank.model
     prices = catalog.prices([settings.generation.model, embedding.model, reranking_model, *routes.configured.values()])
 
@@ -273,6 +276,7 @@ def build(
                 environ,
                 protection,
                 prices,
+                catalog.facts,
             )
         except BaseException:
             engine.dispose()
@@ -296,6 +300,7 @@ def _joined(
     environ: Mapping[str, str],
     shared: Protection | None,
     prices: Mapping[str, Price],
+    facts: Facts,
 ) -> Parts:
     """The parts over what is open already."""
     file = folder / KNOWLEDGE_FILE
@@ -304,11 +309,11 @@ def _joined(
     metered = MeteredEmbedder(embedder, meter=meter, retry=settings.routing.retry)
 
     def router(*models: ChatModel) -> Router:
-        return build_router(settings.routing, models, meter, protection)
+        return build_router(settings.routing, models, meter, protection, facts=facts)
 
     def answering() -> Router:
         first = _batching(chat_model(), home, meter) if settings.generation.batch else chat_model()
-        return build_router(settings.routing, [first, *others()], meter, protection, routes)
+        return build_router(settings.routing, [first, *others()], meter, protection, routes, facts=facts)
 
     # What a chunker has written is stored for good, and a quotation is no wording of a question: no fallback writes.
     writing = LazyRouter(lambda: router(chat_model()))
@@ -424,6 +429,8 @@ def build_router(
     meter: Meter,
     protection: Protection,
     routes: Routes | None = None,
+    *,
+    facts: Facts = chat_facts,
 ) -> Router:
     """The router over some models: by `routes`, which may name all of them, else in their order."""
     return Router(
@@ -434,6 +441,7 @@ def build_router(
         by_reason=None if routes is None else routes.by_reason,
         broken_stream=routing.broken_stream,
         hedges=protection.hedges,
+        facts=facts,
     )
 
 

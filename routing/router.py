@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequenc
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from functools import partial
+from functools import cache, partial
 from typing import Literal
 
 from plumbline.aio import emitted
@@ -29,10 +29,10 @@ from routing.chat import (
 )
 from routing.continuing import Seam, continuation
 from routing.cost.prices import LOCAL_PROVIDERS, total_cost
-from routing.errors import DeadlineError, InvalidResponseError, ModelError, TransientError
+from routing.errors import DeadlineError, InvalidResponseError, ModelError, TransientError, UnsupportedError
 from routing.meter import Meter, Reading
 from routing.models.context import bound_tokens
-from routing.models.facts import chat_facts
+from routing.models.facts import ModelFacts, chat_facts
 from routing.policy import InOrder, Policy
 from routing.resilience.fallback import Reason, reason_of
 from routing.resilience.hedge import Claim, Hedges
@@ -50,7 +50,7 @@ class Router:
     Without a `policy` the models are tried in the order given. `by_reason` names the models that are tried instead of
     the rest of the plan when one fails for that reason. `broken_stream` says what happens when a model breaks off
     after its first piece: another (or the same once more) goes on with the text, or the text stays as it is.
-    With `hedges` a model that takes long is asked a second time.
+    With `hedges` a model that takes long is asked a second time. `facts` are what is known of a model by its name.
     """
 
     def __init__(
@@ -63,6 +63,7 @@ class Router:
         by_reason: Mapping[Reason, Sequence[str]] | None = None,
         broken_stream: Literal["continue", "end"] = "continue",
         hedges: Hedges | None = None,
+        facts: Callable[[str], ModelFacts] = chat_facts,
     ) -> None:
         self.models = {model.name: model for model in models}
         self._policy = policy or InOrder(tuple(self.models))
@@ -71,6 +72,7 @@ class Router:
         self._by_reason = dict(by_reason or {})
         self._continues = broken_stream == "continue"
         self._hedges = hedges
+        self._facts = cache(facts)
 
     async def complete(self, request: ChatRequest, *, on_text: OnText | None = None) -> ChatResponse:
         """Answer in one piece; raises the last model's `ModelError` when none can.
@@ -106,6 +108,7 @@ class Router:
     async def _answer(self, request: ChatRequest, on_text: OnText | None, *, whole: bool) -> ChatResponse:
         """`whole` says that another model may answer anew after a piece was handed over."""
         attempts: list[Attempt] = []
+        failed: ModelError | None = None
         route = self._planned(request)
         while True:
             model = self.models[route.current]
@@ -119,10 +122,12 @@ class Router:
                         raise broken from broken.error
                 if not route.goes_on(reason_of(broken.error)):
                     raise broken.error from broken.error.__cause__
-                on_text = None
+                failed, on_text = broken.error, None
             except ModelError as error:
-                if not route.goes_on(reason_of(error)):
-                    raise
+                if failed is None or not isinstance(error, UnsupportedError):
+                    failed = error  # who cannot do what is asked stands in for nobody
+                if not route.goes_on(reason_of(failed)):
+                    raise failed from (error.__cause__ if failed is error else error)
 
     async def _gone_on(
         self,
@@ -191,7 +196,7 @@ class Router:
         said: list[str] = []
         try:
             with _recorded(model, attempts):
-                most = _most(model.name, request) if self._meter.looks_ahead else Most()
+                most = _most(self._facts(model.name), request) if self._meter.looks_ahead else Most()
                 call = self._meter.call(
                     "chat", model.name, request.tags, most=most, deadline=request.deadline, tier=request.options.tier
                 )
@@ -307,8 +312,7 @@ def _read(response: ChatResponse, reading: Reading) -> None:
     reading.attributes["gen_ai.response.finish_reasons"] = [response.finish_reason]
 
 
-def _most(model: str, request: ChatRequest) -> Most:
+def _most(facts: ModelFacts, request: ChatRequest) -> Most:
     images = sum(len(message.images) for message in request.messages)
-    facts = chat_facts(model)
     most_output = request.options.max_tokens or facts.max_output or facts.context
     return Most(bound_tokens(request, facts, with_evidence=True), most_output, images=images)

@@ -208,7 +208,11 @@ class Host:
         if name not in self._gateways:
             model = self.catalog.chat_model(wanted[name], environ=self.environ)
             self._gateways[name] = build_router(
-                self.settings.routing, [model], self.bases[self.default].parts.meter, self.protection
+                self.settings.routing,
+                [model],
+                self.bases[self.default].parts.meter,
+                self.protection,
+                facts=self.catalog.facts,
             )
         return self._gateways[name]
 

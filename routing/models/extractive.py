@@ -14,10 +14,12 @@ from itertools import islice
 
 from routing.chat import ChatEvent, ChatRequest, ChatResponse, Completed, Evidence, EvidenceSpan, TextDelta
 from routing.errors import ModelError
+from routing.models.capabilities import check_supported
 from routing.models.extractive_features import Candidate, Reading, read
 from routing.models.extractive_rank import Ranking, confidence_features, logistic, rank, weighted_sum
 from routing.models.extractive_weights import LEXICAL, WITH_WORDS, Weights
 from routing.models.extractive_words import WordVectors
+from routing.models.facts import chat_facts
 from routing.vectors import Embedder
 
 NAME = "extractive/default"
@@ -40,8 +42,9 @@ class ExtractiveModel:
     (`routing.models.embedded`): it is asked for the vector of every new word. Without one, or should it fail, the
     words themselves decide. The default threshold goes with the weights in use and is not certified.
 
-    Of evidence longer than `MAX_EVIDENCE_CHARS` in all, the beginning is read. Messages, options and
-    schemas are ignored. Usage is zero: no billed token is read or written.
+    Of evidence longer than `MAX_EVIDENCE_CHARS` in all, the beginning is read. Messages and what
+    shapes the sampling are ignored; a schema, tools, images and log-probabilities are refused, as nobody who asks for
+    them could use a quotation. Usage is zero: no billed token is read or written.
     """
 
     name = NAME
@@ -55,7 +58,8 @@ class ExtractiveModel:
         self._words = None if embedder is None else WordVectors(embedder)
 
     async def complete(self, request: ChatRequest) -> ChatResponse:
-        """Answer in one piece; never raises a `ModelError`."""
+        """Answer in one piece; raises `UnsupportedError` for what it cannot do, and no other `ModelError`."""
+        check_supported(request, chat_facts(NAME), NAME)
         evidence = _readable(request.evidence)
         if sum(len(passage.text) for passage in evidence) <= _AT_ONCE:
             reading = read(request.question or "", evidence)

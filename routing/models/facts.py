@@ -129,7 +129,6 @@ def _first(table: Mapping[str, ModelFacts], name: str) -> ModelFacts:
     return next((facts for pattern, facts in table.items() if fnmatchcase(name, pattern)), UNKNOWN)
 
 
-@cache
 @lru_cache(maxsize=1024)  # also of providers of which nothing is known: the file is long
 def chat_facts(model: str) -> ModelFacts:
     """The facts about the chat model "provider/name"; of a provider that nobody has written of, nothing is known."""

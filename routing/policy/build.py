@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from plumbline.errors import ConfigError
 from routing.models.catalog import parse_name
-from routing.models.facts import chat_facts
+from routing.models.facts import ModelFacts, chat_facts
 from routing.policy.fitting import P50, Candidate
 from routing.policy.places import leaves_by
 from routing.policy.rules import RulesPolicy, unseen
@@ -29,7 +29,13 @@ class Routes:
     by_reason: Mapping[Reason, tuple[str, ...]]
 
 
-def build_routes(settings: RoutingSettings, model: str, *, p50: P50 = unseen) -> Routes:
+def build_routes(
+    settings: RoutingSettings,
+    model: str,
+    *,
+    p50: P50 = unseen,
+    facts: Callable[[str], ModelFacts] = chat_facts,
+) -> Routes:
     """The policy over `model`, which answers unless a rule says otherwise, and all that the settings name.
 
     Raises `ConfigError` when two servers have models of one name, which could not be told apart.
@@ -50,7 +56,7 @@ def build_routes(settings: RoutingSettings, model: str, *, p50: P50 = unseen) ->
     by_reason = {reason: tuple(map(_full, chain)) for reason, chain in settings.fallbacks.items()}
     policy = RulesPolicy(
         [rule.model_copy(update={"use": [_full(name) for name in rule.use]}) for rule in settings.rules],
-        [_candidate(full, name) for full, name in configured.items()],
+        [Candidate(full, leaves(name), facts(full)) for full, name in configured.items()],
         default=_full(model),
         fallback=None if fallback is None else _full(fallback),
         by_reason=by_reason,
@@ -63,10 +69,6 @@ def leaves(name: str) -> str | None:
     """Where the model `name`, as configured, sends what it is asked; `None`: it stays on this machine or network."""
     parsed = parse_name(name)
     return f"it is asked at {name}" if parsed is None else leaves_by(parsed.provider, parsed.address)
-
-
-def _candidate(full: str, name: str) -> Candidate:
-    return Candidate(full, leaves(name), chat_facts(full))
 
 
 def _full(name: str) -> str:

@@ -11,11 +11,13 @@ from decimal import Decimal
 import pytest
 
 from plumbline.trace import current_ids, read_trace
+from routing.call import Call, Leave
 from routing.chat import (
     ChatEvent,
     ChatRequest,
     ChatResponse,
     Completed,
+    Evidence,
     Interrupted,
     Message,
     RoutedEvent,
@@ -36,6 +38,9 @@ from routing.errors import (
     RateLimitError,
 )
 from routing.meter import Meter
+from routing.models.catalog import register_model
+from routing.models.extractive import ExtractiveModel
+from routing.models.facts import ModelFacts
 from routing.policy import InOrder, Plan
 from routing.resilience.fallback import Reason
 from routing.resilience.hedge import Hedges
@@ -365,3 +370,31 @@ async def test_a_model_that_takes_long_is_asked_twice_and_both_are_priced(meter:
     assert (len(model.requests), response.cost) == (2, Decimal(2))
     rows = [entry for _, entry in meter.ledger.after(0)]
     assert sorted((row.error or "", row.cost) for row in rows) == [("", 2), ("CancelledError", None)]
+
+
+async def test_who_cannot_do_what_is_asked_stands_in_for_nobody(meter: Meter) -> None:
+    quoting = ExtractiveModel()
+    form = replace(REQUEST, response_schema={"type": "object"}, question="Who?", evidence=(Evidence("I do.", "a"),))
+    primary = ScriptedChatModel(down(), name="openai/priced")
+    with pytest.raises(ConnectionFailedError):
+        await Router([primary, quoting], meter=meter, retry=QUICK).complete(form)
+    third = ScriptedChatModel("{}", name="scripted/third")
+    assert (await Router([primary, quoting, third], meter=meter, retry=QUICK).complete(form)).text == "{}"
+
+
+async def test_what_is_set_aside_goes_by_what_is_known_of_ones_own_model(meter: Meter) -> None:
+    seen: list[Call] = []
+
+    class Watching:
+        async def enter(self, call: Call) -> Leave:
+            seen.append(call)
+            return lambda outcome: None
+
+    def make(name: object, options: object) -> ScriptedChatModel:
+        return ScriptedChatModel("Yes.", name="myco/large")
+
+    catalog = register_model("myco/large", make, facts=ModelFacts(max_output=77))
+    watched = replace(meter, guards=(Watching(),))
+    made = Router([catalog.chat_model("myco/large")], meter=watched, retry=QUICK, facts=catalog.facts)
+    await made.complete(REQUEST)
+    assert [call.output_tokens for call in seen] == [77]

@@ -4,8 +4,19 @@ from collections.abc import Sequence
 
 import pytest
 
-from routing.chat import ChatRequest, ChatResponse, Completed, Evidence, Message, TextDelta, Usage
-from routing.errors import ModelNotFoundError
+from routing.chat import (
+    ChatOptions,
+    ChatRequest,
+    ChatResponse,
+    Completed,
+    Evidence,
+    Image,
+    Message,
+    TextDelta,
+    Tool,
+    Usage,
+)
+from routing.errors import ModelNotFoundError, UnsupportedError
 from routing.models.embedded import EmbeddedEmbedder
 from routing.models.extractive import MAX_EVIDENCE_CHARS, REFUSAL, ExtractiveModel
 from routing.testing.chat import check_chat_model
@@ -193,3 +204,18 @@ async def test_a_sentence_that_stands_twice_is_quoted_once() -> None:
     response = await ExtractiveModel().complete(ChatRequest((), question="When are refunds paid?", evidence=evidence))
     assert response.text.split().count("Refunds") == 1
     assert response.citations[0].index == 0
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        ChatRequest((Message("user", "Who?"),), response_schema={"type": "object"}),
+        ChatRequest((Message("user", "Who?"),), options=ChatOptions(logprobs=1)),
+        ChatRequest((Message("user", "Who?", images=(Image(b"x"),)),)),
+        ChatRequest((Message("user", "Who?"),), tools=(Tool("find", "Finds", {}),)),
+    ],
+    ids=["schema", "logprobs", "images", "tools"],
+)
+async def test_it_refuses_what_it_cannot_do(asked: ChatRequest) -> None:
+    with pytest.raises(UnsupportedError, match="extractive/default"):
+        await ExtractiveModel().complete(asked)
