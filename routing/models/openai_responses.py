@@ -81,7 +81,7 @@ class ResponsesAnswer(Answer):
             self._asides.add(event["output_index"])
         elif kind in _ENDS:
             self._conclude(event["response"])
-        elif kind == "error":
+        elif kind == "error" and self.finish is None:  # afterwards the answer is whole
             self.failure = event.get("error") or event
         return ""
 

@@ -41,7 +41,9 @@ comment                 -         -       -       -       -       -         fine
 broken_chunk            -         -       -       -       -       -         late    late    late    fine
 broken_chunk@cohere     -         -       -       -       -       -         lost    lost    lost    fine
 event_twice             -         -       -       -       -       -         -       twice   fine    -
+event_twice@responses   -         -       -       -       -       -         -       fine    fine    -
 events_swapped          -         -       -       -       -       -         -       swapped fine    -
+events_swapped@responses -        -       -       -       -       -         -       -       fine    -
 """
 PLAIN = """
                         in one piece  as a stream
@@ -85,15 +87,20 @@ no_choices@openai       unread        counted
 no_choices@vllm         unread        counted
 no_choices@anthropic    empty         fine
 no_choices@cohere       empty         fine
+no_choices@responses    unread        unread/text
 choices_of_null         unread        fine
 choices_of_null@openai  unread        counted
 choices_of_null@vllm    unread        counted
 choices_of_null@cohere  empty         fine
+choices_of_null@responses unread      unread/text
 no_text                 empty         empty
+no_text@responses       empty         fine
 text_of_null            empty         empty
 text_of_null@anthropic  unread        unread
 text_of_null@cohere     unread        empty
+text_of_null@responses  unread        unread/text
 text_of_numbers         unread        unread
+text_of_numbers@responses unread      unread/text
 usage_negative          fine          fine
 usage_text              fine          fine
 usage_missing           fine          fine
@@ -106,6 +113,7 @@ finish_null             fine          lost/text
 finish_null@anthropic   unread        lost/text
 finish_null@openai      fine          counted/text
 finish_null@vllm        fine          counted/text
+finish_null@responses   fine          fine
 """
 
 
