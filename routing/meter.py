@@ -153,10 +153,11 @@ class Meter:
                 raise
             finally:
                 reading.seconds = time.perf_counter() - started
-                reading.cost = self._cost(reading, error)
-                outcome = Outcome(reading.usage, reading.cost, reading.seconds, error)
-                for leave in reversed(leaves):
-                    leave(outcome)
+                try:
+                    reading.cost = self._cost(reading, error)
+                finally:  # a usage that cannot be reckoned with must not keep what others wait for
+                    _left(leaves, Outcome(reading.usage, reading.cost, reading.seconds, error))
+                    also = None if reservation is None else reservation.settle(reading.cost)
                 _annotate(span, reading)
                 entry = LedgerEntry(
                     kind,
@@ -170,7 +171,7 @@ class Meter:
                     None if error is None else type(error).__name__,
                     tier=reading.tier,
                 )
-                await self._book(entry, None if reservation is None else reservation.settle(reading.cost))
+                await self._book(entry, also)
 
     async def _admitted(self, call: Call) -> tuple[list[Leave], Reservation | None]:
         """Past every guard, with the money set aside; whoever let it in hears when it goes no further."""
@@ -181,8 +182,7 @@ class Meter:
                 leaves.append(leave)
             return leaves, None if self.budgets is None else await self.budgets.reserve(call)
         except BaseException:
-            for leave in reversed(leaves):
-                leave(NOT_MADE)
+            _left(leaves, NOT_MADE)
             raise
 
     def _bound(self, model: str, most: Most, tier: Tier, deadline: float | None) -> Decimal | None:
@@ -219,6 +219,11 @@ class Meter:
             if price is None or not (price.is_free or price.by_time):
                 return None
         return self.prices.cost(reading.model, reading.usage, reading.tier, seconds=reading.seconds)
+
+
+def _left(leaves: Sequence[Leave], outcome: Outcome) -> None:
+    for leave in reversed(leaves):
+        leave(outcome)
 
 
 def _may_be_billed(error: BaseException | None, reading: Reading) -> bool:

@@ -207,7 +207,7 @@ class Router:
                         response = await _spoken(model, request, reading, on_text, said)
                     _read(response, reading)
         except ModelError as error:
-            if reading is not None and reading.began:
+            if reading is not None and said:
                 raise _BrokenOffError(error, model.name, "".join(said), reading.cost) from error
             raise
         return replace(response, cost=reading.cost, attempts=tuple(attempts))
@@ -280,8 +280,9 @@ async def _spoken(
             response = event.response
         else:
             reading.began = True
-            said.append(event.text)
-            on_text(event.text)
+            if event.text:
+                said.append(event.text)
+                on_text(event.text)
     if response is None:
         raise InvalidResponseError(f"{model.name} ended its stream without completing its answer.", model=model.name)
     return response

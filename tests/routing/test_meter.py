@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -10,6 +11,7 @@ from sqlalchemy import text
 
 from plumbline.errors import StorageError
 from plumbline.trace import read_trace, recent_traces
+from routing.call import Call, Leave, Outcome
 from routing.chat import Tags, Usage
 from routing.meter import Meter, billed, settled
 
@@ -107,3 +109,27 @@ async def test_a_settled_block_says_that_its_rows_could_not_be_written(meter: Me
             await call(meter, "openai/priced")
     with pytest.raises(ValueError, match="no"):
         await failing(meter)
+
+
+async def test_a_usage_that_cannot_be_reckoned_with_holds_nothing_back(meter: Meter) -> None:
+    told: list[Outcome] = []
+
+    class Watching:
+        async def enter(self, call: Call) -> Leave:
+            return told.append
+
+    settled_with: list[Decimal | None] = []
+
+    class Purse:
+        async def reserve(self, call: Call) -> Purse:
+            return self
+
+        def settle(self, cost: Decimal | None) -> None:
+            settled_with.append(cost)
+
+    watched = replace(meter, guards=(Watching(),), budgets=Purse())
+    with pytest.raises(TypeError):
+        async with watched.call("chat", "openai/priced", Tags()) as reading:
+            reading.usage = Usage(None)  # type: ignore[arg-type]  # what a model of somebody's own may come with
+    assert len(told) == 1
+    assert settled_with == [None]

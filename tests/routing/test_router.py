@@ -398,3 +398,23 @@ async def test_what_is_set_aside_goes_by_what_is_known_of_ones_own_model(meter: 
     made = Router([catalog.chat_model("myco/large")], meter=watched, retry=QUICK, facts=catalog.facts)
     await made.complete(REQUEST)
     assert [call.output_tokens for call in seen] == [77]
+
+
+class Breath(ScriptedChatModel):
+    """Its stream begins with an empty piece and breaks off, the first time."""
+
+    async def stream(self, request: ChatRequest) -> AsyncIterator[ChatEvent]:
+        self.requests.append(request)
+        yield TextDelta("")
+        if len(self.requests) == 1:
+            raise ConnectionFailedError("reset", model=self.name, reached=True)
+        yield TextDelta("Hello.")
+        yield Completed(ChatResponse("Hello.", self.name, Usage(1_000_000, 500_000)))
+
+
+async def test_a_stream_that_said_nothing_yet_is_asked_again_and_not_gone_on_with(meter: Meter) -> None:
+    model = Breath("x", name="openai/priced")
+    text, response = await collect(Router([model], meter=meter, retry=QUICK).stream(REQUEST))
+    assert (text, response.text) == ("Hello.", "Hello.")
+    assert [request.messages for request in model.requests] == [REQUEST.messages] * 2
+    assert [row.cost for _, row in meter.ledger.after(0)] == [None, Decimal(2)]
