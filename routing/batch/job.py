@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Generic
 
+from plumbline.errors import InputError
 from routing.batch.provider import Line
 from routing.batch.store import BatchStore, JobRow, PartRow
 from routing.batch.taking import ATTEMPTS, Taker
@@ -217,5 +218,6 @@ class BatchJob(Generic[Item, Answer]):
 
     def _row(self) -> JobRow:
         row = self._store.job(self.id)
-        assert row is not None  # jobs are not taken out
+        if row is None:
+            raise InputError(f"The job {self.id} has been forgotten.")
         return row

@@ -83,6 +83,15 @@ class BatchJobs:
             raise InputError(f"The job '{called}' is for {row.model} ({row.kind}), not for {work.model} ({work.kind}).")
         return self._job(row, work)
 
+    async def forget(self, job: BatchJob[Item, Answer]) -> None:
+        """Take a job out of the home, requests and answers; the ledger keeps its rows.
+
+        Raises `InputError` while requests wait: cancel it first.
+        """
+        if not job.known().done:
+            raise InputError(f"Requests of the job {job.id} still wait.", hint="Cancel it, and take its results.")
+        await self._store.forget(job.id)
+
     def list(self) -> Sequence[JobRow]:
         """All jobs, the newest first."""
         return self._store.jobs()

@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import AsyncIterator
 
+from routing.batch.job import BatchJob
 from routing.batch.jobs import BatchJobs
 from routing.batch.work import BatchableModel, ChatWork
 from routing.chat import ChatEvent, ChatRequest, ChatResponse, Completed, TextDelta
@@ -19,7 +20,8 @@ class BatchingModel:
 
     It is sent when no request came for `quiet` seconds, or `most` wait. Whoever asks waits for the answer, for a day
     perhaps: deadlines are not kept. The router prices and records the answers, as it does those of every model, so
-    `jobs` must be made with `records=False`. Asked for the same again after a crash, it goes on with the same job.
+    `jobs` must be made with `records=False`. Asked for the same again after a crash, it goes on with the same job;
+    a job whose answers were handed over is forgotten.
     """
 
     def __init__(
@@ -32,6 +34,7 @@ class BatchingModel:
         self._waiting: list[tuple[ChatRequest, asyncio.Future[ChatResponse]]] = []
         self._timer: asyncio.TimerHandle | None = None
         self._running: set[asyncio.Task[None]] = set()
+        self._done: list[BatchJob[ChatRequest, ChatResponse]] = []
 
     @property
     def name(self) -> str:
@@ -61,6 +64,7 @@ class BatchingModel:
         for task in self._running:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
+        await self._forget()
         await self._work.close()
 
     def _send(self) -> None:
@@ -73,6 +77,7 @@ class BatchingModel:
 
     async def _answered(self, asked: list[tuple[ChatRequest, asyncio.Future[ChatResponse]]]) -> None:
         try:
+            await self._forget()
             requests = [request for request, _ in asked]
             job = await self._jobs.submit(self._work, requests, name=self._name(requests))
             async for result in job.results():
@@ -83,6 +88,7 @@ class BatchingModel:
                     future.set_result(result.answer)
                 elif result.error is not None:
                     future.set_exception(result.error)
+            self._done.append(job)
         except BaseException as error:
             for _, future in asked:
                 if future.done():
@@ -93,6 +99,12 @@ class BatchingModel:
                     future.cancel()
             if not isinstance(error, Exception):
                 raise
+
+    async def _forget(self) -> None:
+        """Take out the jobs whose answers were handed over: who asks the same again wants to be answered anew."""
+        done, self._done = self._done, []
+        for job in done:
+            await self._jobs.forget(job)
 
     def _name(self, requests: list[ChatRequest]) -> str:
         texts = json.dumps([self.name, *map(self._work.dump, requests)])

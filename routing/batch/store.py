@@ -250,6 +250,15 @@ class BatchStore:
             lambda connection: connection.execute("UPDATE batch_jobs SET cancelled = 1 WHERE id = ?", (job,))
         )
 
+    async def forget(self, job: str) -> None:
+        """Take a job out, with all that is known of it."""
+
+        def work(connection: sqlite3.Connection) -> None:
+            for table, column in (("batch_requests", "job"), ("batch_parts", "job"), ("batch_jobs", "id")):
+                connection.execute(f"DELETE FROM {table} WHERE {column} = ?", (job,))
+
+        await self.write(work)
+
     def close(self) -> None:
         """Give the connections back."""
         self._writing.close()
@@ -265,8 +274,8 @@ def take(connection: sqlite3.Connection, part: PartRow, row: RequestRow) -> None
     """Write what became of a request; raises `TakenError` when that is known already."""
     changed = connection.execute(
         "UPDATE batch_requests SET state = ?, ending = ?, status = ?, document = ?, cost = ? "
-        "WHERE part = ? AND number = ? AND state IN ('open', 'again')",
-        (row.state, row.ending, row.status, row.document, row.cost, part.id, row.number),
+        "WHERE job = ? AND number = ? AND part = ? AND state IN ('open', 'again')",
+        (row.state, row.ending, row.status, row.document, row.cost, part.job, row.number, part.id),
     )
     if changed.rowcount != 1:
         raise TakenError

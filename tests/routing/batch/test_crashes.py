@@ -104,7 +104,7 @@ async def test_a_process_that_dies_at_any_step(
                 ):
                     broken.setattr(owner, step, crash.around(getattr(owner, step)))
                 try:
-                    with batch_home(path, clock) as home:
+                    with batch_home(path, clock, killed=True) as home:
                         job = await home.jobs.submit(work, requests(COUNT), name=NAME)
                         await job.answers()
                 except CrashError:

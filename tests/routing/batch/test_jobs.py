@@ -269,3 +269,27 @@ def test_a_request_is_kept_whole() -> None:
         deadline=17.0,
     )
     assert work.load(work.dump(whole)) == replace(whole, deadline=None)
+
+
+async def test_requests_go_where_their_model_answers(home: BatchHome) -> None:
+    async with FakeBatches(clock=home.clock) as server:
+        model = OpenAIChatModel("gpt-4.1-mini", api_key="k", base_url=f"{server.url}/v1", api="responses")
+        job = await home.jobs.submit(ChatWork(model), requests(2))
+        assert [result.error for result in await job.answers()] == [None, None]
+        assert [batch.path for batch in server.batches.values()] == ["/v1/responses"]
+        await model.close()
+
+
+async def test_a_job_is_forgotten_when_it_is_done_with(home: BatchHome) -> None:
+    async with FakeBatches(clock=home.clock) as server:
+        work = work_of("openai", server.url)
+        job = await home.jobs.submit(work, requests(2), name="old")
+        with pytest.raises(InputError, match="still wait"):
+            await home.jobs.forget(job)
+        await job.answers()
+        await home.jobs.forget(job)
+        assert home.jobs.list() == []
+        assert len(home.rows()) == 2
+        with pytest.raises(InputError, match="has been forgotten"):
+            await job.answers()
+        assert (await home.jobs.submit(work, requests(2), name="old")).id != job.id

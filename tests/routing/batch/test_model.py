@@ -78,3 +78,10 @@ async def test_many_do_not_wait_for_quiet_and_a_stream_has_one_piece(tmp_path: P
             assert model.name == NAMES["openai"]
             await asyncio.gather(*map(model.complete, requests(3)))
             await model.close()
+            before = len(server.batches)
+            model = batching(home, server.url)
+            await asyncio.gather(*map(model.complete, requests(3)))
+            await asyncio.gather(*map(model.complete, requests(3)))
+            await model.close()
+            assert len(server.batches) == before + 2, "whoever asks again is answered anew"
+            assert home.jobs.list() == []
