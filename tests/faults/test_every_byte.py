@@ -1,4 +1,4 @@
-"""A stream that is cut at any byte: the text is whole, or gone on with, and never in part what nobody said."""
+"""A stream that is cut after any number of bytes: the text is whole, or gone on with, and nothing is lost or doubled."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.faults.faults import PROVIDERS, Provider
 from tests.faults.world import FIRST, REQUEST, RETRY, SECOND, World, heard, opened
 
 STEP = 1 if "PLUMBLINE_EVERY_BYTE" in os.environ else 23
-"""Every so many bytes; 23 and no length of an event have a divisor in common."""
+"""Every so many bytes; all of them where the variable is set, which takes minutes."""
 BEGINNINGS = ["".join(FIRST.pieces[:count]) for count in range(len(FIRST.pieces) + 1)]
 
 
