@@ -1,4 +1,4 @@
-"""A stream that is cut after any number of bytes: the text is whole, or gone on with, and nothing is lost or doubled."""
+"""A stream that is cut after any number of bytes: the text is whole or gone on with, nothing is lost or doubled."""
 
 from __future__ import annotations
 
