@@ -143,8 +143,8 @@ class RAG(Keeping, Lifetime):
         """
         from rag.pipeline import answer_question
 
-        query, tenant = self._query(question, condition, tenant, access, history)
-        return await answer_question(self._parts, query, tenant)
+        query = self._query(question, condition, tenant, access, history)
+        return await answer_question(self._parts, query)
 
     def stream(
         self,
@@ -175,8 +175,8 @@ class RAG(Keeping, Lifetime):
         """
         from rag.pipeline import answer_events
 
-        query, tenant = self._query(question, condition, tenant, access, history)
-        return answer_events(self.parts, query, tenant)
+        query = self._query(question, condition, tenant, access, history)
+        return answer_events(self.parts, query)
 
     def search(
         self,
@@ -237,12 +237,11 @@ class RAG(Keeping, Lifetime):
                 hint="Leave it out for the configured number (retrieval.top_k).",
             )
         from rag.pipeline import require_documents
-        from routing.chat import Tags
 
         parts = self.parts
-        wanted, tenant = self._query(query, condition, tenant, access, syntax=True)
+        wanted = self._query(query, condition, tenant, access, syntax=True)
         with parts.home.tracing.span("search"):
-            found = await parts.retriever.search(wanted, top_k=top_k, tags=Tags("search", tenant))
+            found = await parts.retriever.search(wanted, top_k=top_k, tags=wanted.access.tags("search"))
             if not found.hits:
                 await require_documents(parts)
         return found
@@ -256,8 +255,8 @@ class RAG(Keeping, Lifetime):
         history: Sequence[Message] = (),
         *,
         syntax: bool = False,
-    ) -> tuple[Query, str | None]:
-        """The query that the arguments of a call make up, and its tenant; raises `InputError`."""
+    ) -> Query:
+        """The query that the arguments of a call make up; raises `InputError`."""
         from rag.index.lexical.query import Typed, parse
         from rag.retrieve.access import access
         from rag.retrieve.search import Query
@@ -267,8 +266,7 @@ class RAG(Keeping, Lifetime):
         text = _checked(text, parts)
         typed = parse(text) if syntax else Typed(text)
         turns = _turns(history)
-        query = Query(typed.text, turns, parts.condition(condition, who), who, typed.phrases, typed.prefixes)
-        return query, who.tenant
+        return Query(typed.text, turns, parts.condition(condition, who), who, typed.phrases, typed.prefixes)
 
     def document(self, document_id: str) -> Document | None:
         """A stored document with its text, pages and sections, or `None`; citations and hits name its id."""

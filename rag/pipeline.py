@@ -26,13 +26,13 @@ from routing.meter import Bill, settled
 REFUSAL = "I don't have enough information."
 
 
-async def answer_question(parts: Parts, query: Query, tenant: str | None, emit: Emit | None = None) -> Answer:
+async def answer_question(parts: Parts, query: Query, emit: Emit | None = None) -> Answer:
     """Answer from the knowledge base that `parts` make up; see `rag.knowledge.RAG.aask`.
 
     `emit` is told what happens on the way, pieces of the text included; the answer is the same with and without.
     """
     started = time.perf_counter()
-    tags = Tags("answer", tenant)
+    tags = query.access.tags("answer")
     with parts.home.tracing.span("ask") as root:
         async with settled() as bill:
             answer = await _answered(parts, query, tags, bill, started, emit)
@@ -63,11 +63,11 @@ async def _answered(parts: Parts, query: Query, tags: Tags, bill: Bill, started:
     return replace(answer, trace_id=trace_id, degraded=degraded, note=retrieval.unmatched)
 
 
-def answer_events(parts: Parts, query: Query, tenant: str | None) -> AsyncGenerator[AnswerEvent, None]:
+def answer_events(parts: Parts, query: Query) -> AsyncGenerator[AnswerEvent, None]:
     """What `answer_question` does, as it does it; closing the generator early stops the work."""
 
     async def produce(emit: Emit) -> None:
-        await answer_question(parts, query, tenant, emit)
+        await answer_question(parts, query, emit)
 
     return emitted(produce)
 

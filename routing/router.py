@@ -162,7 +162,7 @@ class Router:
         self, model: ChatModel, request: ChatRequest, attempts: list[Attempt], on_text: OnText | None
     ) -> ChatResponse:
         """The model's answer, or that of a second request to it when the first takes long."""
-        if self._hedges is None:
+        if self._hedges is None or model.name.partition("/")[0] in LOCAL_PROVIDERS:  # asked twice, it would take longer
             return await self._asked(model, request, attempts, on_text)
 
         async def contender(claim: Claim) -> ChatResponse:

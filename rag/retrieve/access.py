@@ -13,6 +13,7 @@ from functools import lru_cache
 
 from plumbline.errors import InputError
 from rag.index.filters import And, Eq, Exists, Filter, In, Not, Or
+from routing.chat import Tags
 
 TENANT = "tenant"
 GROUPS = "groups"
@@ -20,11 +21,17 @@ GROUPS = "groups"
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Who asks. Without a tenant or group only what is for everybody is seen; `everything` is for the owner."""
+    """Who asks. Without a tenant or group only what is for everybody is seen; `everything` is for the owner.
+
+    `key`, the name of an API key, and `session`, a conversation, change nothing of what is seen: limits, budgets and
+    the ledger go by them.
+    """
 
     tenant: str | None = None
     groups: tuple[str, ...] = ()
     everything: bool = False
+    key: str | None = None
+    session: str | None = None
 
     def __post_init__(self) -> None:
         """Raise `InputError` for what is no name: it would be taken for somebody else's, or for nobody's."""
@@ -36,6 +43,10 @@ class Access:
         for name in names:
             if not isinstance(name, str) or not name.strip():
                 raise InputError(f"A tenant and a group have a name, which {name!r} is not.")
+
+    def tags(self, purpose: str) -> Tags:
+        """Whose calls these are, for limits, budgets and the ledger."""
+        return Tags(purpose, self.tenant, session=self.session, key=self.key)
 
     def condition(self) -> Filter | None:
         """What a point must satisfy to be seen; `None`: nothing."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from plumbline.prompts import load_prompt
@@ -114,7 +115,7 @@ def _beginning(passage: str) -> str:
 
 def _request(turns: Sequence[Message], tags: Tags) -> ChatRequest:
     options = ChatOptions(temperature=0.0, max_tokens=_MOST_TOKENS)
-    return ChatRequest(tuple(turns), options, response_schema=_SCHEMA, tags=Tags("rerank", tags.tenant, tags.release))
+    return ChatRequest(tuple(turns), options, response_schema=_SCHEMA, tags=replace(tags, purpose="rerank"))
 
 
 def _shown(numbers: Sequence[int]) -> str:

@@ -76,7 +76,7 @@ def access_of(key: Key | None, *, loopback: bool) -> Access:
     """What a request may see. Where no key is needed, this machine's own user sees everything."""
     if key is None:
         return EVERYTHING if loopback else ANYBODY
-    return Access(key.tenant, key.groups)
+    return Access(key.tenant, key.groups, key=key.name)
 
 
 def may_see(access: Access, labels: Mapping[str, Any]) -> bool:

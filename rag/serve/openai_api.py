@@ -59,7 +59,7 @@ def _work(host: Host, body: ChatBody, access: Access) -> GatewayCall | Knowledge
     if body.model.startswith(PREFIX):
         return KnowledgeQuestion.of(body, host, access)
     seconds = host.settings.serve.timeout_seconds
-    return GatewayCall.of(body, host.gateway(body.model), host.home.tracing, tenant=access.tenant, seconds=seconds)
+    return GatewayCall.of(body, host.gateway(body.model), host.home.tracing, access=access, seconds=seconds)
 
 
 def _models(host: Host, created: int) -> dict[str, dict[str, Any]]:

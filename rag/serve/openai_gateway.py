@@ -11,10 +11,11 @@ from typing import Any
 
 from plumbline.aio import emitted
 from plumbline.trace import Tracing, current_ids
+from rag.retrieve.access import Access
 from rag.serve.openai_convert import chat_request
 from rag.serve.openai_request import ChatBody
 from rag.serve.openai_wire import Chunks, completion
-from routing.chat import ChatRequest, Interrupted, Tags, TextDelta
+from routing.chat import ChatRequest, Interrupted, TextDelta
 from routing.router import Router
 
 PURPOSE = "gateway"
@@ -31,9 +32,9 @@ class GatewayCall:
     include_usage: bool
 
     @classmethod
-    def of(cls, body: ChatBody, router: Router, tracing: Tracing, *, tenant: str | None, seconds: float) -> GatewayCall:
+    def of(cls, body: ChatBody, router: Router, tracing: Tracing, *, access: Access, seconds: float) -> GatewayCall:
         """From a body; the call may take `seconds`, retries included. Raises what is wrong with the body."""
-        request = chat_request(body, tags=Tags(PURPOSE, tenant), deadline=time.monotonic() + seconds)
+        request = chat_request(body, tags=access.tags(PURPOSE), deadline=time.monotonic() + seconds)
         return cls(body.model, request, router, tracing, body.include_usage)
 
     async def complete(self) -> tuple[dict[str, Any], Decimal | None]:

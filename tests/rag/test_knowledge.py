@@ -16,6 +16,7 @@ from plumbline.trace import read_trace
 from rag import RAG
 from rag.errors import KnowledgeBaseMismatchError
 from rag.index.filters import Eq
+from rag.retrieve.access import Access
 from routing.chat import ChatRequest, ChatResponse, Message, Usage
 from routing.errors import AuthenticationError, ConnectionFailedError, MissingKeyError
 from routing.testing.fakes import FakeEmbedder, ScriptedChatModel
@@ -187,6 +188,14 @@ def test_every_priced_thing_has_a_ledger_row_in_the_questions_trace(kb: RAG, doc
     names = [span.name.partition(" ")[0] for span in spans]
     assert names == ["ask", "embed", "embeddings", "retrieve", "generate", "chat", "ground"]
     assert list(answer.timings) == ["embed", "retrieve", "assemble", "generate", "ground", "total"]
+
+
+def test_every_call_of_a_question_carries_who_asked(kb: RAG, docs: Path) -> None:
+    kb.ingest(docs)
+    answer = kb.ask("Are gift cards returned?", access=Access("acme", key="shop", session="s1"))
+    rows = kb._parts.home.ledger.of_trace(answer.trace_id)
+    assert {row.kind for row in rows} == {"embedding", "chat"}
+    assert {(row.tags.tenant, row.tags.key, row.tags.session) for row in rows} == {("acme", "shop", "s1")}
 
 
 def test_texts_can_be_kept_out_of_the_trace(tmp_path: Path, docs: Path) -> None:

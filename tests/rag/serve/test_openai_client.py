@@ -81,7 +81,7 @@ def test_a_completion_is_passed_on_priced_and_in_the_ledger(endpoint: Endpoint, 
     assert sent == {"model": "gpt-4.1-mini", "messages": HELLO, "temperature": 0.5, "seed": 7, "stop": ["END"]}
     assert received.body["max_completion_tokens"] == 50
     (entry,) = ledger_of(endpoint, completion.id)
-    assert (entry.tags, entry.model, entry.error) == (Tags("gateway", TENANT), MODEL, None)
+    assert (entry.tags, entry.model, entry.error) == (Tags("gateway", TENANT, key="tests"), MODEL, None)
     assert entry.cost is not None
     assert raw.headers["x-plumbline-cost"] == f"{entry.cost:f}"
     assert raw.headers["x-request-id"]
@@ -100,7 +100,7 @@ def test_a_stream_has_the_pieces_and_the_usage_that_was_asked_for(endpoint: Endp
     assert content_of(counted) == content_of(plain)
     assert (counted[-1].choices, counted[-1].usage.total_tokens) == ([], 11)
     (entry,) = ledger_of(endpoint, counted[0].id)
-    assert (entry.tags, entry.usage) == (Tags("gateway", TENANT), Usage(5, 6))
+    assert (entry.tags, entry.usage) == (Tags("gateway", TENANT, key="tests"), Usage(5, 6))
 
 
 def test_a_tool_is_called_and_answered(endpoint: Endpoint, client: Any) -> None:
