@@ -160,7 +160,7 @@ class CostSettings(Settings):
 class RoutingSettings(Settings):
     """How calls are made. `fallback` answers when the model cannot be reached ("none": raise the error instead).
 
-    `fallbacks` are for one reason each, in place of `fallback`. `broken_stream` says what comes after a model broke
+    `fallbacks` are for one reason each, before `fallback`. `broken_stream` says what comes after a model broke
     off: another goes on where it stopped, or the stream ends with an event that says so. `shared` is a Redis server
     for what processes on several machines have to know of each other. `prices` go before those in `price_file`, and
     these before the shipped ones.
