@@ -109,9 +109,17 @@ class Ledger:
             try:
                 _store(connection, batch)
             except BusyError:
-                with self._lock:
-                    self._waiting = [*(each for each in batch if not each.stored.done()), *self._waiting]
+                self._put_back(batch)
                 return False
+            except BaseException:  # interrupted: whoever comes next stores them
+                self._put_back(batch)
+                with self._lock:
+                    self._busy = False
+                raise
+
+    def _put_back(self, batch: Sequence[_Waiting]) -> None:
+        with self._lock:
+            self._waiting = [*(each for each in batch if not each.stored.done()), *self._waiting]
 
     def of_trace(self, trace_id: str) -> list[LedgerEntry]:
         """The entries one trace caused, oldest first."""

@@ -17,7 +17,7 @@ from sqlalchemy import text
 
 from plumbline.database import open_database
 from plumbline.errors import StorageError
-from plumbline.writing import BusyError
+from plumbline.writing import BusyError, WriteConnection
 from routing.chat import Tags, Usage
 from routing.cost.ledger import Ledger, LedgerEntry, component
 
@@ -164,6 +164,22 @@ async def test_a_row_that_cannot_be_written_takes_no_other_with_it(ledger: Ledge
     with pytest.raises(UnicodeEncodeError):
         await ledger.stored(rows)
     assert [found.trace_id for _, found in ledger.after(0)] == ["t1", "t2"]
+
+
+async def test_rows_whose_storing_is_interrupted_are_stored_with_the_next(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(WriteConnection, "transaction", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            ledger.enqueue(entry("1", trace="t1"))
+    await ledger.arecord(entry("2", trace="t2"))
+    assert [found.trace_id for _, found in ledger.after(0)] == ["t1", "t2"]
+
+
+def interrupted(connection: WriteConnection) -> None:
+    del connection
+    raise KeyboardInterrupt
 
 
 def test_a_row_that_nothing_waits_for_is_stored_at_the_end(ledger: Ledger) -> None:
