@@ -78,7 +78,7 @@ def test_a_name_that_no_file_system_takes_is_refused() -> None:
 def test_who_sees_what() -> None:
     key = Key("1", "shop", "acme", ("hr",), "2026-01-01", None, None)
     acme = access_of(key, loopback=True)
-    assert acme == Access("acme", ("hr",))
+    assert acme == Access("acme", ("hr",), key="shop")
     assert (access_of(None, loopback=True), access_of(None, loopback=False)) == (EVERYTHING, ANYBODY)
     public, own, staff, foreign = ({"tenant": t, "groups": g} for t, g in
         ((None, None), ("acme", None), ("acme", ["hr", "x"]), ("globex", ["hr"])))  # fmt: skip
