@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from decimal import Decimal
 from pathlib import Path
@@ -27,6 +28,8 @@ from tests.vllm.servers import GENERATING, MODEL, Server, served
 
 PRICE = Price(Decimal(1), Decimal(2), cached_input=Decimal("0.1"))
 RETRY = RetrySettings(attempts=3, first_wait_seconds=0.05, longest_wait_seconds=0.2)
+SECONDS = 20
+"""So long a call may take; a server on its way down may never answer."""
 LONG = "All goods may be returned within 30 days of delivery, unopened and with the receipt. " * 12
 
 
@@ -51,6 +54,7 @@ def asking(text: str, *, max_tokens: int = 16, tenant: str | None = None) -> Cha
     return ChatRequest(
         (Message("system", "Answer."), Message("user", text)),
         ChatOptions(temperature=0, max_tokens=max_tokens, seed=1),
+        deadline=time.monotonic() + SECONDS,
         tags=Tags("answer", tenant),
     )
 
@@ -160,6 +164,7 @@ async def test_what_an_overloaded_server_refuses_is_answered_elsewhere(vllm: Pat
         router = Router([chat_model(server.name, environ={}), elsewhere], meter=meter, retry=RetrySettings(attempts=1))
         answers = await asyncio.gather(*(router.complete(asking(f"{n}?", max_tokens=200)) for n in range(12)))
         assert_all_answered(answers, meter)
+        assert any(answer.model == f"vllm/{MODEL}" for answer in answers), "some were not refused"
         # On its way down it refuses new calls while it still says that it is well.
         late = [asyncio.create_task(router.complete(asking(f"{n}!", max_tokens=200))) for n in range(3)]
         await asyncio.sleep(0.2)
@@ -174,6 +179,5 @@ async def test_what_an_overloaded_server_refuses_is_answered_elsewhere(vllm: Pat
 def assert_all_answered(answers: list[ChatResponse], meter: Meter) -> None:
     assert all(answer.text for answer in answers)
     assert any(answer.model == "scripted/elsewhere" for answer in answers), "some were refused"
-    assert any(answer.model == f"vllm/{MODEL}" for answer in answers), "some were not"
     failed = [attempt.error for answer in answers for attempt in answer.attempts if attempt.error]
     assert meter.ledger.totals().calls >= len(answers) + len(failed)
