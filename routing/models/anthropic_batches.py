@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from routing.batch.provider import SKEW_SECONDS, Limits, Line, Result, Search, Standing
+from routing.models.batch_documents import fetched, id_of, mapping_of
 from routing.models.clients import ClientPool
 from routing.models.failures import Endpoint, calling, invalid, next_event, of_status
 
@@ -37,31 +38,33 @@ class AnthropicBatches:
         client = await self._clients.get()
         async with calling(self._endpoint, None):
             made = await client.post(_PATH, body=body, cast_to=object)
-        return self._id(made)
+        return id_of(made, self._endpoint)
 
     async def find(self, mark: str, requests: int, since: float, known: Collection[str]) -> Search:
         """As `Batches.find`: by the ids of its requests, which can be read when it has ended, and not before."""
         certain = True
         after: dict[str, str] = {}
         while True:
-            page = self._mapping(await self._get(_PATH, {"limit": 100, **after}))
-            batches = [self._mapping(each) for each in page.get("data") or ()]
+            page = mapping_of(
+                await fetched(await self._clients.get(), self._endpoint, _PATH, {"limit": 100, **after}), self._endpoint
+            )
+            batches = [mapping_of(each, self._endpoint) for each in page.get("data") or ()]
             for batch in batches:
-                if self._id(batch) in known or _made(batch) < since - SKEW_SECONDS:
+                if id_of(batch, self._endpoint) in known or _made(batch) < since - SKEW_SECONDS:
                     continue
                 if sum(_counts(batch).values()) != requests:
                     continue
                 if batch.get("processing_status") != "ended":
                     certain = False
-                elif (await self._first(self._id(batch))).startswith(f"{mark}-"):
-                    return Search(self._id(batch))
+                elif (await self._first(id_of(batch, self._endpoint))).startswith(f"{mark}-"):
+                    return Search(id_of(batch, self._endpoint))
             if not batches or not page.get("has_more") or _made(batches[-1]) < since - SKEW_SECONDS:
                 return Search(None, certain)
-            after = {"after_id": self._id(batches[-1])}
+            after = {"after_id": id_of(batches[-1], self._endpoint)}
 
     async def look(self, batch: str) -> Standing:
         """As `Batches.look`. Until a batch has ended Anthropic counts none of its requests as done."""
-        found = self._mapping(await self._get(f"{_PATH}/{batch}"))
+        found = mapping_of(await fetched(await self._clients.get(), self._endpoint, f"{_PATH}/{batch}"), self._endpoint)
         counts = _counts(found)
         return Standing(
             found.get("processing_status") == "ended",
@@ -103,8 +106,8 @@ class AnthropicBatches:
 
     def _result(self, line: str) -> Result:
         try:
-            document = self._mapping(json.loads(line))
-            name, result = document["custom_id"], self._mapping(document["result"])
+            document = mapping_of(json.loads(line), self._endpoint)
+            name, result = document["custom_id"], mapping_of(document["result"], self._endpoint)
             kind = result["type"]
         except (ValueError, KeyError) as error:
             raise invalid(self._endpoint, f"has a line that is no result: {line[:80]!r}") from error
@@ -115,22 +118,6 @@ class AnthropicBatches:
         if kind == "canceled":
             return Result(name, "cancelled")
         return Result(name, "answered", _status_of(result.get("error"), self._endpoint), result.get("error"))
-
-    async def _get(self, path: str, query: Mapping[str, object] | None = None) -> Any:
-        client = await self._clients.get()
-        async with calling(self._endpoint, None):
-            return await client.get(path, cast_to=object, options={"params": query or {}})
-
-    def _mapping(self, document: Any) -> Mapping[str, Any]:
-        if not isinstance(document, Mapping):
-            raise invalid(self._endpoint, f"is not a JSON object; it begins with {str(document)[:80]!r}")
-        return document
-
-    def _id(self, document: Any) -> str:
-        found = self._mapping(document).get("id")
-        if not isinstance(found, str) or not found:
-            raise invalid(self._endpoint, "is a batch without an id")
-        return found
 
 
 def _status_of(error: Any, endpoint: Endpoint) -> int:

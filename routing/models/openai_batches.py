@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from routing.batch.provider import SKEW_SECONDS, Limits, Line, Result, Search, Standing
+from routing.models.batch_documents import fetched, id_of, mapping_of
 from routing.models.clients import ClientPool
 from routing.models.failures import Endpoint, calling, invalid, next_event, of_status
 
@@ -55,25 +56,30 @@ class OpenAIBatches:
         }
         async with calling(self._endpoint, None):
             made = await client.post("/batches", body=body, cast_to=object)
-        return self._id(made)
+        return id_of(made, self._endpoint)
 
     async def find(self, mark: str, requests: int, since: float, known: Collection[str]) -> Search:
         """As `Batches.find`: by the mark in the batch's metadata."""
         del requests, known
         after: dict[str, str] = {}
         while True:
-            page = self._mapping(await self._get("/batches", {"limit": 100, **after}))
-            batches = [self._mapping(each) for each in page.get("data") or ()]
+            page = mapping_of(
+                await fetched(await self._clients.get(), self._endpoint, "/batches", {"limit": 100, **after}),
+                self._endpoint,
+            )
+            batches = [mapping_of(each, self._endpoint) for each in page.get("data") or ()]
             for batch in batches:
                 if (batch.get("metadata") or {}).get(_MARK) == mark:
-                    return Search(self._id(batch))
+                    return Search(id_of(batch, self._endpoint))
             if not batches or not page.get("has_more") or _made(batches[-1]) < since - SKEW_SECONDS:
                 return Search(None)
-            after = {"after": self._id(batches[-1])}
+            after = {"after": id_of(batches[-1], self._endpoint)}
 
     async def look(self, batch: str) -> Standing:
         """As `Batches.look`."""
-        found = self._mapping(await self._get(f"/batches/{batch}"))
+        found = mapping_of(
+            await fetched(await self._clients.get(), self._endpoint, f"/batches/{batch}"), self._endpoint
+        )
         counts = found.get("request_counts") or {}
         status = found.get("status")
         problem = None
@@ -90,7 +96,9 @@ class OpenAIBatches:
 
     async def results(self, batch: str) -> AsyncIterator[Result]:
         """As `Batches.results`: from the file of answers and from that of errors."""
-        found = self._mapping(await self._get(f"/batches/{batch}"))
+        found = mapping_of(
+            await fetched(await self._clients.get(), self._endpoint, f"/batches/{batch}"), self._endpoint
+        )
         for file in ("output_file_id", "error_file_id"):
             if found.get(file):
                 async for line in self._lines(found[file]):
@@ -122,7 +130,7 @@ class OpenAIBatches:
             raise invalid(self._endpoint, f"has a line that is not JSON: {line[:80]!r}") from error
 
     def _result(self, line: Any) -> Result:
-        line = self._mapping(line)
+        line = mapping_of(line, self._endpoint)
         name = line.get("custom_id")
         if not isinstance(name, str):
             raise invalid(self._endpoint, f"has a result without a custom_id: {str(line)[:80]!r}")
@@ -145,22 +153,6 @@ class OpenAIBatches:
         first = listed[0] if isinstance(listed, list) and listed else {}
         error = first if isinstance(first, Mapping) else {}
         return of_status(429 if error.get("code") == _TOO_MUCH else 400, {"error": error}, self._endpoint, headers={})
-
-    async def _get(self, path: str, query: Mapping[str, object] | None = None) -> Any:
-        client = await self._clients.get()
-        async with calling(self._endpoint, None):
-            return await client.get(path, cast_to=object, options={"params": query or {}})
-
-    def _mapping(self, document: Any) -> Mapping[str, Any]:
-        if not isinstance(document, Mapping):
-            raise invalid(self._endpoint, f"is not a JSON object; it begins with {str(document)[:80]!r}")
-        return document
-
-    def _id(self, document: Any) -> str:
-        found = self._mapping(document).get("id")
-        if not isinstance(found, str) or not found:
-            raise invalid(self._endpoint, "is a batch without an id")
-        return found
 
 
 def _made(batch: Mapping[str, Any]) -> float:

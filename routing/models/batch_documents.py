@@ -1,0 +1,29 @@
+"""What both providers' batches answer with, read without trust."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from routing.models.failures import Endpoint, calling, invalid
+
+
+async def fetched(client: Any, endpoint: Endpoint, path: str, query: Mapping[str, object] | None = None) -> Any:
+    """The JSON at `path`; raises `ModelError`."""
+    async with calling(endpoint, None):
+        return await client.get(path, cast_to=object, options={"params": query or {}})
+
+
+def mapping_of(document: Any, endpoint: Endpoint) -> Mapping[str, Any]:
+    """The document, which must be a JSON object; raises `InvalidResponseError`."""
+    if not isinstance(document, Mapping):
+        raise invalid(endpoint, f"is not a JSON object; it begins with {str(document)[:80]!r}")
+    return document
+
+
+def id_of(document: Any, endpoint: Endpoint) -> str:
+    """The id of a batch or a file; raises `InvalidResponseError` when it has none."""
+    found = mapping_of(document, endpoint).get("id")
+    if not isinstance(found, str) or not found:
+        raise invalid(endpoint, "is a batch without an id")
+    return found
