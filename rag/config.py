@@ -420,6 +420,7 @@ def build_meter(
         guards=protection.guards,
         budgets=protection.budgets,
         retry_budget=protection.retry_budget,
+        latencies=protection.latencies,
     )
 
 

@@ -17,6 +17,7 @@ from routing.chat import Tags, Tier, Usage
 from routing.cost.ledger import Ledger, LedgerEntry
 from routing.cost.prices import PriceTable, total_cost
 from routing.errors import ConnectionFailedError, DeadlineError, InvalidResponseError, ModelError
+from routing.resilience.latency import Latencies
 from routing.resilience.retry import RetryBudget
 
 _OPERATION = {"chat": "chat", "embedding": "embeddings", "rerank": "rerank"}
@@ -27,7 +28,7 @@ class Reading:
     """What a metered block reports: set `usage` (and `model`, if another one answered) before the block ends.
 
     `began` is true once a part of the answer has arrived: a connection that breaks after that has cost something.
-    `tier` is what the provider charged by.
+    `tier` is what the provider charged by. `first_seconds` is when the first word of a stream came.
     """
 
     model: str
@@ -37,6 +38,12 @@ class Reading:
     seconds: float = 0.0
     began: bool = False
     tier: Tier = "standard"
+    started: float = field(default_factory=time.perf_counter)
+    first_seconds: float | None = None
+
+    def spoke(self) -> None:
+        """The first word of a stream is there."""
+        self.first_seconds = time.perf_counter() - self.started
 
 
 @dataclass(slots=True)
@@ -99,7 +106,8 @@ class Meter:
     """Makes calls pass their guards and their budgets, and writes what they use into the trace and the ledger.
 
     `guards` are asked in order, each before it is known whether the next one agrees; the budget comes last, so that
-    no money is set aside for a call that waits. `retry_budget` is for whoever tries calls again.
+    no money is set aside for a call that waits. `retry_budget` is for whoever tries calls again. `latencies` remember
+    how long what was answered took: to the first word of a stream, else to the end.
     """
 
     tracing: Tracing
@@ -108,6 +116,7 @@ class Meter:
     guards: tuple[Guard, ...] = ()
     budgets: Budgets | None = None
     retry_budget: RetryBudget | None = None
+    latencies: Latencies | None = None
 
     @property
     def looks_ahead(self) -> bool:
@@ -142,7 +151,7 @@ class Meter:
         reading = Reading(model, tier=tier)
         operation = _OPERATION[kind]
         with self.tracing.span(f"{operation} {model}", {"gen_ai.operation.name": operation}) as span:
-            started = time.perf_counter()
+            reading.started = time.perf_counter()
             error: BaseException | None = None
             try:
                 yield reading
@@ -152,12 +161,14 @@ class Meter:
                     reading.usage = raised.usage
                 raise
             finally:
-                reading.seconds = time.perf_counter() - started
+                reading.seconds = time.perf_counter() - reading.started
                 try:
                     reading.cost = self._cost(reading, error)
                 finally:  # a usage that cannot be reckoned with must not keep what others wait for
                     _left(leaves, Outcome(reading.usage, reading.cost, reading.seconds, error))
                     also = None if reservation is None else reservation.settle(reading.cost)
+                if error is None and self.latencies is not None:
+                    self.latencies.add(model, reading.first_seconds or reading.seconds)
                 _annotate(span, reading)
                 entry = LedgerEntry(
                     kind,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from plumbline.errors import StorageError
@@ -16,6 +16,7 @@ from routing.cost.budget_state import BudgetState
 from routing.cost.ledger import Ledger
 from routing.resilience.breaker import Breakers, BreakerState
 from routing.resilience.hedge import Hedges
+from routing.resilience.latency import Latencies
 from routing.resilience.limits import Limiter
 from routing.resilience.redis_link import RedisLink, RedisLostError
 from routing.resilience.retry import RetryBudget
@@ -25,6 +26,11 @@ from routing.settings import RoutingSettings
 
 HEAR_SECONDS = 1.0
 """How long the shared server is waited for when somebody wants to see how things stand."""
+
+TYPICAL_OF = 5
+"""Of so many answers, at least, it is told what is typical."""
+FORGOTTEN_SECONDS = 600.0
+"""A model that did not answer for so long may have become quick, or slow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +52,7 @@ class Protection:
     budgets: LocalBudgets | RedisBudgets | None
     hedges: Hedges | None
     link: RedisLink | None
+    latencies: Latencies = field(default_factory=lambda: Latencies(FORGOTTEN_SECONDS))
 
     @property
     def guards(self) -> tuple[Guard, ...]:
@@ -55,6 +62,12 @@ class Protection:
         if self.breakers is None or self.limiter is None:
             return tuple(guard for guard in (self.limiter, self.breakers) if guard is not None)
         return self.breakers.early, self.limiter, self.breakers
+
+    def typical_seconds(self, model: str) -> float | None:
+        """How long a model took lately, in the middle: to the first word of a stream, to the end of what came in one
+        piece. The time at the provider alone, waits and failures left out; `None` while too few answers are known.
+        """
+        return self.latencies.percentile(model, 0.5, TYPICAL_OF)
 
     def states(self) -> tuple[BreakerState, ...]:
         """How it stands with every model and provider that was asked, by name."""

@@ -281,6 +281,8 @@ async def _spoken(
         else:
             reading.began = True
             if event.text:
+                if not said:
+                    reading.spoke()
                 said.append(event.text)
                 on_text(event.text)
     if response is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from decimal import Decimal
 from pathlib import Path
 
@@ -41,7 +42,8 @@ def guarded(path: Path, settings: RoutingSettings) -> tuple[Meter, Protection]:
     books = Ledger(engine, path)
     protection = protect(settings, path, ledger=books)
     prices = PriceTable({"openai/priced": Price(Decimal(1), Decimal(2))})
-    return Meter(Tracing(engine), books, prices, protection.guards, protection.budgets), protection
+    guards = protection.guards
+    return Meter(Tracing(engine), books, prices, guards, protection.budgets, latencies=protection.latencies), protection
 
 
 async def test_what_is_off_is_not_there(tmp_path: Path) -> None:
@@ -77,6 +79,40 @@ async def test_a_model_that_fails_is_left_alone_and_shown(tmp_path: Path) -> Non
     assert (len(model.requests), meter.ledger.totals().calls) == (2, 2)
     standing = await protection.standing()
     assert [state.name for state in standing.left_alone] == ["openai/priced"]
+    meter.tracing.close()
+
+
+async def test_what_is_typical_is_seen_in_calls_that_were_answered(tmp_path: Path) -> None:
+    off = RoutingSettings(breaker=BreakerSettings(enabled=False), adaptive=False)
+    meter, protection = guarded(tmp_path / "home.db", off)
+    failing = ScriptedChatModel(OverloadedError("503", model="openai/failing"), name="openai/failing")
+    quick = ScriptedChatModel("Hello.", name="openai/quick")
+    router = Router([failing, quick], meter=meter, retry=ONCE)
+    for asked in range(5):
+        assert protection.typical_seconds("openai/quick") is None, f"{asked} answers are too few"
+        await router.complete(REQUEST)
+    typical = protection.typical_seconds("openai/quick")
+    assert typical is not None
+    assert typical > 0
+    assert protection.typical_seconds("openai/failing") is None, "how soon it failed says nothing"
+    meter.tracing.close()
+
+
+async def test_of_a_stream_the_first_word_is_measured(tmp_path: Path) -> None:
+    meter, protection = guarded(tmp_path / "home.db", RoutingSettings())
+    ended: list[float] = []
+
+    def slowly(_: str) -> None:
+        time.sleep(0.01)
+
+    router = Router([ScriptedChatModel("One two three", name="openai/m")], meter=meter, retry=ONCE)
+    for _ in range(5):
+        started = time.perf_counter()
+        await router.complete(REQUEST, on_text=slowly)
+        ended.append(time.perf_counter() - started)
+    typical = protection.typical_seconds("openai/m")
+    assert typical is not None
+    assert typical < min(ended) - 0.01, "the pieces after the first are not waited for"
     meter.tracing.close()
 
 
