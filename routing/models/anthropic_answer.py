@@ -38,6 +38,7 @@ class Answer:
     length: int = 0
     # Where the texts of blocks begin and end in the whole, and what they cite.
     blocks: dict[int, tuple[int, int]] = field(default_factory=dict)
+    ended: set[int] = field(default_factory=set)
     cited: list[tuple[int, Mapping[str, Any]]] = field(default_factory=list)
 
     @property
@@ -61,8 +62,14 @@ class Answer:
                 self.calls[index] = replace(self.calls[index], arguments=arguments)
 
     def take_event(self, event: Any) -> str:
-        """Take one event of a stream; returns the new text in it."""
+        """Take one event of a stream; returns the new text in it.
+
+        Raises `TypeError`, too, for a part of a block that has not begun or is over, and for a block not in its turn.
+        """
         kind = event["type"]
+        if kind in ("content_block_start", "content_block_delta") and self.finish is not None:
+            self.finish = None  # so that it is not taken for whole
+            raise TypeError("a piece of the answer after its end")
         if kind == "content_block_delta":
             return self._take_delta(event["index"], event["delta"])
         if kind == "message_start":
@@ -73,14 +80,20 @@ class Answer:
             self._stop(event["delta"])
         elif kind == "content_block_start":
             self._start(event["index"], event["content_block"])
+        elif kind == "content_block_stop":
+            self.ended.add(event["index"])
         return ""
 
     def _start(self, index: int, block: Mapping[str, Any]) -> None:
+        if index != len(self.blocks):
+            raise TypeError(f"block {index} begins after {len(self.blocks)} blocks")
         self.blocks[index] = (self.length, self.length)
         if block["type"] == "tool_use":
             self.calls[index] = ToolCall(text_of(block["id"]), text_of(block["name"]), "")
 
     def _take_delta(self, index: int, delta: Mapping[str, Any]) -> str:
+        if index not in self.blocks or index in self.ended:
+            raise TypeError(f"a piece of block {index}, which has not begun or is over")
         kind = delta["type"]
         if kind == "text_delta":
             return self._say(index, delta["text"])
@@ -98,7 +111,7 @@ class Answer:
     def _say(self, index: int, piece: object) -> str:
         text = text_of(piece)
         self.pieces.append(text)
-        begin, _ = self.blocks.get(index, (self.length, self.length))
+        begin, _ = self.blocks[index]
         self.length += len(text)
         self.blocks[index] = (begin, self.length)
         return text

@@ -16,6 +16,8 @@ from routing.models.usage import checked_usage, part_of, text_of
 MISSHAPEN = (AttributeError, IndexError, KeyError, TypeError)
 """What comes of reading JSON in which anything may be missing, or of another type."""
 
+_PARTS = frozenset({"content-start", "content-delta", "tool-call-start", "tool-call-delta"})
+
 
 @dataclass(slots=True)
 class Answer:
@@ -32,6 +34,7 @@ class Answer:
     length: int = 0
     # Where the text of each block begins in the whole, and what cites it.
     blocks: dict[int, int] = field(default_factory=dict)
+    open: set[int] = field(default_factory=set)
     cited: list[Mapping[str, Any]] = field(default_factory=list)
     logprobs: list[TokenLogprob] = field(default_factory=list)
 
@@ -55,11 +58,21 @@ class Answer:
             self._weigh(item)
 
     def take_event(self, event: Any) -> str:
-        """Take one event of a stream; returns the new text in it."""
+        """Take one event of a stream; returns the new text in it.
+
+        Raises `TypeError`, too, for a part of a block that has not begun or is over.
+        """
         kind, delta = event["type"], event.get("delta") or {}
         message = delta.get("message") or {}
+        if kind in _PARTS and self.finish is not None:
+            self.finish = None  # so that it is not taken for whole
+            raise TypeError("a piece of the answer after its end")
         if kind in ("content-start", "content-delta"):
+            if kind == "content-start":
+                self.open.add(event["index"])
             return self._take_content(event, message.get("content") or {})
+        if kind == "content-end":
+            self.open.discard(event["index"])
         if kind == "tool-call-start":
             self.calls[event["index"]] = _call(message["tool_calls"])
         elif kind == "tool-call-delta":
@@ -75,6 +88,8 @@ class Answer:
         return ""
 
     def _take_content(self, event: Mapping[str, Any], content: Mapping[str, Any]) -> str:
+        if event["index"] not in self.open:
+            raise TypeError(f"a piece of block {event['index']}, which has not begun or is over")
         if event.get("logprobs") is not None:
             self._weigh(event["logprobs"])
         return self._say(event["index"], content["text"]) if content.get("text") else ""

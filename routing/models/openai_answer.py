@@ -103,19 +103,25 @@ class ChatAnswer(Answer):
             self.calls[index] = ToolCall(text_of(call["id"]), text_of(function["name"]), text_of(function["arguments"]))
 
     def take_event(self, event: Any) -> str:
-        """Take a `chat.completion.chunk`; raises `TypeError`, too, for text that comes after its end."""
+        """Take a `chat.completion.chunk`.
+
+        Raises `TypeError`, too, for text or calls after their end, and for a second answer, which nobody asked for.
+        """
         choices = event["choices"]
         self.take_facts(event)
         if not choices:  # the last chunk has only the usage
             return ""
         choice = choices[0]
+        if len(choices) > 1 or choice.get("index"):
+            raise TypeError("more than one answer")
         delta = choice.get("delta") or {}
-        for call in delta.get("tool_calls") or ():
-            self._take_call(call)
+        calls = delta.get("tool_calls") or ()
         piece = self._take(delta, choice)
-        if piece and self.finish is not None:
+        if (piece or calls) and self.finish is not None:
             self.finish = None  # so that it is not taken for whole
-            raise TypeError("a piece of text after the end of the text")
+            raise TypeError("a piece of the answer after its end")
+        for call in calls:
+            self._take_call(call)
         if choice.get("finish_reason"):
             self._end(choice["finish_reason"])
         return piece
@@ -146,11 +152,11 @@ class ChatAnswer(Answer):
         return piece
 
     def _take_call(self, call: Mapping[str, Any]) -> None:
-        known = self.calls.get(call["index"], ToolCall("", "", ""))
         function = call.get("function") or {}
+        known = self.calls.get(call["index"]) or ToolCall("", text_of(function["name"]), "")  # its name comes first
         self.calls[call["index"]] = ToolCall(
             known.id or call.get("id") or "",
-            known.name or function.get("name") or "",
+            known.name,
             known.arguments + (function.get("arguments") or ""),
         )
 

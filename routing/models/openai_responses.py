@@ -18,6 +18,7 @@ from routing.models.usage import checked_usage, part_of, text_of
 
 _INCOMPLETE: Mapping[object, FinishReason] = {"max_output_tokens": "length", "content_filter": "content_filter"}
 _ENDS = frozenset({"response.completed", "response.incomplete", "response.failed"})
+_ANYTIME = _ENDS | {"error"}  # believed whatever their number: an end has the whole text, which is compared
 
 
 def responses_body(setting: Setting, request: ChatRequest) -> dict[str, Any]:
@@ -50,7 +51,7 @@ def responses_body(setting: Setting, request: ChatRequest) -> dict[str, Any]:
 class ResponsesAnswer(Answer):
     """An answer of /v1/responses. What a model says aside, before it calls a tool ("commentary"), is no part of it."""
 
-    _seen: int = -1
+    _last: Mapping[str, Any] = field(default_factory=dict)
     _asides: set[int] = field(default_factory=set)
 
     def take_document(self, document: Any) -> None:
@@ -65,13 +66,13 @@ class ResponsesAnswer(Answer):
         self._end(document)
 
     def take_event(self, event: Any) -> str:
-        """Take an event; one that comes twice counts once."""
-        number = event.get("sequence_number")
-        if number is not None:
-            if number <= self._seen:
-                return ""
-            self._seen = number
+        """Take an event; one that comes twice in a row counts once.
+
+        Raises `TypeError`, too, for one that does not come in its turn, before any of its text is read.
+        """
         kind = event["type"]
+        if kind not in _ANYTIME and not self._in_turn(event):
+            return ""
         if kind == "response.output_text.delta" and event["output_index"] not in self._asides:
             return self._say(event["delta"], event.get("logprobs"))
         if kind == "response.refusal.delta":
@@ -98,6 +99,18 @@ class ResponsesAnswer(Answer):
             written=details.get("cache_write_tokens"),
             reasoning=part_of(counts, "output_tokens_details").get("reasoning_tokens"),
         )
+
+    def _in_turn(self, event: Mapping[str, Any]) -> bool:
+        """Whether the event follows the last one, rather than being it again; events need no numbers."""
+        last, number = self._last.get("sequence_number", -1), event.get("sequence_number")
+        if number is None:
+            return True
+        if number == last and event == self._last:
+            return False
+        if number != last + 1 and (self._last or number != 1):  # some count from one
+            raise TypeError(f"event {number} comes after event {last}")
+        self._last = event
+        return True
 
     def _conclude(self, document: Any) -> None:
         """Take the whole answer that ends a stream: its text must be what came in pieces. Raises `TypeError`."""

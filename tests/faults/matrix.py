@@ -43,7 +43,7 @@ broken_chunk@cohere     -         -       -       -       -       -         lost
 event_twice             -         -       -       -       -       -         -       twice   fine    -
 event_twice@responses   -         -       -       -       -       -         -       fine    fine    -
 events_swapped          -         -       -       -       -       -         -       swapped fine    -
-events_swapped@responses -        -       -       -       -       -         -       -       fine    -
+events_swapped@responses -        -       -       -       -       -         -       unread  fine    -
 """
 PLAIN = """
                         in one piece  as a stream
