@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from operator import attrgetter
 from pathlib import Path
-from typing import Any, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -215,10 +215,13 @@ def _merge(into: dict[str, Any], values: Mapping[str, Any]) -> None:
 
 
 def _explain(error: ValidationError, tree: type[Settings], layers: list[Layer]) -> ConfigError:
-    first = error.errors(include_url=False)[0]
+    found = error.errors(include_url=False)
+    # Of a slip in a name the right name is missing, too: what is there says more than what is not.
+    first = next((each for each in found if each["type"] == "extra_forbidden"), found[0])
     path = tuple(str(part) for part in first["loc"])
     key = ".".join(path)
-    place = _place(layers, key) or (layers[0].name if first["type"] == "missing" and layers else None)
+    around = [".".join(path[:length]) for length in range(len(path), 0, -1)]  # a list stands where it begins
+    place = _place(layers, *around) or (layers[0].name if first["type"] == "missing" and layers else None)
     value = first["input"]
     candidates = _candidates(tree, path, first)
     near = difflib.get_close_matches(path[-1] if first["type"] == "extra_forbidden" else str(value), candidates, n=1)
@@ -253,15 +256,27 @@ def _candidates(tree: type[Settings], path: tuple[str, ...], problem: Any) -> li
         return []
     section: Any = tree
     for part in path[:-1]:
-        field = section.model_fields.get(part) if _is_settings(section) else None
-        section = _settings_of(field.annotation) if field else None
+        section = _within(section, part)
     return sorted(section.model_fields) if _is_settings(section) else []
 
 
-def _settings_of(annotation: Any) -> Any:
+def _within(section: Any, part: str) -> Any:
+    """The type of what stands under `part` in a section, a mapping or a list; `None` when that is not known."""
+    if _is_settings(section):
+        field = section.model_fields.get(part)
+        return field and _plain(field.annotation)
+    return _plain(get_args(section)[-1]) if get_origin(section) in (dict, list) else None
+
+
+def _plain(annotation: Any) -> Any:
+    """Without `None` beside it, and without what else is said of it."""
     if get_origin(annotation) in (Union, types.UnionType):
-        return next((part for part in get_args(annotation) if _is_settings(part)), None)
-    return annotation
+        return next((plain for each in get_args(annotation) if _is_within(plain := _plain(each))), None)
+    return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
+
+
+def _is_within(candidate: Any) -> bool:
+    return _is_settings(candidate) or get_origin(candidate) in (dict, list)
 
 
 def _is_settings(candidate: Any) -> bool:

@@ -7,7 +7,7 @@ wrong in one is a `ConfigError` that names the file, the line, the model, the ke
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from plumbline.errors import ConfigError
 from routing.chat import Tier
+from routing.cost.price_yaml import Places, read_yaml
 from routing.cost.prices import Price, PriceTable
 
 if TYPE_CHECKING:
@@ -68,28 +69,14 @@ def read_price_file(path: str | Path) -> PriceTable:
 
 def read_prices(text: str, name: str) -> PriceTable:
     """The prices in the YAML `text`, which errors call `name`."""
-    import yaml
-
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text)  # written in C it takes a tenth of the time
-    try:
-        node = loader.get_single_node()
-        _no_key_twice(node, name)
-        found = None if node is None else loader.construct_document(node)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f"{name}:{mark.line + 1}" if mark else name
-        raise ConfigError(
-            f"{place}: this is not valid YAML: {getattr(error, 'problem', error)}.", source=place
-        ) from error
-    finally:
-        loader.dispose()
+    found, places = read_yaml(text, name)
     content = _mapping(found, name, _FILE)
     tables = content.get("tables")
     if not isinstance(tables, list) or not tables:
         raise ConfigError(f"{name}: 'tables' is no list of tables of prices.", source=name, key="tables")
     prices: dict[str, Price] = {}
     for number, table in enumerate(tables, 1):
-        _add_table(prices, table, f"{name}: table {number}")
+        _add_table(prices, table, number, places)
     return PriceTable(prices, None if content.get("date") is None else str(content["date"]))
 
 
@@ -151,18 +138,19 @@ def _with_long(model: str, price: Price, entry: object, place: str | None) -> Pr
     return replace(price, long_above=above, long_context=_rates(model, rates, place))
 
 
-def _add_table(prices: dict[str, Price], table: object, place: str) -> None:
+def _add_table(prices: dict[str, Price], table: object, number: int, places: Places) -> None:
     """Put what a table says to what is known: a price, or how it is in another tier, or when the prompt is long."""
+    place = f"{places.of(number)}: table {number}"
     entries = _mapping(table, place, _TABLE)
     provider, models = entries.get("provider"), entries.get("models")
     if not isinstance(provider, str) or not isinstance(models, dict):
         missing = "models" if isinstance(provider, str) else "provider"
         raise ConfigError(f"{place}: '{missing}' is missing.", source=place, key=missing)
     tier = _tier(entries.get("tier", "standard"), place, place)
-    place = f"{place} ({provider}, {tier})"
     source = ", ".join(str(entries[key]) for key in ("source", "date") if key in entries) or None
     above = {} if entries.get("above") is None else {"above": entries["above"]}
     for name, entry in models.items():
+        place = f"{places.of(number, name)}: table {number} ({provider}, {tier})"
         model = f"{provider}/{name}"
         rates = {**above, **_is_mapping(model, "", entry, place)}
         standard = prices.get(model)
@@ -236,29 +224,6 @@ def _is_mapping(model: str, key: str, value: object, place: str | None) -> Mappi
             value=value,
         )
     return value
-
-
-def _no_key_twice(node: Any, name: str) -> None:
-    """YAML takes the last of two; which of two prices was meant is for their author to say."""
-    for mapping in _mappings(node):
-        seen: set[str] = set()
-        for key, _ in mapping.value:
-            if key.value in seen:
-                place = f"{name}:{key.start_mark.line + 1}"
-                raise ConfigError(f"{place}: '{key.value}' stands here twice.", source=place, key=str(key.value))
-            seen.add(key.value)
-
-
-def _mappings(node: Any) -> Iterator[Any]:
-    import yaml
-
-    if isinstance(node, yaml.MappingNode):
-        yield node
-        for _, value in node.value:
-            yield from _mappings(value)
-    elif isinstance(node, yaml.SequenceNode):
-        for value in node.value:
-            yield from _mappings(value)
 
 
 def nearest(word: str, known: Sequence[str]) -> str | None:

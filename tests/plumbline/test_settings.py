@@ -62,6 +62,18 @@ def test_files_that_extend_each_other_are_refused(tmp_path: Path) -> None:
     [
         ("retrieval:\n  topk: 5\n", ["mine.yaml:2", "retrieval.topk", "5", "no such key", "Did you mean 'top_k'?"]),
         ("retreival:\n  top_k: 5\n", ["mine.yaml:1", "retreival", "Did you mean 'retrieval'?"]),
+        (
+            "routing:\n  prices:\n    acme/big: {inptu: 2}\n",
+            ["mine.yaml:3", "routing.prices.acme/big.inptu", "no such key", "Did you mean 'input'?"],
+        ),
+        (
+            "routing:\n  prices:\n    acme/big: {input: 2, tiers: {batch: {ouput: 1}}}\n",
+            ["mine.yaml:3", "tiers.batch.ouput", "Did you mean 'output'?"],
+        ),
+        (
+            "routing:\n  budgets:\n    - {nmae: house, limit: 2}\n",
+            ["mine.yaml:2", "routing.budgets", "Did you mean 'name'?"],
+        ),
         ("retrieval:\n  top_k: many\n", ["mine.yaml:2", "retrieval.top_k", "'many'", "integer"]),
         ("retrieval:\n  fusion: wieghted\n", ["mine.yaml:2", "'wieghted'", "Did you mean 'weighted'?"]),
         ("\nchunking:\n  size: 3\n", ["mine.yaml:3", "chunking.size", "3", "greater than or equal to 16"]),
