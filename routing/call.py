@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from routing.chat import Tags, Tier, Usage
 
@@ -103,6 +103,19 @@ class Budgets(Protocol):
         All or none, and as one step for all processes: what is spent and reserved never exceeds a limit, and no call
         is refused that would fit.
         """
+        ...
+
+
+@runtime_checkable
+class KeepingBudgets(Budgets, Protocol):
+    """Budgets whose reservations can be settled by another process, hours later: what batches need."""
+
+    def keep(self, reservation: Reservation) -> str | None:
+        """A reservation in words, to be kept; `None` for one that holds nothing."""
+        ...
+
+    def kept(self, words: str) -> Reservation | None:
+        """The reservation again; `None` when others made it than these budgets."""
         ...
 
 

@@ -7,6 +7,7 @@ transaction that writes the ledger's row, so that a budget and the ledger never 
 from __future__ import annotations
 
 import asyncio
+import json
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
@@ -85,7 +86,19 @@ class LocalBudgets:
         made = await self._turns.run(work, self._give_back)
         if isinstance(made, Full):
             raise over_budget(call, made, bound)
-        return Once(partial(self._settled, made))
+        return Once(partial(self._settled, made), made)
+
+    def keep(self, reservation: Reservation) -> str | None:
+        """As `KeepingBudgets.keep`."""
+        held = reservation.held if isinstance(reservation, Once) else None
+        return json.dumps([held.id, held.bound, self._terms.dump(held.claims)]) if isinstance(held, Held) else None
+
+    def kept(self, words: str) -> Reservation | None:
+        """As `KeepingBudgets.kept`."""
+        number, bound, *rest = json.loads(words)
+        if len(rest) != 1:
+            return None
+        return Once(partial(self._settled, Held(self._terms.load(rest[0]), bound, (), number)))
 
     async def states(self) -> list[BudgetState]:
         """How every budget stands in the current period, for each subject it has met; questions are left out."""
@@ -159,9 +172,10 @@ class LocalBudgets:
 
 
 class Once:
-    """A reservation that is settled by `settle`, the first time."""
+    """A reservation that is settled by `settle`, the first time; `held` is what it holds, for whoever made it."""
 
-    def __init__(self, settle: Callable[[Decimal | None], Write | None]) -> None:
+    def __init__(self, settle: Callable[[Decimal | None], Write | None], held: object = None) -> None:
+        self.held = held
         self._settle: Callable[[Decimal | None], Write | None] | None = settle
 
     def settle(self, cost: Decimal | None) -> Write | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import sqlite3
 import time
 from collections import deque
@@ -97,7 +98,24 @@ class RedisBudgets:
             if full is not None and held.bound:
                 raise over_budget(call, full, held.bound)
             self._begun.update(claim.budget.definition for claim in claims)
-        return Once(partial(self._settled, held))
+        return Once(partial(self._settled, held), held)
+
+    def keep(self, reservation: Reservation) -> str | None:
+        """As `KeepingBudgets.keep`."""
+        held = reservation.held if isinstance(reservation, Once) else None
+        if not isinstance(held, _Held) or not held.bound:
+            return None
+        return json.dumps([held.id, held.bound, held.made, self._name, self._terms.dump(held.claims)])
+
+    def kept(self, words: str) -> Reservation | None:
+        """As `KeepingBudgets.kept`. What it holds of a budget that is configured no longer runs out by itself."""
+        id_, bound, *rest = json.loads(words)
+        if len(rest) != 3:
+            return None
+        made, name, dumped = rest
+        self._name = self._name or name
+        claims = [claim for claim in self._terms.load(dumped) if claim is not None]
+        return Once(partial(self._settled, _Held(claims, bound, made, id_)))
 
     async def states(self) -> list[BudgetState]:
         """As `LocalBudgets.states`, of all machines; raises `StorageError` while the server is away."""

@@ -73,9 +73,12 @@ def component() -> Component:
 
 @dataclass(slots=True)
 class Held:
-    """A reservation that was made; `counters` belong to `claims`, in their order."""
+    """A reservation that was made; `counters` belong to `claims`, in their order.
 
-    claims: Sequence[Claim]
+    One that was kept in words has none: they are read when it is settled. `None` is a claim on what is no budget now.
+    """
+
+    claims: Sequence[Claim | None]
     bound: int
     counters: tuple[int, ...]
     id: int = field(default_factory=lambda: randbits(63))
@@ -148,14 +151,17 @@ def settle(connection: sqlite3.Connection, held: Held, cost: int | None) -> list
 
     Returns the claims whose budget now warns, with what is spent.
     """
-    row = connection.execute("DELETE FROM budget_reservations WHERE id = ? RETURNING overdue", (held.id,)).fetchone()
+    row = connection.execute(
+        "DELETE FROM budget_reservations WHERE id = ? RETURNING overdue, counters", (held.id,)
+    ).fetchone()
     if row is None:
         return []
+    counters = held.counters or json.loads(row[1])
     overdue = bool(row[0])
     bound = held.bound
     spent = (bound if cost is None else cost) - (bound if overdue else 0)
     assumed = (bound if cost is None else 0) - (bound if overdue else 0)
-    return _count(connection, held.claims, held.counters, spent, 0 if overdue else -bound, assumed)
+    return _count(connection, held.claims, counters, spent, 0 if overdue else -bound, assumed)
 
 
 def spend(
@@ -167,7 +173,7 @@ def spend(
 
 def _count(
     connection: sqlite3.Connection,
-    claims: Sequence[Claim],
+    claims: Sequence[Claim | None],
     counters: Sequence[int],
     spent: int,
     reserved: int,
@@ -180,7 +186,7 @@ def _count(
             "WHERE id = ? RETURNING spent, warned",
             (spent, reserved, assumed, counter),
         ).fetchone()
-        if row is not None and not row[1] and row[0] >= claim.budget.soft:
+        if claim is not None and row is not None and not row[1] and row[0] >= claim.budget.soft:
             connection.execute("UPDATE budget_counters SET warned = 1 WHERE id = ?", (counter,))
             warning.append((claim, int(row[0])))
     return warning

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_CEILING, Decimal
 from fnmatch import fnmatchcase
 from secrets import token_hex
+from typing import Any
 
 from plumbline.errors import ConfigError
 from plumbline.trace import current_ids
@@ -115,6 +116,23 @@ class Terms:
             if subject is not None:
                 found.append(Claim(budget, subject, period, forget(budget, period, now)))
         return found
+
+    def dump(self, claims: Sequence[Claim | None]) -> list[list[Any] | None]:
+        """Claims in the form of JSON."""
+        return [
+            None if each is None else [each.budget.definition, each.subject, asdict(each.period), each.forget]
+            for each in claims
+        ]
+
+    def load(self, dumped: Sequence[Sequence[Any] | None]) -> list[Claim | None]:
+        """What `dump` made, each in its place; `None` for one whose budget is configured no longer."""
+        budgets = {budget.definition: budget for budget in self.budgets}
+        return [
+            Claim(budgets[each[0]], each[1], Period(**each[2]), each[3])
+            if each is not None and each[0] in budgets
+            else None
+            for each in dumped
+        ]
 
 
 def _check(settings: BudgetSettings, key: str, before: set[str]) -> None:

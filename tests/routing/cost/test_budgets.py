@@ -46,6 +46,30 @@ async def test_the_last_picodollar_is_spent_and_none_beyond_it(home: Home) -> No
     assert await budgets.reserve(call("0.000000000001"))
 
 
+async def test_another_process_settles_what_was_kept_in_words(home: Home) -> None:
+    budgets, other = home.budgets(budget()), home.budgets(budget())
+    reservation = await budgets.reserve(call("1.5"))
+    assert reservation is not None
+    words = budgets.keep(reservation)
+    assert words is not None
+    for _ in range(2):  # also when the transaction has to be tried again
+        await home.settle(other.kept(words), "0.25")
+    assert money(await only(budgets)) == (Decimal("0.25"), 0, 0)
+    assert budgets.kept("[1, 2]") is None, "others made it"
+    nothing = await budgets.reserve(call("0"))
+    assert nothing is not None
+    assert budgets.keep(nothing) is None
+
+
+async def test_what_was_kept_is_settled_when_its_budget_is_gone(home: Home) -> None:
+    budgets = home.budgets(budget())
+    reservation = await budgets.reserve(call("1.5"))
+    assert reservation is not None
+    words = budgets.keep(reservation)
+    assert words is not None
+    await home.settle(home.budgets(budget(name="another")).kept(words), "0.25")
+
+
 async def test_less_than_a_picodollar_is_reserved_as_one(home: Home) -> None:
     budgets = home.budgets(budget())
     reservation = await budgets.reserve(call("0.0000000000001"))
