@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from plumbline.extras import require
 from routing.chat import ChatEvent, ChatRequest, ChatResponse, Completed, FinishReason, TextDelta
-from routing.errors import ContentFilterError, ModelError
+from routing.errors import ModelError
 from routing.models.anthropic_answer import MISSHAPEN, Answer
 from routing.models.anthropic_batches import AnthropicBatches
 from routing.models.anthropic_count import prompt_count
@@ -16,6 +16,7 @@ from routing.models.anthropic_request import CacheTime, MessagesFormat
 from routing.models.capabilities import check_supported
 from routing.models.clients import ClientPool, Connections
 from routing.models.context import ContextWindow
+from routing.models.endings import fitting, no_answer
 from routing.models.facts import UNKNOWN, ModelFacts
 from routing.models.failures import Endpoint, broken_off, calling, invalid, next_event, of_status
 from routing.models.openai_client import fastest_http
@@ -144,34 +145,22 @@ class AnthropicChatModel:
             )
 
     def _respond(self, request: ChatRequest, answer: Answer) -> ChatResponse:
-        finish = _FINISH.get(answer.finish or "", "other")
-        text = answer.text
-        if not text and not answer.calls:
-            empty = self._empty(finish, answer.explanation)
-            empty.usage = answer.usage(request) if answer.counts else None  # it is billed all the same
-            raise empty
+        finish = fitting(_FINISH.get(answer.finish or "", "other"), answer.calls)
+        text, calls = answer.text, tuple(answer.calls.values())
+        fault = no_answer(self._endpoint, finish, text, calls, explanation=answer.explanation)
+        if fault is not None:
+            fault.usage = answer.usage(request) if answer.counts else None  # it is billed all the same
+            raise fault
         return ChatResponse(
             text=text,
             model=f"anthropic/{answer.model or self._name}",
             usage=answer.usage(request),
             finish_reason=finish,
-            tool_calls=tuple(answer.calls.values()),
+            tool_calls=calls,
             citations=answer.citations(request, self._format.documents(request)) if answer.cited else (),
             refused=finish == "refusal",
             tier=answer.tier,
         )
-
-    def _empty(self, finish: FinishReason, explanation: str) -> ModelError:
-        if finish == "refusal":
-            said = f": {explanation}" if explanation else "."
-            return ContentFilterError(f"{self.name} refuses to answer this request{said}", model=self.name)
-        if finish == "length":
-            return invalid(
-                self._endpoint,
-                "is empty: it spent all the tokens it may have before it came to the text",
-                hint="Allow more with generation.max_tokens.",
-            )
-        return invalid(self._endpoint, "is empty")
 
 
 def _clients(base_url: str, api_key: str, timeout: float, connections: Connections) -> ClientPool[AsyncAnthropic]:

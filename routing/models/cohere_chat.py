@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack, aclosing, suppress
 from typing import Any
 
 from routing.chat import ChatEvent, ChatRequest, ChatResponse, Completed, FinishReason, TextDelta
-from routing.errors import ContentFilterError, DeadlineError, ModelError, OverloadedError
+from routing.errors import DeadlineError, ModelError, OverloadedError
 from routing.models.capabilities import check_supported
 from routing.models.clients import Connections
 from routing.models.cohere_answer import MISSHAPEN, Answer
@@ -18,6 +18,7 @@ from routing.models.cohere_client import COHERE_ADDRESS, cohere_clients, cohere_
 from routing.models.cohere_count import prompt_count
 from routing.models.cohere_request import ChatFormat
 from routing.models.context import ContextWindow
+from routing.models.endings import fitting, no_answer
 from routing.models.facts import UNKNOWN, ModelFacts
 from routing.models.failures import broken_off, calling, invalid, next_event, of_status
 
@@ -134,9 +135,9 @@ class CohereChatModel:
             raise invalid(self._endpoint, "is not a stream of chat events") from error
 
     def _respond(self, request: ChatRequest, answer: Answer) -> ChatResponse:
-        finish = _FINISH.get(answer.finish or "", "other")
-        text = answer.text
-        fault = self._failure(answer) or (None if text or answer.calls else self._empty(finish))
+        finish = fitting(_FINISH.get(answer.finish or "", "other"), answer.calls)
+        text, calls = answer.text, tuple(answer.calls.values())
+        fault = self._failure(answer) or no_answer(self._endpoint, finish, text, calls)
         if fault is not None:
             fault.usage = answer.usage(request) if answer.counts else None  # it is billed all the same
             raise fault
@@ -145,7 +146,7 @@ class CohereChatModel:
             model=self.name,
             usage=answer.usage(request),
             finish_reason=finish,
-            tool_calls=tuple(answer.calls.values()),
+            tool_calls=calls,
             citations=answer.citations(request, self._format.documents(request)) if answer.cited else (),
             logprobs=tuple(answer.logprobs),
         )
@@ -158,17 +159,6 @@ class CohereChatModel:
         if answer.finish == "ERROR":
             return OverloadedError(f"Cohere failed before the answer's end{said}", model=self.name, status=500)
         return None
-
-    def _empty(self, finish: FinishReason) -> ModelError:
-        if finish == "content_filter":
-            return ContentFilterError("Cohere's content policy withholds the answer.", model=self.name)
-        if finish == "length":
-            return invalid(
-                self._endpoint,
-                "is empty: it spent all the tokens it may have before it came to the text",
-                hint="Allow more with generation.max_tokens.",
-            )
-        return invalid(self._endpoint, "is empty")
 
 
 async def _read_up(lines: AsyncIterator[Any]) -> None:

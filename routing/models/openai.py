@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from plumbline.extras import require
-from routing.chat import ChatEvent, ChatRequest, ChatResponse, Completed, FinishReason, TextDelta
-from routing.errors import BadRequestError, ContentFilterError, ModelError
+from routing.chat import ChatEvent, ChatRequest, ChatResponse, Completed, TextDelta
+from routing.errors import BadRequestError, ModelError
 from routing.models.capabilities import check_supported
 from routing.models.clients import Connections
 from routing.models.context import ContextWindow
+from routing.models.endings import no_answer
 from routing.models.facts import UNKNOWN, Api, ModelFacts
 from routing.models.failures import broken_off, calling, invalid, next_event, of_status
 from routing.models.openai_answer import MISSHAPEN, Answer, ChatAnswer
@@ -195,24 +196,12 @@ class OpenAIChatModel:
             return of_status(500, {"error": answer.failure}, self._endpoint)
         if answer.finish is None or answer.given_up:
             return broken_off(self._endpoint)
-        if not text and not answer.calls:
-            return self._empty(answer.finish)
+        missing = no_answer(self._endpoint, answer.finish, text, answer.calls.values())
+        if missing is not None:
+            return missing
         if request.options.logprobs is not None and text and not answer.logprobs:
             return invalid(self._endpoint, "has no log-probabilities, which were asked for")
         return None
-
-    def _empty(self, finish: FinishReason) -> ModelError:
-        if finish == "content_filter":
-            return ContentFilterError(
-                f"{self._endpoint.service}'s content policy withholds the answer.", model=self.name
-            )
-        if finish == "length":
-            return invalid(
-                self._endpoint,
-                "is empty: it spent all the tokens it may have before it came to the text",
-                hint="Allow more with generation.max_tokens.",
-            )
-        return invalid(self._endpoint, "is empty")
 
 
 async def _post(client: AsyncOpenAI, path: str, body: Mapping[str, Any], *, stream: bool) -> Any:

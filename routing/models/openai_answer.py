@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from routing.chat import ChatRequest, FinishReason, Tier, TokenLogprob, ToolCall, Usage
+from routing.models.endings import fitting
 from routing.models.usage import checked_usage, number_of, part_of, text_of
 
 MISSHAPEN = (AttributeError, IndexError, KeyError, TypeError)
@@ -96,11 +97,11 @@ class ChatAnswer(Answer):
         choice = document["choices"][0]
         message = choice["message"]
         self._take(message, choice)
-        self._end(choice.get("finish_reason") or "stop")
         self.take_facts(document)
         for index, call in enumerate(message.get("tool_calls") or ()):
             function = call["function"]
             self.calls[index] = ToolCall(text_of(call["id"]), text_of(function["name"]), text_of(function["arguments"]))
+        self._end(choice.get("finish_reason") or "stop")
 
     def take_event(self, event: Any) -> str:
         """Take a `chat.completion.chunk`.
@@ -162,4 +163,4 @@ class ChatAnswer(Answer):
 
     def _end(self, reason: str) -> None:
         self.given_up = reason in _GIVEN_UP
-        self.finish = "refusal" if self.refused else _FINISH.get(reason, "other")
+        self.finish = fitting(_FINISH.get(reason, "other"), self.calls, refused=self.refused)

@@ -12,12 +12,13 @@ from typing import Any, Literal
 
 from routing.chat import ChatRequest, FinishReason, Message, Tool, ToolCall, Usage
 from routing.errors import UnsupportedError
+from routing.models.endings import fitting
 from routing.models.openai_answer import Answer
 from routing.models.openai_request import Setting, image_address
 from routing.models.usage import checked_usage, part_of, text_of
 
 _INCOMPLETE: Mapping[object, FinishReason] = {"max_output_tokens": "length", "content_filter": "content_filter"}
-_ENDS = frozenset({"response.completed", "response.incomplete", "response.failed"})
+_ENDS = frozenset({"response.completed", "response.incomplete", "response.failed", "response.cancelled"})
 _ANYTIME = _ENDS | {"error"}  # believed whatever their number: an end has the whole text, which is compared
 
 
@@ -140,7 +141,7 @@ class ResponsesAnswer(Answer):
     def _end(self, document: Mapping[str, Any]) -> None:
         status = document["status"]
         if status == "completed":
-            self.finish = "refusal" if self.refused else "tool_calls" if self.calls else "stop"
+            self.finish = fitting("stop", self.calls, refused=self.refused)
         elif status == "incomplete":
             self.finish = _INCOMPLETE.get(part_of(document, "incomplete_details").get("reason"), "other")
         elif status == "failed":

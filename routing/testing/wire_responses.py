@@ -14,16 +14,19 @@ from routing.chat import Usage
 from routing.testing.wire import Script, error_body, logprobs_of
 
 # Reasons to stop in the words of chat completions, in which scripts are written.
+_STATUS = {None: "completed", "stop": "completed", "tool_calls": "completed"} | {
+    status: status for status in ("completed", "failed", "cancelled", "queued", "in_progress")
+}
 _INCOMPLETE = {"length": "max_output_tokens"}
 
 
 def response(script: Script, asked: Mapping[str, Any]) -> dict[str, Any]:
-    """A `response`. A `finish` of "failed" gives one that failed."""
-    failed = script.finish == "failed"
-    incomplete = script.finish not in (None, "stop", "tool_calls", "failed")
+    """A `response`. `finish` is its status, or why it is incomplete."""
+    status = _STATUS.get(script.finish, "incomplete")
+    failed, incomplete = status == "failed", status == "incomplete"
     reason = _INCOMPLETE.get(script.finish or "", script.finish)
     document: dict[str, Any] = {
-        **_frame(asked, "failed" if failed else "incomplete" if incomplete else "completed"),
+        **_frame(asked, status),
         "incomplete_details": {"reason": reason} if incomplete else None,
         "error": {"code": "server_error", "message": "The model failed."} if failed else None,
         "output": _output(script, asked),

@@ -12,7 +12,6 @@ from routing.chat import (
     ChatEvent,
     ChatOptions,
     ChatRequest,
-    ChatResponse,
     Completed,
     Evidence,
     EvidenceSpan,
@@ -46,6 +45,7 @@ pytest.importorskip("anthropic")
 
 from routing.models.anthropic import AnthropicChatModel
 from routing.models.anthropic_request import DEFAULT_MAX_TOKENS
+from tests.routing.models.adapters import document, drain, last, streamed
 
 ALL_KINDS = Usage(input_tokens=100, output_tokens=9, cached_input_tokens=60, cache_write_tokens=25)
 
@@ -61,19 +61,6 @@ async def model(server: FakeProvider) -> AsyncIterator[AnthropicChatModel]:
     adapter = AnthropicChatModel("claude-test", api_key="sk-ant-test", base_url=server.url, timeout=5)
     yield adapter
     await adapter.close()
-
-
-async def drain(model: AnthropicChatModel, request: ChatRequest = REQUEST, seen: list[ChatEvent] | None = None) -> None:
-    seen = [] if seen is None else seen
-    async for event in model.stream(request):
-        seen.append(event)
-
-
-async def last(model: AnthropicChatModel) -> ChatResponse:
-    """The response at the end of a stream."""
-    event = [event async for event in model.stream(REQUEST)][-1]
-    assert isinstance(event, Completed)
-    return event.response
 
 
 async def test_keeps_the_contract(model: AnthropicChatModel) -> None:
@@ -340,15 +327,14 @@ def message(*blocks: dict[str, Any], usage: dict[str, Any] | None = None, **more
     """An answer with these blocks."""
     counts = {"input_tokens": 10, "output_tokens": 9} | (usage or {})
     whole = {"model": "c", "content": list(blocks), "usage": counts, "stop_reason": "end_turn", **more}
-    return Fault("body", body=json.dumps(whole))
+    return document(whole)
 
 
-def streamed(*events: dict[str, Any]) -> Fault:
-    """An answer that streams these events and ends."""
+def message_of(*events: dict[str, Any]) -> Fault:
+    """An answer that streams these events between those that begin and end it."""
     start = {"type": "message_start", "message": {"model": "c", "usage": {"input_tokens": 10, "output_tokens": 1}}}
     end = {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 9}}
-    body = "".join(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n" for event in (start, *events, end))
-    return Fault("body", body=body, content_type="text/event-stream")
+    return streamed(start, *events, end)
 
 
 async def test_all_that_is_counted(model: AnthropicChatModel, server: FakeProvider) -> None:
@@ -507,7 +493,7 @@ async def test_citations_point_into_the_evidence(server: FakeProvider) -> None:
         for index in range(3)
     ]
     order = [begins[0], deltas[0], begins[1], deltas[1], *cited, deltas[2], begins[2], deltas[3]]
-    server.faults.append(streamed(*order))
+    server.faults.append(message_of(*order))
     response = [event async for event in adapter.stream(request)][-1]
     assert isinstance(response, Completed)
     assert response.response.citations == SPANS

@@ -14,8 +14,6 @@ from routing.chat import (
     ChatEvent,
     ChatOptions,
     ChatRequest,
-    ChatResponse,
-    Completed,
     Evidence,
     EvidenceSpan,
     Image,
@@ -48,6 +46,7 @@ from routing.testing.wire import Script
 pytest.importorskip("cohere")
 
 from routing.models.cohere_chat import CohereChatModel
+from tests.routing.models.adapters import document, drain, last, streamed
 
 USED = Usage(input_tokens=100, output_tokens=9, cached_input_tokens=60)
 LOOK = Tool("look", "Looks.", {"type": "object", "properties": {}})
@@ -65,25 +64,6 @@ async def model(server: FakeProvider) -> AsyncIterator[CohereChatModel]:
     adapter = CohereChatModel("command-test", api_key="k", base_url=server.url, facts=facts, timeout=5)
     yield adapter
     await adapter.close()
-
-
-async def drain(model: CohereChatModel, request: ChatRequest = REQUEST, seen: list[ChatEvent] | None = None) -> None:
-    seen = [] if seen is None else seen
-    async for event in model.stream(request):
-        seen.append(event)
-
-
-async def last(model: CohereChatModel, request: ChatRequest = REQUEST) -> ChatResponse:
-    """The response at the end of a stream."""
-    event = [event async for event in model.stream(request)][-1]
-    assert isinstance(event, Completed)
-    return event.response
-
-
-def streamed(*events: dict[str, Any]) -> Fault:
-    """An answer of 200 that streams these events."""
-    body = "".join(f"event: {event.get('type')}\ndata: {json.dumps(event)}\n\n" for event in events)
-    return Fault("body", body=body, content_type="text/event-stream")
 
 
 async def test_keeps_the_contract(model: CohereChatModel, server: FakeProvider) -> None:
@@ -219,12 +199,13 @@ async def test_log_probabilities(model: CohereChatModel, server: FakeProvider) -
     request = replace(REQUEST, options=ChatOptions(logprobs=0))
     message = {"content": [{"type": "text", "text": "a b"}]}
     whole = {"finish_reason": "COMPLETE", "message": message, "logprobs": [item]}
-    server.faults.append(Fault("body", body=json.dumps(whole)))
+    server.faults.append(document(whole))
     assert (await model.complete(request)).logprobs == wanted
     assert server.requests[-1].body["logprobs"] is True
     piece = {"message": {"content": {"text": "a b"}}}
     server.faults.append(
         streamed(
+            {"type": "content-start", "index": 0},
             {"type": "content-delta", "index": 0, "delta": piece, "logprobs": item},
             {"type": "message-end", "delta": {"finish_reason": "COMPLETE"}},
         )
@@ -249,7 +230,7 @@ async def test_citations_point_into_the_evidence(server: FakeProvider) -> None:
     request = replace(REQUEST, evidence=evidence)
     blocks = [{"type": "thinking", "thinking": "Hm."}, {"type": "text", "text": "Thirty days."}]
     whole = {"finish_reason": "COMPLETE", "message": {"content": blocks, "citations": CITATIONS}}
-    server.faults.append(Fault("body", body=json.dumps(whole)))
+    server.faults.append(document(whole))
     found = (EvidenceSpan(2, 0, 7, 0, 6), EvidenceSpan(0, 0, 8, 7, 11))
     assert (await adapter.complete(request)).citations == found
     assert server.requests[-1].body["documents"] == [
@@ -259,7 +240,9 @@ async def test_citations_point_into_the_evidence(server: FakeProvider) -> None:
     pieces = [{"message": {"content": {"text": piece}}} for piece in ("Thirty", " days.")]
     server.faults.append(
         streamed(
+            {"type": "content-start", "index": 0},
             {"type": "content-delta", "index": 0, "delta": {"message": {"content": {"thinking": "Hm."}}}},
+            {"type": "content-start", "index": 1},
             *({"type": "content-delta", "index": 1, "delta": piece} for piece in pieces),
             *({"type": "citation-start", "delta": {"message": {"citations": citation}}} for citation in CITATIONS),
             {"type": "message-end", "delta": {"finish_reason": "COMPLETE"}},
@@ -401,7 +384,7 @@ async def test_a_redirect_is_not_followed(model: CohereChatModel, server: FakePr
 
 async def test_what_ends_without_saying_why(model: CohereChatModel, server: FakeProvider) -> None:
     whole = {"finish_reason": None, "message": {"content": [{"type": "text", "text": "a"}]}}
-    server.faults.append(Fault("body", body=json.dumps(whole)))
+    server.faults.append(document(whole))
     assert (await model.complete(REQUEST)).finish_reason == "stop"
     server.faults.append(streamed({"type": "message-end", "delta": {"finish_reason": None}}))
     with pytest.raises(ConnectionFailedError):

@@ -14,8 +14,6 @@ from routing.chat import (
     ChatEvent,
     ChatOptions,
     ChatRequest,
-    ChatResponse,
-    Completed,
     Message,
     TextDelta,
     Tool,
@@ -43,12 +41,7 @@ from routing.testing.wire import Script
 pytest.importorskip("openai")
 
 from routing.models.openai import OpenAIChatModel
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[FakeProvider]:
-    async with FakeProvider() as provider:
-        yield provider
+from tests.routing.models.adapters import drain, last
 
 
 @pytest.fixture
@@ -58,23 +51,10 @@ async def model(server: FakeProvider) -> AsyncIterator[OpenAIChatModel]:
     await adapter.close()
 
 
-async def drain(model: OpenAIChatModel, request: ChatRequest = REQUEST, seen: list[ChatEvent] | None = None) -> None:
-    seen = [] if seen is None else seen
-    async for event in model.stream(request):
-        seen.append(event)
-
-
 def served(server: FakeProvider) -> OpenAIChatModel:
     return OpenAIChatModel(
         "org/model", provider="vllm", base_url=f"{server.url}/v1", key_variable="VLLM_API_KEY", api_key=None
     )
-
-
-async def last(model: OpenAIChatModel) -> ChatResponse:
-    """The response at the end of a stream."""
-    event = [event async for event in model.stream(REQUEST)][-1]
-    assert isinstance(event, Completed)
-    return event.response
 
 
 async def test_keeps_the_contract(model: OpenAIChatModel) -> None:

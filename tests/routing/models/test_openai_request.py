@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +11,6 @@ import pytest
 from routing.chat import (
     ChatOptions,
     ChatRequest,
-    ChatResponse,
     Completed,
     Image,
     Message,
@@ -30,34 +28,16 @@ from routing.testing.wire import Script
 pytest.importorskip("openai")
 
 from routing.models.openai import OpenAIChatModel
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[FakeProvider]:
-    async with FakeProvider() as provider:
-        yield provider
+from tests.routing.models.adapters import once, with_options
 
 
 def adapter(server: FakeProvider, name: str = "gpt-test", facts: ModelFacts = UNKNOWN, **more: Any) -> OpenAIChatModel:
     return OpenAIChatModel(name, api_key="sk-test", base_url=f"{server.url}/v1", facts=facts, timeout=5, **more)
 
 
-async def both(model: OpenAIChatModel, request: ChatRequest) -> list[ChatResponse]:
-    """What the model answers in one piece, and at the end of a stream; it is closed afterwards."""
-    whole = await model.complete(request)
-    end = [event async for event in model.stream(request)][-1]
-    await model.close()
-    assert isinstance(end, Completed)
-    return [whole, end.response]
-
-
-def with_options(**options: Any) -> ChatRequest:
-    return replace(REQUEST, options=ChatOptions(**options))
-
-
 async def test_images_stand_before_the_text(server: FakeProvider) -> None:
     images = (Image(b"pic", media_type="image/webp", detail="low"), Image(url="https://example.org/a.png"))
-    await both(adapter(server), ChatRequest((Message("user", "What is it?", images=images),)))
+    await once(adapter(server), ChatRequest((Message("user", "What is it?", images=images),)))
     assert server.requests[-1].body["messages"] == [
         {
             "role": "user",
@@ -71,7 +51,7 @@ async def test_images_stand_before_the_text(server: FakeProvider) -> None:
 
 
 async def test_nothing_is_kept_at_openai_and_streams_say_their_usage(server: FakeProvider) -> None:
-    await both(adapter(server), ChatRequest((Message("user", "Hi"),)))
+    await once(adapter(server), ChatRequest((Message("user", "Hi"),)))
     plain = {"model": "gpt-test", "messages": [{"role": "user", "content": "Hi"}], "store": False}
     assert server.requests[0].body == plain
     assert server.requests[1].body == plain | {"stream": True, "stream_options": {"include_usage": True}}
@@ -79,12 +59,12 @@ async def test_nothing_is_kept_at_openai_and_streams_say_their_usage(server: Fak
 
 async def test_log_probabilities(server: FakeProvider) -> None:
     server.script = Script(pieces=("Thirty ", "days."))
-    for response in await both(adapter(server), with_options(logprobs=3)):
+    for response in await once(adapter(server), with_options(logprobs=3)):
         assert response.logprobs[1] == TokenLogprob("days.", -0.25, (("days.1", -1.25), ("days.2", -2.25)))
         assert [token.token for token in response.logprobs] == ["Thirty ", "days."]
     assert server.requests[-1].body["logprobs"] is True
     assert server.requests[-1].body["top_logprobs"] == 3
-    for response in await both(adapter(server), with_options(logprobs=0)):
+    for response in await once(adapter(server), with_options(logprobs=0)):
         assert response.logprobs == (TokenLogprob("Thirty ", -0.25), TokenLogprob("days.", -0.25))
 
 
@@ -105,7 +85,7 @@ async def test_log_probabilities_that_do_not_come(server: FakeProvider) -> None:
 
 @pytest.mark.parametrize("tier", ["flex", "priority"])
 async def test_the_tier_is_asked_for(server: FakeProvider, tier: Any) -> None:
-    for response in await both(adapter(server), with_options(tier=tier)):
+    for response in await once(adapter(server), with_options(tier=tier)):
         assert response.tier == tier
     assert server.requests[-1].body["service_tier"] == tier
 
@@ -132,10 +112,10 @@ async def test_a_server_of_ones_own_has_no_tiers(server: FakeProvider) -> None:
 async def test_thought_and_written_tokens_are_counted(server: FakeProvider) -> None:
     usage = Usage(57, 30, cached_input_tokens=32, cache_write_tokens=20, reasoning_tokens=21)
     server.script = Script(usage=usage)
-    for response in await both(adapter(server), REQUEST):
+    for response in await once(adapter(server), REQUEST):
         assert response.usage == usage
     server.script = Script(usage=replace(usage, reasoning_tokens=31))
-    for response in await both(adapter(server), REQUEST):
+    for response in await once(adapter(server), REQUEST):
         assert response.usage.reasoning_tokens == 30
 
 

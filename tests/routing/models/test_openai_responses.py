@@ -8,10 +8,8 @@ from typing import Any
 import pytest
 
 from routing.chat import (
-    ChatEvent,
     ChatOptions,
     ChatRequest,
-    ChatResponse,
     Completed,
     Image,
     Message,
@@ -40,6 +38,7 @@ from routing.testing.wire import Script
 pytest.importorskip("openai")
 
 from routing.models.openai import OpenAIChatModel
+from tests.routing.models.adapters import both, drain
 
 SCHEMA = {
     "type": "object",
@@ -52,28 +51,11 @@ LOOK = Tool("look", "Looks.", {"type": "object", "properties": {}}, strict=True)
 
 
 @pytest.fixture
-async def server() -> AsyncIterator[FakeProvider]:
-    async with FakeProvider() as provider:
-        yield provider
-
-
-@pytest.fixture
 async def model(server: FakeProvider) -> AsyncIterator[OpenAIChatModel]:
     facts = ModelFacts(api="responses")
     adapter = OpenAIChatModel("gpt-9-pro", api_key="sk-test", base_url=f"{server.url}/v1", facts=facts, timeout=5)
     yield adapter
     await adapter.close()
-
-
-async def drain(model: OpenAIChatModel, request: ChatRequest = REQUEST) -> list[ChatEvent]:
-    return [event async for event in model.stream(request)]
-
-
-async def both(model: OpenAIChatModel, request: ChatRequest = REQUEST) -> list[ChatResponse]:
-    """What the model answers in one piece, and at the end of a stream."""
-    end = (await drain(model, request))[-1]
-    assert isinstance(end, Completed)
-    return [await model.complete(request), end.response]
 
 
 def event(kind: str, number: int, **data: Any) -> str:
