@@ -153,7 +153,7 @@ class PriceOutput(Output):
     tier: Tier
     above: int | None
     input: Dollars
-    output: Dollars
+    output: Dollars | None
     cached_input: Dollars | None
     cache_write: Dollars | None
     cache_write_1h: Dollars | None

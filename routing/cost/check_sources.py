@@ -87,8 +87,9 @@ def _genai_entry(info: Any, at: datetime) -> dict[str, Any]:
     for variant in info.price_variants or ():
         tier = _GENAI_TIERS.get(next(iter(variant.when.items())))
         active = variant.constraint is None or variant.constraint.active(at)
-        if tier is not None and active and len(variant.when) == 1:
-            tiers.setdefault(tier, _genai_rates(variant.prices))
+        rates = _genai_rates(variant.prices)
+        if tier is not None and active and len(variant.when) == 1 and "input" in rates:  # some have a tier at no price
+            tiers.setdefault(tier, rates)
     return {**entry, "tiers": tiers} if entry and tiers else entry
 
 

@@ -101,7 +101,7 @@ def _rates(model: str, entry: Mapping[str, Any], place: str | None) -> Price:
     numbers: dict[str, Any] = {key: _number(model, key, value, place) for key, value in entry.items()}
     if not any(key in numbers for key in _CHARGES):
         raise ConfigError(f"{_said(place)}price of {model}: 'input' is missing.", source=place, key="input")
-    return replace(Price(numbers.pop("input", Decimal(0))), **numbers)
+    return Price(**{"input": Decimal(0), **numbers})
 
 
 def _number(model: str, key: str, value: object, place: str | None) -> Decimal:

@@ -7,6 +7,7 @@ cost nothing unless their owner says what a second of them costs.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from decimal import ROUND_HALF_UP, Decimal
@@ -19,12 +20,17 @@ PER_HOUR = Decimal(3_600)
 LOCAL_PROVIDERS = frozenset({"embedded", "extractive", "maxsim", "none", "scripted", "st"})
 _SMALLEST = Decimal("1e-12")  # of seconds: what they cost has no last digit
 _NOTHING = Decimal(0)
+_MONTH, _DAY = "(0[1-9]|1[0-2])", "(0[1-9]|[12][0-9]|3[01])"
+_DATE = re.compile(f"-(20[0-9][0-9]-{_MONTH}-{_DAY}|20[0-9][0-9]{_MONTH}{_DAY}|{_MONTH}-20[0-9][0-9]|{_MONTH}{_DAY})$")
+"""Nothing else: what ends in another number is another model, with a price of its own."""
 
 
 @dataclass(frozen=True, slots=True)
 class Price:
     """Dollars per million tokens; `cached_input` and `cache_write` fall back to `input` when the table has none.
 
+    Without `output` it is of a model that writes nothing, unless what it reads is free: what it should write all the
+    same has no known price.
     `cache_write` is what input costs that is written to the provider's cache for its usual time, `cache_write_1h` for
     an hour; `reasoning` is what output costs that was thought and not said, `None`: as any output. `searches` is what
     rerankers charge, `requests` what a call costs beside its tokens, `images` what a picture does, in dollars per
@@ -35,7 +41,7 @@ class Price:
     """
 
     input: Decimal
-    output: Decimal = _NOTHING
+    output: Decimal | None = None
     cached_input: Decimal | None = None
     cache_write: Decimal | None = None
     long_above: int | None = None
@@ -72,6 +78,8 @@ class Price:
         price = self._for_length(usage)
         if price is None or (usage.searches and price.searches is None):
             return False
+        if usage.output_tokens and price.input and price.output is None:
+            return False
         known = standard or self
         if usage.cached_input_tokens and price.cached_input is None and known.cached_input is not None:
             return False
@@ -100,7 +108,7 @@ class Price:
         return self.long_context if self._is_long(usage) else self
 
 
-FREE = Price(_NOTHING, searches=_NOTHING)
+FREE = Price(_NOTHING, _NOTHING, searches=_NOTHING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,16 +173,17 @@ def _input(price: Price, usage: Usage) -> Decimal:
 
 
 def _output(price: Price, usage: Usage) -> Decimal:
+    output, thought = _first(price.output, _NOTHING), usage.reasoning_tokens
     if price.reasoning is None:
-        return usage.output_tokens * price.output
-    thought = usage.reasoning_tokens
-    return (usage.output_tokens - thought) * price.output + thought * price.reasoning
+        return usage.output_tokens * output
+    return (usage.output_tokens - thought) * output + thought * price.reasoning
 
 
 def _most(price: Price, usage: Usage, seconds: float) -> Decimal:
     caches = (price.cached_input, price.cache_write, price.cache_write_1h)
     read = max(price.input, *(_first(rate, price.input) for rate in caches))
-    written = max(price.output, _first(price.reasoning, price.output))
+    output = _first(price.output, _NOTHING)
+    written = max(output, _first(price.reasoning, output))
     tokens = usage.input_tokens * read + usage.output_tokens * written
     return tokens / PER_MILLION + _beside_tokens(price, usage, seconds)
 
@@ -211,11 +220,8 @@ def _first(rate: Decimal | None, otherwise: Decimal) -> Decimal:
 
 
 def undated(name: str) -> str:
-    """The name without the date at its end ("…-2026-03-05", "…-20260305", "…-08-2024")."""
-    parts = name.split("-")
-    while len(parts) > 1 and parts[-1].isdigit() and len(parts[-1]) in {2, 4, 8}:
-        parts.pop()
-    return "-".join(parts)
+    """The name without the date at its end ("…-2026-03-05", "…-20260305", "…-08-2024", "…-0613")."""
+    return _DATE.sub("", name)
 
 
 def total_cost(costs: list[Decimal | None]) -> Decimal | None:

@@ -81,6 +81,9 @@ def test_long_prompts_in_a_tier_that_says_nothing_of_them_are_unknown() -> None:
         ("big: {input: \"1\"", "bigg: {input: \"1\"", "acme/bigg has no standard price.*Did you mean 'acme/big'"),
         ("tables:", "table:", "there is no key 'table'.*Did you mean 'tables'"),
         ("provider: acme\n    source", "source", "table 1: 'provider' is missing"),
+        ("      small: {input: 0.1}", "      [small]: 1", r"own\.yaml:9: this is no name"),
+        ("input: 0.1", "input: -0.1", r"own\.yaml:9: table 1 .*small: input: -0\.1"),
+        ("tier: batch", "tier: bacth", r"own\.yaml:14: table 3: there is no tier"),
         ("date: \"2026-11-01\"", "date: [", r"own\.yaml:\d+: this is not valid YAML"),
     ],
 )  # fmt: skip

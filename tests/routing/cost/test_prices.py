@@ -53,7 +53,28 @@ def test_dated_names_have_the_price_of_the_undated() -> None:
     assert table.find("openai/gpt-x-2026-08-06") is PRICE
     assert table.find("openai/gpt-x-20260806") is PRICE
     assert table.find("openai/gpt-x-mini") is FREE
+    assert table.find("openai/gpt-x-0613") is PRICE
+    assert table.find("openai/gpt-x-08-2026") is PRICE
     assert table.find("openai/gpt-x-pro") is None
+
+
+@pytest.mark.parametrize("name", ["gpt-x-13", "gpt-x-10", "gpt-x-1332", "gpt-x-20261340", "gpt-x-2026", "gpt-x-08-06"])
+def test_what_ends_in_another_number_is_another_model(name: str) -> None:
+    assert PriceTable({"openai/gpt-x": PRICE}).find(f"openai/{name}") is None
+
+
+def test_a_snapshot_with_a_price_of_its_own_keeps_it() -> None:
+    usage = Usage(1_000, 1_000)
+    costs = [shipped_prices().cost(f"openai/gpt-3.5-turbo-{date}", usage) for date in ("0125", "1106", "0613")]
+    assert costs == [Decimal("0.002"), Decimal("0.003"), Decimal("0.0035")]
+
+
+def test_what_is_written_has_no_price_where_only_reading_has_one() -> None:
+    table = PriceTable({"acme/embed": Price(Decimal(1)), "acme/free": Price(Decimal(0))})
+    assert table.cost("acme/embed", Usage(1_000)) == Decimal("0.001")
+    assert table.cost("acme/embed", Usage(1_000, 1)) is None
+    assert table.bound("acme/embed", 1_000, 1) is None
+    assert table.cost("acme/free", Usage(1_000, 1)) == 0
 
 
 def test_ones_own_price_wins() -> None:
