@@ -59,11 +59,12 @@ class CostLineOutput(Output):
 
 
 class CostPartOutput(Output):
-    """What one kind of thing cost, `null` when that is not configured."""
+    """What one kind of thing cost, `null` when that is not configured or not known; `unpriced` calls are not in it."""
 
     name: str
     cost: Dollars | None
     note: str | None
+    unpriced: int
 
 
 class SavingOutput(Output):
@@ -86,6 +87,7 @@ class ForecastOutput(Output):
     estimate: Dollars | None
     low: Dollars | None
     high: Dollars | None
+    unpriced: int
     level: float
 
 

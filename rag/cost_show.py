@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from rag.cost_output import PriceOutput
 from rag.show import styled
 from routing.cost.check import PriceCheck
+from routing.cost.money import dollars
 from routing.cost.report import CostReport, Line
 from routing.cost.report_forecast import LEAST_DAYS, LEVEL
 
@@ -34,21 +35,21 @@ def cost(console: Console, report: CostReport) -> None:
 
 
 def _lines(report: CostReport) -> Table:
-    table = _table((report.by, False), ("queries", True), ("calls", True), ("tokens in", True), ("cached", True))
-    for heading in ("tokens out", "cost"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    counts = ("queries", "calls", "tokens\nin", "cached", "tokens\nout")
+    table = _table((report.by, False), *((heading, True) for heading in counts), ("cost", True))
     shown = report.lines[-MOST_LINES:] if report.by == "day" else report.lines[:MOST_LINES]
     for line in shown:
-        table.add_row(*_row(line, _NAMELESS if line.name is None else line.name))
-    table.add_row(*_row(report.total, "total"), style="bold")
+        table.add_row(*_row(line, _NAMELESS if line.name is None else line.name, report.total.unpriced))
+    table.add_row(*_row(report.total, "total", report.total.unpriced), style="bold")
     return table
 
 
-def _row(line: Line, name: str) -> list[RenderableType]:
+def _row(line: Line, name: str, unpriced: int) -> list[RenderableType]:
     usage = line.usage
     cached = f"{usage.cached_input_tokens / usage.input_tokens:.0%}" if usage.input_tokens else ""
     counts = [f"{line.queries:,}", f"{line.calls:,}", _tokens(usage.input_tokens)]
-    return [styled(name), *counts, cached, _tokens(usage.output_tokens), _known(line.cost, line.unpriced, line.calls)]
+    aside = "" if line.unpriced or not unpriced else "\u2007\u2007"  # the digits stay below those before a "+"
+    return [styled(name), *counts, cached, _tokens(usage.output_tokens), _known(line.cost, line.unpriced) + aside]
 
 
 def _tokens(count: int) -> str:
@@ -58,9 +59,9 @@ def _tokens(count: int) -> str:
     return f"{count / 1000:,.0f} k" if count < 1_000_000 else f"{count / 1_000_000:,.1f} M"
 
 
-def _known(cost: Decimal, unpriced: int, calls: int) -> str:
+def _known(cost: Decimal | None, unpriced: int) -> str:
     """What is known of a cost: a "+" says that there is more to it."""
-    if unpriced and unpriced == calls:
+    if unpriced and not cost:
         return "unknown"
     return f"{dollars(cost)}{' +' if unpriced else ''}"
 
@@ -68,13 +69,18 @@ def _known(cost: Decimal, unpriced: int, calls: int) -> str:
 def _facts(report: CostReport) -> Table:
     table = _table(("", False), ("", True), ("", False), heading=False)
     for part in report.parts:
-        table.add_row(part.name, "–" if part.cost is None else dollars(part.cost), styled(part.note or "", "dim"))
+        cost = "–" if part.cost is None and not part.unpriced else _known(part.cost, part.unpriced)
+        table.add_row(part.name, cost, styled(part.note or "", "dim"))
     if report.total.unpriced:
-        unknown = f"{report.total.unpriced:,} of {report.total.calls:,} calls have no known price: they are in no sum"
+        unknown = (
+            f"{report.total.unpriced:,} of {report.total.calls:,} calls have no known price: they are in no sum (+)"
+        )
         table.add_row("unknown", "?", styled(unknown, "yellow"))
-    more = f" + {report.queries.unpriced:,} calls of unknown price" if report.queries.unpriced else ""
-    note = f"of {report.queries.count:,} asked, their calls alone{more}"
-    table.add_row("1,000 queries", dollars(report.per_thousand), styled(note, "dim"))
+    asked = report.queries
+    more = f" + {asked.unpriced:,} calls of unknown price" if asked.unpriced else ""
+    note = f"of {asked.count:,} asked, their calls alone{more}"
+    cost = _known(report.per_thousand, asked.unpriced) if asked.count else "–"
+    table.add_row("1,000 queries", cost, styled(note, "dim"))
     caching, routing = report.caching, report.routing
     note = f"of {dollars(caching.instead_of)} without the providers' caches" if caching.calls else "nothing was cached"
     table.add_row("caching saved", dollars(caching.saved), styled(note + _unknown(caching.unknown), "dim"))
@@ -93,13 +99,16 @@ def _unknown(calls: int) -> str:
 
 def _forecast(table: Table, report: CostReport) -> None:
     month = report.forecast
+    so_far = _known(month.spent, month.unpriced)
     if month.estimate is None:
-        note = f"{dollars(month.spent)} so far; no whole day yet to go by"
+        note = f"{so_far} so far; no whole day yet to go by"
     elif month.low is None or month.high is None:
-        note = f"{dollars(month.spent)} so far; only {month.days} of {LEAST_DAYS} days that an interval needs"
+        note = f"{so_far} so far; only {month.days} of {LEAST_DAYS} days that an interval needs"
     else:
         note = f"{dollars(month.low)} to {dollars(month.high)} at {LEVEL:.0%}, by the last {month.days} days"
-    table.add_row(f"{month.month} will be", dollars(month.estimate), styled(note, "dim"))
+    if month.unpriced:
+        note += f"; without {month.unpriced:,} calls of unknown price"
+    table.add_row(f"{month.month} will be", _known(month.estimate, month.unpriced), styled(note, "dim"))
 
 
 def prices(console: Console, rows: Sequence[PriceOutput], date: str | None) -> None:
@@ -178,15 +187,6 @@ def check(console: Console, result: PriceCheck) -> None:
     console.print(styled(f"{found} from {result.source}.", "bold yellow" if result.differences else "green"))
     if result.missing:
         console.print(styled(f"Not compared, as it does not have them: {', '.join(result.missing)}.", "dim"))
-
-
-def dollars(cost: Decimal | None) -> str:
-    """Dollars to the cent, small ones to the ten thousandth; "unknown" for `None`."""
-    if cost is None:
-        return "unknown"
-    sign = "-" if cost < 0 else ""
-    digits = 2 if cost == 0 or abs(cost) >= 1 else 4 if abs(cost) >= Decimal("0.001") else 6
-    return f"{sign}${abs(cost):,.{digits}f}"
 
 
 def _table(*columns: tuple[str, bool], heading: bool = True) -> Table:

@@ -13,7 +13,9 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 from plumbline.errors import InputError
+from routing.call import Kind
 from routing.chat import Usage
+from routing.cost.money import dollars
 from routing.cost.prices import LOCAL_PROVIDERS, PER_HOUR, PriceTable
 from routing.cost.report_forecast import WINDOW_DAYS, Forecast, forecast
 from routing.cost.report_rows import By, Group, LedgerReader, Selection, nameless
@@ -42,11 +44,15 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What one kind of thing cost; `None` when nobody said what it costs, which `note` then says."""
+    """What one kind of thing cost; `None` when nobody knows or said what it costs, which `note` then says.
+
+    `unpriced` calls of it have no known price: `cost` is that of the others.
+    """
 
     name: str
     cost: Decimal | None
     note: str | None = None
+    unpriced: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +83,11 @@ class CostReport:
 
     @property
     def per_thousand(self) -> Decimal | None:
-        """Dollars for a thousand questions, all calls of their traces; `None` when there was none."""
-        count = self.queries.count
-        return (1000 * self.queries.cost / count).quantize(_SMALLEST) if count else None
+        """Dollars for a thousand questions, by those calls in their traces whose price is known; `None` without any."""
+        count, cost = self.queries.count, self.queries.cost
+        if not count or (self.queries.unpriced and not cost):
+            return None
+        return (1000 * cost / count).quantize(_SMALLEST)
 
     @property
     def cost(self) -> Decimal:
@@ -123,7 +131,7 @@ def cost_report(
         by_caching(groups, prices),
         None if reference is None else by_routing(groups, prices, reference),
         reference,
-        forecast(reader.days(recent), today),
+        forecast(reader.days(recent), today, reader.unpriced(recent)),
         prices.date,
     )
 
@@ -147,7 +155,7 @@ def _line(name: str | None, groups: Sequence[Group], queries: int) -> Line:
         sum((group.usage for group in groups), Usage()),
         sum(group.seconds for group in groups),
         _cost(groups),
-        sum(group.calls for group in groups if not group.priced),
+        _unpriced(groups),
     )
 
 
@@ -171,22 +179,30 @@ def _is_own(model: str, prices: PriceTable) -> bool:
 
 def _compute(groups: Sequence[Group], local_hour: Decimal | None) -> Part:
     local = sum(group.seconds for group in groups if not group.cost)
-    charged = _cost(groups)
+    charged, unpriced = _cost(groups), _unpriced(groups)
+    notes = [f"{unpriced:,} calls of unknown price"] if unpriced else []
     if local_hour is not None:
         charged += (Decimal(str(local)) * local_hour / PER_HOUR).quantize(_SMALLEST)
-        return Part("compute", charged)
-    if not local:
-        return Part("compute", charged)
-    note = f"{local:,.1f} s of this machine: not configured (routing.costs.local_hour)"
-    return Part("compute", charged or None, note)
+    elif local:
+        notes.insert(0, f"{local:,.1f} s of this machine: not configured (routing.costs.local_hour)")
+    return Part("compute", charged if charged or not notes else None, ", ".join(notes) or None, unpriced)
 
 
 def _api(groups: Sequence[Group]) -> Part:
     kinds = sorted({group.kind for group in groups})
-    each = [f"{kind} ${_cost(group for group in groups if group.kind == kind):,.2f}" for kind in kinds]
-    unpriced = sum(group.calls for group in groups if not group.priced)
-    note = ", ".join([*(each if len(each) > 1 else []), *([f"{unpriced:,} of unknown price"] if unpriced else [])])
-    return Part("model API", _cost(groups), note or None)
+    each = [_kind(kind, [group for group in groups if group.kind == kind]) for kind in kinds]
+    cost, unpriced = _cost(groups), _unpriced(groups)
+    notes = [*(each if len(each) > 1 else []), *([f"{unpriced:,} of unknown price"] if unpriced else [])]
+    return Part("model API", cost if cost or not unpriced else None, ", ".join(notes) or None, unpriced)
+
+
+def _kind(kind: Kind, groups: Sequence[Group]) -> str:
+    cost = _cost(groups)
+    return f"{kind} {dollars(cost if cost or not _unpriced(groups) else None)}"
+
+
+def _unpriced(groups: Sequence[Group]) -> int:
+    return sum(group.calls for group in groups if not group.priced)
 
 
 def _upkeep(name: str, upkeep: UpkeepSettings | None, days: Sequence[date], tenant: str | None) -> Part:
@@ -205,7 +221,7 @@ def _cost(groups: Iterable[Group]) -> Decimal:
 
 def _queries(groups: Sequence[Group], count: int) -> Queries:
     asked = [group for group in groups if group.asked]
-    return Queries(count, _cost(asked), sum(group.calls for group in asked if not group.priced))
+    return Queries(count, _cost(asked), _unpriced(asked))
 
 
 def _span(selection: Selection, known: tuple[date, date] | None, today: date) -> tuple[date | None, date | None]:

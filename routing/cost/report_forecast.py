@@ -21,7 +21,8 @@ class Forecast:
     """The month of `today`: what is spent, and what it will come to by the mean of the last whole `days`.
 
     `low` and `high` hold a 95 % prediction interval (Student's t, days taken as independent of each other); `None`
-    with fewer than 7 whole days, and `estimate` with none.
+    with fewer than 7 whole days, and `estimate` with none. None of them counts the `unpriced` calls; where nothing
+    else is known of those days, there is no forecast.
     """
 
     month: str
@@ -31,9 +32,10 @@ class Forecast:
     estimate: Decimal | None
     low: Decimal | None
     high: Decimal | None
+    unpriced: int = 0
 
 
-def forecast(days: Mapping[date, Decimal], today: date) -> Forecast:
+def forecast(days: Mapping[date, Decimal], today: date, unpriced: int = 0) -> Forecast:
     """The forecast from what was spent by day; days without a call count as 0 from the first one on.
 
     Today is not over: what it has cost is spent, what is still to come of it counts as left, as a whole day.
@@ -43,15 +45,16 @@ def forecast(days: Mapping[date, Decimal], today: date) -> Forecast:
     spent = sum((cost for day, cost in days.items() if (day.year, day.month) == (today.year, today.month)), Decimal(0))
     left = length - today.day + 1
     month = f"{today:%Y-%m}"
-    if not past:
-        return Forecast(month, spent, 0, left, None, None, None)
+    if not past or (unpriced and not any(days.values())):
+        return Forecast(month, spent, len(past), left, None, None, None, unpriced)
     before = spent - days.get(today, Decimal(0))
     mean = sum(past, Decimal(0)) / len(past)
     estimate = max(spent, (before + mean * left).quantize(_CENT))
     if len(past) < LEAST_DAYS:
-        return Forecast(month, spent, len(past), left, estimate, None, None)
+        return Forecast(month, spent, len(past), left, estimate, None, None, unpriced)
     reach = Decimal(_reach([float(cost) for cost in past], left)).quantize(_CENT)
-    return Forecast(month, spent, len(past), left, estimate, max(spent, estimate - reach), estimate + reach)
+    low, high = max(spent, estimate - reach), estimate + reach
+    return Forecast(month, spent, len(past), left, estimate, low, high, unpriced)
 
 
 def _last_days(days: Mapping[date, Decimal], today: date) -> list[Decimal]:

@@ -61,7 +61,7 @@ class Selection:
         """The condition in SQL, and its values."""
         values = {
             "at >= ?": None if self.since is None else self.since.isoformat(),
-            "at < ?": None if self.until is None else (self.until + timedelta(days=1)).isoformat(),
+            "at < ?": None if self.until in (None, date.max) else (self.until + timedelta(days=1)).isoformat(),
             "tenant = ?": self.tenant,
         }
         known = {part: value for part, value in values.items() if value is not None}
@@ -168,6 +168,13 @@ class LedgerReader:
         query = f"SELECT {_COLUMN['day']}, exact_sum(cost) FROM ledger WHERE {where} GROUP BY 1 ORDER BY 1"
         with self._connection() as connection:
             return {date.fromisoformat(day): Decimal(cost) for day, cost in connection.execute(query, values)}
+
+    def unpriced(self, selection: Selection) -> int:
+        """How many calls have no known price."""
+        where, values = selection.where
+        with self._connection() as connection:
+            query = f"SELECT count(*) FROM ledger WHERE {where} AND cost IS NULL"
+            return int(connection.execute(query, values).fetchone()[0])
 
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:

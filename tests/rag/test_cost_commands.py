@@ -77,7 +77,8 @@ def test_the_report_for_people_fits_eighty_columns(rag: Run) -> None:
     assert "0.5 s of this machine: not configured (routing.costs.local_hour)" in text
     assert "10 of 100 calls have no known price: they are in no sum" in text
     assert "routing saved $0.1242 of $0.1440 at anthropic/claude-sonnet-4-5" in text
-    assert "by the last 10 days" in text
+    assert "by the last 10 days; without 10 calls of unknown price" in text
+    assert "model API $0.0678 +" in text
 
 
 @pytest.mark.usefixtures("spent")
@@ -135,7 +136,10 @@ def test_nothing_spent_is_said(rag: Run) -> None:
         (["cost", "--csv", "-", "--json"], "--csv - and --json would both be printed."),
         (["prices", "openai/gpt-4.1-minii"], "There is no price of openai/gpt-4.1-minii"),
         (["prices", "check", "--source", "nowhere.json"], "The prices in nowhere.json cannot be read"),
-        (["prices", "--set", "routing.prices={a/b: {inptu: 1}}"], "routing.prices.a/b.inptu: 1: there is no such key"),
+        (
+            ["prices", "--set", "routing.prices={a/b: {inptu: 1}}"],
+            "routing.prices.a/b.inptu: 1: there is no such key. Did you mean 'input'?",
+        ),
         (["prices", "--set", "routing.prices={a/b: {output: 1}}"], "price of a/b: 'input' is missing"),
     ],
 )

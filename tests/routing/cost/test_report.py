@@ -218,3 +218,26 @@ def test_sums_do_not_round(tmp_path: Path) -> None:
     tiny = [replace(call("a/small", Usage(1)), cost=Decimal("0.0000000000001"))] * 100
     large = replace(call("a/small", Usage(1)), cost=Decimal("123456789.01"))
     assert reported(tmp_path, [*tiny, large]).total.cost == Decimal("123456789.01000000001")
+
+
+def test_where_no_price_is_known_nothing_is_said_to_cost_0(tmp_path: Path) -> None:
+    report = reported(tmp_path, [call("vllm/other", Usage(10, 10))] * 2)
+    api = report.parts[1]
+    assert (api.cost, api.unpriced, api.note) == (None, 2, "2 of unknown price")
+    assert (report.queries.count, report.per_thousand) == (1, None)
+    assert (report.forecast.spent, report.forecast.estimate, report.forecast.unpriced) == (0, None, 2)
+
+
+def test_the_forecast_says_how_many_calls_it_is_without(tmp_path: Path) -> None:
+    assert reported(tmp_path).forecast.unpriced == 1
+    (tmp_path / "another").mkdir()
+    assert reported(tmp_path / "another", selection=Selection(tenant="acme")).forecast.unpriced == 0
+
+
+def test_small_sums_of_a_kind_are_not_rounded_away(tmp_path: Path) -> None:
+    note = reported(tmp_path, [call("a/small", Usage(100)), call("a/small", Usage(5), kind="embedding")]).parts[1].note
+    assert note == "chat $0.000100, embedding $0.000005"
+
+
+def test_the_last_day_there_is_ends_no_report(tmp_path: Path) -> None:
+    assert reported(tmp_path, selection=Selection(until=date.max)).total.calls == 8
