@@ -6,21 +6,27 @@ This module imports numpy.
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from rag.index.lexical.query import LexicalQuery
 from rag.index.memory import MemoryIndex, Placed, Positions
 from rag.index.segment import DenseSearch
 from rag.index.store import Ranking
 
+Scores = npt.NDArray[np.floating]
+
 
 def completed(
     index: MemoryIndex, near: DenseSearch, dense: Placed, query: LexicalQuery, lexical: Placed
 ) -> tuple[Placed, Placed]:
     """What `Search.complete` asks for: `dense` and `lexical` were found by `near` and `query`."""
-    words = lexical
+    near_only, said_only = _only(dense, lexical), _only(lexical, dense)
     if not query.phrases:  # what holds them is not known of the others
-        words = _joined(lexical, _lexical_scores(index, query, _only(dense, lexical)))
-    return _joined(dense, _cosines(index, near, _only(lexical, dense))), words
+        near_only.sort()
+        scores = index.lexical.scores_at(query, near_only)
+        held = scores > 0
+        lexical = Placed.of([(lexical.positions, lexical.scores), (near_only[held], scores[held])])
+    return Placed.of([(dense.positions, dense.scores), *_cosines(index, near, said_only)]), lexical
 
 
 def named(index: MemoryIndex, found: Placed) -> Ranking:
@@ -36,24 +42,15 @@ def named(index: MemoryIndex, found: Placed) -> Ranking:
     return list(zip(ids, found.scores.tolist(), strict=True))
 
 
-def _cosines(index: MemoryIndex, search: DenseSearch, positions: Positions) -> Placed:
-    """The score of the points there."""
+def _cosines(index: MemoryIndex, search: DenseSearch, positions: Positions) -> list[tuple[Positions, Scores]]:
+    """The score of the points there, those of base and tail apart."""
     (base, tail), first = index.segments, len(index.base)
+    if not len(tail):
+        return [search.compared(base, positions)]
     rows, scores = search.compared(tail, positions[positions >= first] - first)
-    return Placed.of([search.compared(base, positions[positions < first]), (rows + first, scores)])
-
-
-def _lexical_scores(index: MemoryIndex, query: LexicalQuery, positions: Positions) -> Placed:
-    """The score of the points there by BM25, without those that hold no word of the query."""
-    at = np.sort(positions)
-    scores = index.lexical.scores_at(query, at)
-    return Placed.of([(at[scores > 0], scores[scores > 0])])
+    return [search.compared(base, positions[positions < first]), (rows + first, scores)]
 
 
 def _only(found: Placed, other: Placed) -> Positions:
     there = set(other.positions.tolist())
     return np.array([at for at in found.positions.tolist() if at not in there], np.int64)
-
-
-def _joined(first: Placed, second: Placed) -> Placed:
-    return Placed.of([(each.positions, each.scores) for each in (first, second)])

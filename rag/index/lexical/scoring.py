@@ -23,7 +23,9 @@ Shares = npt.NDArray[np.floating]
 
 EPSILON = 0.25  # rank_bm25's default
 COMMON = 16
-"""A term in more than one of so many chunks is common: it may be looked up for some chunks instead of added."""
+"""A term in more than one of so many chunks is common."""
+WHOLE = 20_000
+"""Up to so many positions adding everything up is fastest."""
 _LEVELS = 255
 
 
@@ -86,8 +88,22 @@ class Prepared:
     @cached_property
     def bytes(self) -> int:
         """How much memory it takes, about."""
-        levels = self.size if len(self.chunks) * COMMON > self.size else 0
-        return self.shares.nbytes + levels + (self.chunks.nbytes if self.chunks.flags.owndata else 0)
+        aside = self.size * (self.shares.itemsize if self.size <= WHOLE else 1) if self.is_common else 0
+        return self.shares.nbytes + aside + (self.chunks.nbytes if self.chunks.flags.owndata else 0)
+
+    @property
+    def is_common(self) -> bool:
+        """Whether it may be looked up for some chunks instead of added."""
+        return len(self.chunks) * COMMON > self.size
+
+    @cached_property
+    def spread(self) -> Shares | None:
+        """For every position its share, where the term is common and the index small enough for that."""
+        if self.size > WHOLE or not self.is_common:
+            return None
+        found = np.zeros(self.size, self.shares.dtype)
+        found[self.chunks] = self.shares
+        return found
 
     @cached_property
     def levels(self) -> npt.NDArray[np.uint8]:
@@ -103,6 +119,8 @@ class Prepared:
 
     def at(self, positions: npt.NDArray[np.int32]) -> Shares:
         """The shares of positions, ascending; 0 where the term is not."""
+        if self.spread is not None:
+            return self.spread[positions]
         if not len(self.chunks):
             return np.zeros(len(positions), np.float32)
         places = self.chunks.searchsorted(positions)

@@ -16,7 +16,7 @@ from itertools import accumulate
 import numpy as np
 import numpy.typing as npt
 
-from rag.index.lexical.scoring import COMMON, Floats, Prepared, Shares
+from rag.index.lexical.scoring import WHOLE, Floats, Prepared, Shares
 
 Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
@@ -25,8 +25,6 @@ Weighted = tuple[Prepared, int]
 Touched = tuple[Ints, Shares]
 """The positions of a term, and their sums when it had been added."""
 
-WHOLE = 20_000
-"""Up to so many positions adding everything up is fastest."""
 SELECTIVE = 256
 """A mask that lets one of so many positions through, or fewer, is looked up position by position."""
 _SCATTERED = 16
@@ -83,7 +81,7 @@ class Sums:
         Returns what each term that was added touched, the terms that were not, and a score that `k` positions have.
         """
         reach = [*accumulate((term.most * times for term, times in reversed(terms)), initial=0.0)][::-1]
-        common = next((at for at in range(len(terms), 0, -1) if not self._is_common(terms[at - 1][0])), 0)
+        common = next((at for at in range(len(terms), 0, -1) if not terms[at - 1][0].is_common), 0)
         touched: list[Touched] = []
         floor = 0.0
         for number, (term, times) in enumerate(terms):
@@ -104,9 +102,6 @@ class Sums:
                 for values in (now, sums[few]):
                     floor = max(floor, _kth(values[values > floor] if floor else values, k))
         return touched, (), floor
-
-    def _is_common(self, term: Prepared) -> bool:
-        return len(term.chunks) * COMMON > self.size
 
     def _clear(self, sums: Shares, touched: Sequence[Touched]) -> None:
         if sum(len(at) for at, _ in touched) * _SCATTERED > self.size:
@@ -138,11 +133,16 @@ def looked_up(terms: Sequence[Weighted], positions: Ints) -> Floats:
 
 def added(terms: Sequence[Weighted], size: int) -> Floats:
     """The score of every position."""
-    if not terms:
-        return np.zeros(size)
-    chunks = np.concatenate([term.chunks for term, _ in terms])
-    shares = np.concatenate([t.shares if times == 1 else times * t.shares.astype(np.float64) for t, times in terms])
-    return np.asarray(np.bincount(chunks, shares, size), np.float64)
+    scores = np.zeros(size)
+    for term, times in terms:
+        shares = term.shares if term.spread is None else term.spread
+        if times != 1:
+            shares = times * shares.astype(np.float64)
+        if term.spread is None:
+            scores[term.chunks] += shares
+        else:
+            scores += shares
+    return scores
 
 
 def _positive(positions: Ints, scores: Floats) -> tuple[Ints, Floats]:

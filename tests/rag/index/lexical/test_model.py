@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rag.index.lexical import LexicalIndex, topk
+from rag.index.lexical import LexicalIndex, scoring, topk
 
 K1, B = 1.2, 0.75
 WORDS = ["a", "b", "c", "d", "e", "rare"]
@@ -69,7 +69,7 @@ def changed(index: LexicalIndex, model: Model, changes: Changes) -> LexicalIndex
     return index
 
 
-@pytest.mark.parametrize("whole", [0, topk.WHOLE])
+@pytest.mark.parametrize("whole", [0, scoring.WHOLE])
 @pytest.mark.parametrize("selective", [1, topk.SELECTIVE])
 @given(
     changes=CHANGES,
@@ -83,7 +83,11 @@ def test_any_changes_leave_what_the_model_says(
     whole: int, selective: int, changes: Changes, query: list[str], k: int, kept: list[bool], masked: bool
 ) -> None:
     model = Model()
-    with patch.object(topk, "WHOLE", whole), patch.object(topk, "SELECTIVE", selective):
+    with (
+        patch.object(topk, "WHOLE", whole),
+        patch.object(scoring, "WHOLE", whole),
+        patch.object(topk, "SELECTIVE", selective),
+    ):
         index = changed(LexicalIndex(k1=K1, b=B), model, changes)
         size = len(model.chunks)
         mask = np.array(kept[:size], np.bool_)

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from rag.index.lexical import LexicalIndex, topk
+from rag.index.lexical import LexicalIndex
+from rag.index.lexical.scoring import WHOLE
 
 CHUNKS = 24_000
 
@@ -17,7 +18,7 @@ CHUNKS = 24_000
 @pytest.fixture(scope="module")
 def index() -> LexicalIndex:
     """More chunks than are added up whole; word n stands in about one of n."""
-    assert CHUNKS > topk.WHOLE
+    assert CHUNKS > WHOLE
     rng = np.random.default_rng(3)
     drawn = np.minimum(rng.zipf(1.3, (CHUNKS, 20)), 5000)
     return LexicalIndex([[f"w{word}" for word in row] for row in drawn.tolist()])
