@@ -19,6 +19,7 @@ from typing import Literal
 from plumbline.reading import ReadConnection
 from routing.call import Call, Reservation, Write
 from routing.cost import budget_tables as tables
+from routing.cost.budget_seed import spent_before
 from routing.cost.budget_state import BudgetState, Full, over_budget, states_of, unknown_bound, warn_soft
 from routing.cost.budget_tables import Held
 from routing.cost.budget_terms import Claim, Terms, picodollars
@@ -101,17 +102,25 @@ class LocalBudgets:
         return Once(partial(self._settled, Held(self._terms.load(rest[0]), bound, (), number)))
 
     async def states(self) -> list[BudgetState]:
-        """How every budget stands in the current period, for each subject it has met; questions are left out."""
+        """How every budget stands in the current period, for each subject it has met; questions are left out.
+
+        One that no call has met yet stands where its first call will find it: at what the ledger has of the period.
+        """
         now = self._clock()
         shown = []
+        begun = {definition for (definition,) in self._reading.rows("SELECT definition FROM budgets")}
         for budget, period in zip(self._terms.budgets, self._terms.periods(now), strict=True):
             if budget.settings.per == "request":
                 continue
-            rows = self._reading.rows(
-                "SELECT subject, spent, reserved, assumed FROM budget_counters WHERE period = ? AND budget = "
-                "(SELECT id FROM budgets WHERE definition = ?) ORDER BY subject",
-                (period.label, budget.definition),
-            )
+            if budget.definition in begun:
+                rows = self._reading.rows(
+                    "SELECT subject, spent, reserved, assumed FROM budget_counters WHERE period = ? AND budget = "
+                    "(SELECT id FROM budgets WHERE definition = ?) ORDER BY subject",
+                    (period.label, budget.definition),
+                )
+            else:
+                spent = spent_before(self._reading.rows, budget, period)
+                rows = [(subject, spent[subject], 0, 0) for subject in sorted(spent)]
             shown.extend(states_of(budget, period, rows))
         return shown
 

@@ -118,13 +118,19 @@ class RedisBudgets:
         return Once(partial(self._settled, _Held(claims, bound, made, id_)))
 
     async def states(self) -> list[BudgetState]:
-        """As `LocalBudgets.states`, of all machines; raises `StorageError` while the server is away."""
+        """As `LocalBudgets.states`, of all machines that have met the budgets, as this one has then.
+
+        Raises `StorageError` while the server is away.
+        """
         now = self._clock()
         shown = []
         for budget, period in zip(self._terms.budgets, self._terms.periods(now), strict=True):
             if budget.settings.per == "request":
                 continue
             try:
+                if budget.definition not in self._begun:
+                    await self._begin(budget, period)
+                    self._begun.add(budget.definition)
                 found = await asyncio.wrap_future(self._link.submit(STATES, [_period_key(budget, period)], []))
             except RedisLostError:
                 raise StorageError("Redis is away: how the budgets stand is not known until it is back.") from None
@@ -155,9 +161,7 @@ class RedisBudgets:
             await self._begin(claim.budget, claim.period)
 
     async def _asked(self, held: _Held, until: float) -> list[Any]:
-        if self._name is None:
-            self._name = await asyncio.to_thread(self._named)
-        keys, arguments = _reservation(held, until, self._name)
+        keys, arguments = _reservation(held, until, await self._called())
         asked = self._link.submit(RESERVE, keys, arguments)  # raises when it cannot have been held
         try:
             found: list[Any] = await asyncio.wrap_future(asked)
@@ -176,14 +180,19 @@ class RedisBudgets:
         sums = await asyncio.to_thread(self._spent_before, budget, period)
         base = _period_key(budget, period)
         keys = [_budget_key(budget), base, *(f"{base}:{subject}" for subject in sums)]
-        arguments: list[Any] = [self._name, _seconds(forget(budget, period, self._clock()), self._clock())]
+        arguments: list[Any] = [await self._called(), _seconds(forget(budget, period, self._clock()), self._clock())]
         for subject, spent in sums.items():
             arguments += [subject, *divmod(spent, _MICRO)]
         await asyncio.wrap_future(self._link.submit(BEGIN, keys, arguments))
 
     def _spent_before(self, budget: Budget, period: Period) -> dict[str, int]:
         with self._home.transaction() as connection:
-            return spent_before(connection, budget, period)
+            return spent_before(connection.execute, budget, period)
+
+    async def _called(self) -> str:
+        if self._name is None:
+            self._name = await asyncio.to_thread(self._named)
+        return self._name
 
     def _named(self) -> str:
         with self._home.transaction() as connection:

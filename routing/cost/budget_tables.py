@@ -106,7 +106,7 @@ def _begin(connection: sqlite3.Connection, budget: Budget, number: int, now: flo
         "VALUES (?, ?, ?, ?, 0, 0, 0, ?)",
         [
             (number, subject, period.label, spent, until)
-            for subject, spent in spent_before(connection, budget, period).items()
+            for subject, spent in spent_before(connection.execute, budget, period).items()
         ],
     )
 

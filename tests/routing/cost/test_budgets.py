@@ -270,3 +270,16 @@ async def test_what_is_never_settled_counts_as_spent_when_its_time_is_over(home:
     home.now += 2 * DAY
     await budgets.reserve(call("0.1"))
     assert money(await only(budgets)) == (Decimal("2.25"), Decimal("0.1"), 2)
+
+
+async def test_a_budget_that_nothing_has_met_stands_at_what_the_ledger_has(home: Home) -> None:
+    home.ledger.record(paid("2.5"), paid("1", tenant="globex"))
+    budgets = home.budgets(budget(), budget("teams", per="tenant"))
+    states = {(state.name, state.subject): money(state) for state in await budgets.states()}
+    assert states == {
+        ("all", ""): (Decimal("3.5"), 0, 0),
+        ("teams", "acme"): (Decimal("2.5"), 0, 0),
+        ("teams", "globex"): (1, 0, 0),
+    }
+    await home.settle(await budgets.reserve(call()), "0.5")
+    assert {money(state)[0] for state in await budgets.states()} == {Decimal(4), Decimal(3), Decimal(1)}

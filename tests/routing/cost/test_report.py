@@ -225,7 +225,7 @@ def test_where_no_price_is_known_nothing_is_said_to_cost_0(tmp_path: Path) -> No
     api = report.parts[1]
     assert (api.cost, api.unpriced, api.note) == (None, 2, "2 of unknown price")
     assert (report.queries.count, report.per_thousand) == (1, None)
-    assert (report.forecast.spent, report.forecast.estimate, report.forecast.unpriced) == (0, None, 2)
+    assert (report.forecast.spent, report.forecast.estimate, report.forecast.unpriced) == (Decimal(0), None, 2)
 
 
 def test_the_forecast_says_how_many_calls_it_is_without(tmp_path: Path) -> None:
