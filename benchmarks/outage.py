@@ -9,8 +9,9 @@ through the outage, then until the primary answers again. Kinds of outage:
 - refused: its server is gone, and nobody listens on the port
 - reset: connections are reset when the request has arrived
 - 503: it answers that it is overloaded
-- stall: it takes the request and never answers; what was sent before the first deadlines were over is late, and then
-  answered by the extractive model, as no time is left for another
+- stall: it takes the request and never answers. What is sent until that shows cannot be unsent: it shows when calls
+  are overdue (routing.breaker.stall_seconds), not when the first deadline is over. Those calls wait for `--try-seconds`
+  and are answered by the fallback, or without that until their deadline, and are answered by the extractive model
 
 "asked" counts the tries at the primary during the outage that passed its breaker, "arrived" those that its server saw,
 "late" those that went out after the breaker had first opened: its probes. "added" is the median of what calls took that
@@ -103,6 +104,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--rate", type=float, default=10.0)
     parser.add_argument("--deadline", type=float, default=5.0)
+    parser.add_argument("--try-seconds", type=float, default=None, help="how long one try may take")
     parser.add_argument("--kind", choices=KINDS, action="append")
     parser.add_argument("--shared", default=None, help="a Redis server, for breakers that processes share")
     arguments = parser.parse_args()
@@ -163,7 +165,9 @@ async def opened(path: Path, names: Sequence[str], arguments: argparse.Namespace
     addresses = {name.full: name.address for name in parsed if name.address is not None}
     engine = open_database(path, [ledger(), traces(), budgets()])
     tracing = Tracing(engine)
-    settings = RoutingSettings(shared=arguments.shared)
+    settings = RoutingSettings.model_validate(
+        {"shared": arguments.shared, "retry": {"try_seconds": arguments.try_seconds}}
+    )
     protection, tries = protect(settings, path, addresses), Tries()
     meter = Meter(
         tracing,

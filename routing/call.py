@@ -74,6 +74,19 @@ Leave = Callable[[Outcome], None]
 """What a guard is told when the try it let in has ended, once, whatever happened. Must not raise, nor wait."""
 
 
+@runtime_checkable
+class Listening(Protocol):
+    """A `Leave` that also wants to know when the first word of a stream is there, before the call ends."""
+
+    def __call__(self, outcome: Outcome) -> None:
+        """The try has ended."""
+        ...
+
+    def spoke(self) -> None:
+        """It is. Must not raise, nor wait."""
+        ...
+
+
 class Guard(Protocol):
     """Lets calls in: circuit breaker, limits."""
 

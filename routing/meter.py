@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from plumbline.errors import PlumblineError, StorageError
 from plumbline.trace import AttributeValue, Span, Tracing
-from routing.call import NOT_MADE, Budgets, Call, Guard, Kind, Leave, Most, Outcome, Reservation, Write
+from routing.call import NOT_MADE, Budgets, Call, Guard, Kind, Leave, Listening, Most, Outcome, Reservation, Write
 from routing.chat import Tags, Tier, Usage
 from routing.cost.ledger import Ledger, LedgerEntry
 from routing.cost.prices import PriceTable, total_cost
@@ -28,7 +28,8 @@ class Reading:
     """What a metered block reports: set `usage` (and `model`, if another one answered) before the block ends.
 
     `began` is true once a part of the answer has arrived: a connection that breaks after that has cost something.
-    `tier` is what the provider charged by. `first_seconds` is when the first word of a stream came.
+    `tier` is what the provider charged by. `first_seconds` is when the first word of a stream came,
+    which those of `leaves` hear that want to.
     """
 
     model: str
@@ -40,10 +41,14 @@ class Reading:
     tier: Tier = "standard"
     started: float = field(default_factory=time.perf_counter)
     first_seconds: float | None = None
+    leaves: Sequence[Leave] = ()
 
     def spoke(self) -> None:
         """The first word of a stream is there."""
         self.first_seconds = time.perf_counter() - self.started
+        for leave in self.leaves:
+            if isinstance(leave, Listening):
+                leave.spoke()
 
 
 @dataclass(slots=True)
@@ -148,7 +153,7 @@ class Meter:
             bound = self._bound(model, most, tier, deadline)
             tokens = most.input_tokens, most.output_tokens or 0
             leaves, reservation = await self._admitted(Call(kind, model, tags, *tokens, bound, deadline, tier))
-        reading = Reading(model, tier=tier)
+        reading = Reading(model, tier=tier, leaves=leaves)
         operation = _OPERATION[kind]
         with self.tracing.span(f"{operation} {model}", {"gen_ai.operation.name": operation}) as span:
             reading.started = time.perf_counter()

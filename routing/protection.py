@@ -123,7 +123,10 @@ def _breakers(
     if not settings.breaker.enabled:
         return None
     return Breakers(
-        settings.breaker, shared=None if link is None else RedisCircuits(link), addresses=dict(addresses or {})
+        settings.breaker,
+        shared=None if link is None else RedisCircuits(link),
+        addresses=dict(addresses or {}),
+        longest_try=settings.retry.try_seconds,
     )
 
 

@@ -6,6 +6,7 @@ Every try is priced and traced (`routing.meter`), a dead provider is tried again
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -201,16 +202,36 @@ class Router:
                     "chat", model.name, request.tags, most=most, deadline=request.deadline, tier=request.options.tier
                 )
                 async with call as reading:
-                    if on_text is None:
-                        response = await model.complete(request)
-                    else:
-                        response = await _spoken(model, request, reading, on_text, said)
+                    response = await self._within(model, request, reading, on_text, said)
                     _read(response, reading)
         except ModelError as error:
             if reading is not None and said:
                 raise _BrokenOffError(error, model.name, "".join(said), reading.cost) from error
             raise
         return replace(response, cost=reading.cost, attempts=tuple(attempts))
+
+    async def _within(
+        self, model: ChatModel, request: ChatRequest, reading: Reading, on_text: OnText | None, said: list[str]
+    ) -> ChatResponse:
+        """The model's answer, all of which or the first word of which is there in the time that one try has."""
+        seconds = self._retry.try_seconds
+        if seconds is None or model.name.partition("/")[0] in LOCAL_PROVIDERS:
+            if on_text is None:
+                return await model.complete(request)
+            return await _spoken(model, request, reading, on_text, said)
+        limit = asyncio.timeout(seconds)
+        try:
+            async with limit:
+                if on_text is None:
+                    return await model.complete(request)
+                return await _spoken(model, request, reading, on_text, said, limit)
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
+            raise DeadlineError(
+                f"{model.name} brought nothing in the {seconds:g} s that one try has (routing.retry.try_seconds).",
+                model=model.name,
+            ) from error
 
 
 @dataclass(slots=True)
@@ -271,20 +292,32 @@ class _Contender:
 
 
 async def _spoken(
-    model: ChatModel, request: ChatRequest, reading: Reading, on_text: OnText, said: list[str]
+    model: ChatModel,
+    request: ChatRequest,
+    reading: Reading,
+    on_text: OnText,
+    said: list[str],
+    limit: asyncio.Timeout | None = None,
 ) -> ChatResponse:
-    """The model's answer, each piece of it handed over when it comes."""
+    """The model's answer, each piece of it handed over when it comes; `limit` holds until the first."""
     response: ChatResponse | None = None
-    async for event in model.stream(request):
-        if isinstance(event, Completed):
-            response = event.response
-        else:
-            reading.began = True
-            if event.text:
-                if not said:
-                    reading.spoke()
-                said.append(event.text)
-                on_text(event.text)
+    events = model.stream(request)
+    try:
+        async for event in events:
+            if isinstance(event, Completed):
+                response = event.response
+            else:
+                reading.began = True
+                if event.text:
+                    if not said:
+                        reading.spoke()
+                        if limit is not None:
+                            limit.reschedule(None)
+                    said.append(event.text)
+                    on_text(event.text)
+    finally:  # whoever listens may fail, and the connection must not wait for the garbage collector
+        if isinstance(events, AsyncGenerator):
+            await events.aclose()
     if response is None:
         raise InvalidResponseError(f"{model.name} ended its stream without completing its answer.", model=model.name)
     return response

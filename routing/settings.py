@@ -18,12 +18,15 @@ Subject = Literal["everything", "request", "session", "tenant", "key", "model", 
 class RetrySettings(Settings):
     """`attempts` counts the first try; waits in seconds. A provider that asks for more than the longest is given up.
 
-    `budget` is the share of all calls of the last minute that may be tries again, beyond `free` tries a minute.
+    `try_seconds` is how long one try is waited for, to the first word of a stream or to the end of an answer in one
+    piece, before it has failed; `None`: as long as the call has. `budget` is the share of all calls of the last minute
+    that may be tries again, beyond `free` tries a minute.
     """
 
     attempts: Annotated[int, Field(ge=1, le=10)] = 3
     first_wait_seconds: Annotated[float, Field(ge=0, le=60)] = 0.5
     longest_wait_seconds: Annotated[float, Field(ge=0, le=600)] = 8.0
+    try_seconds: Seconds | None = None
     budget: Annotated[float, Field(ge=0, le=1)] = 0.1
     free: Annotated[int, Field(ge=0)] = 10
 
@@ -32,13 +35,16 @@ class BreakerSettings(Settings):
     """A model is left alone after `failures` in a row, each within the window of the one before, when they are at least
     `share` of themselves and the calls in flight.
 
-    It is tried again by one probe after `cooldown_seconds`, which double with every probe that fails.
+    It is also left alone when nothing was heard since three calls began that wait longer than any of the last hundred
+    did, and longer than `stall_seconds`; `None`: never for that. It is tried again by one probe after
+    `cooldown_seconds`, which double with every probe that fails.
     """
 
     enabled: bool = True
     failures: Annotated[int, Field(ge=1)] = 2
     share: Annotated[float, Field(gt=0, le=1)] = 0.5
     window_seconds: Seconds = 10.0
+    stall_seconds: Seconds | None = 1.0
     cooldown_seconds: Seconds = 10.0
     longest_cooldown_seconds: Seconds = 120.0
 

@@ -7,6 +7,8 @@ is `routing.resilience.verdict`'s to say, when enough of them open a circuit is 
 - An error of the request (400, context length, content policy) or of the key shows that the provider works.
 - Too many requests (429) is what limits adapt to: it counts only when nothing has succeeded for a whole window.
 - A missed deadline counts only when the model had a fair time (`Circuit.fair_seconds`).
+- Calls in flight that are overdue, with nothing heard since they began, count before any deadline is over
+  (`routing.resilience.pulse`).
 - A cancelled call counts as neither; a cancelled probe lets the next call be the probe.
 - `Retry-After` is a least cooldown, up to the longest.
 - A model in this process is never left alone: nobody is spared by it, and there is nowhere else to go.
@@ -14,11 +16,11 @@ is `routing.resilience.verdict`'s to say, when enough of them open a circuit is 
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 from routing.call import NOT_MADE, Call, Guard, Leave, Outcome
 from routing.cost.prices import LOCAL_PROVIDERS
@@ -29,6 +31,7 @@ from routing.resilience.verdict import Verdict, is_unreachable, verdict
 from routing.settings import BreakerSettings
 
 _LEASE_SECONDS = 60.0  # how long a probe of another process is waited for when it has no deadline
+_TIMERS = 0.99  # a try that was given up may have ended that much earlier by another clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,8 @@ class Breakers:
 
     `addresses` are those of models that are served elsewhere than their provider is by default; models of one provider
     at one address share a circuit. With `shared` the processes on it know of each other's open circuits within about a
-    second, and send one probe among them all.
+    second, and send one probe among them all. `longest_try` is how many seconds a try may take: in them it had a fair
+    time.
     """
 
     def __init__(
@@ -56,8 +60,10 @@ class Breakers:
         clock: Callable[[], float] = time.monotonic,
         shared: SharedCircuits | None = None,
         addresses: Mapping[str, str] | None = None,
+        longest_try: float | None = None,
     ) -> None:
         self._settings = settings
+        self._longest_try = math.inf if longest_try is None else longest_try * _TIMERS
         self._clock = clock
         self._shared = shared
         self._addresses = dict(addresses or {})
@@ -82,21 +88,24 @@ class Breakers:
             return _nothing
         circuits = self._of_model.get(call.model) or self._new(call)
         now = self._clock()
+        self._notice(circuits[1], now)
         with self._lock:
             _check(call, circuits, now)
             probed = [circuit for circuit in circuits if circuit.state == "open"]
             turns = [circuit.enter(now) for circuit in circuits]
-        leave = partial(self._left, circuits, turns)
+            visit = Visit(self, circuits, turns, circuits[1].pulse.begin(now))
         if probed and self._shared is not None:
-            await self._claim(self._shared, call, probed, leave)
-        return leave
+            await self._claim(self._shared, call, probed, visit)
+        return visit
 
     def check(self, call: Call) -> None:
         """Raise `BreakerOpenError` when the call would be refused now."""
         circuits = self._of_model.get(call.model)
         if circuits is not None:
+            now = self._clock()
+            self._notice(circuits[1], now)
             with self._lock:
-                _check(call, circuits, self._clock())
+                _check(call, circuits, now)
 
     def states(self) -> tuple[BreakerState, ...]:
         """Every model and provider that was asked so far, by name; a provider is "openai/*" (and its address)."""
@@ -113,13 +122,27 @@ class Breakers:
                 for _, circuit in sorted(self._circuits.items())
             )
 
-    def _left(self, circuits: tuple[Circuit, Circuit], turns: Sequence[int], outcome: Outcome) -> None:
-        of_provider, of_model = circuits
+    def spoke(self, visit: Visit) -> None:
+        """The first word of a call's stream is there: it is not waited for any more, and its model lives."""
+        of_model, now = visit.circuits[1], self._clock()
+        with self._lock:
+            of_model.pulse.heard(visit.number, now)
+            changed = of_model.revive(now)
+        if changed and self._shared is not None:
+            self._tell(self._shared, of_model, now)
+
+    def left(self, visit: Visit, outcome: Outcome) -> None:
+        """A call has ended; what holds it back from now on is told as the `retry_after` of its error."""
+        (of_provider, of_model), turns = visit.circuits, visit.turns
         error = outcome.error
         retry_after = error.retry_after if isinstance(error, TransientError) else None
         now = self._clock()
         with self._lock:
             said = verdict(outcome, of_model.fair_seconds)
+            if said == "works":
+                of_model.pulse.heard(visit.number, now)
+            else:
+                of_model.pulse.end(visit.number)
             changed = of_model.leave(turns[1], said, outcome.seconds, now, retry_after)
             changed_too = of_provider.leave(turns[0], _of_provider(said, error), outcome.seconds, now, None)
             wait = of_model.refuses(now)
@@ -130,15 +153,21 @@ class Breakers:
                 if has_changed:
                     self._tell(self._shared, circuit, now)
 
+    def _notice(self, of_model: Circuit, now: float) -> None:
+        with self._lock:
+            changed = of_model.notice(now)
+        if changed and self._shared is not None:
+            self._tell(self._shared, of_model, now)
+
     def _new(self, call: Call) -> tuple[Circuit, Circuit]:
         provider = f"{call.provider}/*" + (f"@{address}" if (address := self._addresses.get(call.model)) else "")
         now = self._clock()
         with self._lock:
-            pair = (
-                self._circuits.setdefault(provider, Circuit(provider, self._settings, now)),
-                self._circuits.setdefault(call.model, Circuit(call.model, self._settings, now)),
-            )
+            pair = self._circuit(provider, now), self._circuit(call.model, now)
             return self._of_model.setdefault(call.model, pair)
+
+    def _circuit(self, name: str, now: float) -> Circuit:
+        return self._circuits.setdefault(name, Circuit(name, self._settings, now, longest_try=self._longest_try))
 
     async def _claim(self, shared: SharedCircuits, call: Call, probed: Sequence[Circuit], leave: Leave) -> None:
         """Make sure that no other process probes as well; takes the call back, and refuses it, when one does."""
@@ -173,9 +202,7 @@ class Breakers:
         now = self._clock()
         with self._lock:
             for name, theirs in view.items():
-                self._circuits.setdefault(name, Circuit(name, self._settings, now)).adopt(
-                    now, theirs.retry_in, theirs.cooldown
-                )
+                self._circuit(name, now).adopt(now, theirs.retry_in, theirs.cooldown)
             others = [ours for name, ours in self._circuits.items() if ours.state == "open" and name not in view]
             for ours in others:
                 if ours.known:
@@ -183,6 +210,24 @@ class Breakers:
         for ours in others:
             if ours.state == "open" and self._shared is not None:
                 self._tell(self._shared, ours, now)  # it was not heard: the server was away
+
+
+@dataclass(slots=True)
+class Visit:
+    """One call that was let out; called with how it ended. `number` is that of its model's pulse."""
+
+    breakers: Breakers
+    circuits: tuple[Circuit, Circuit]
+    turns: Sequence[int]
+    number: int
+
+    def __call__(self, outcome: Outcome) -> None:
+        """It has ended."""
+        self.breakers.left(self, outcome)
+
+    def spoke(self) -> None:
+        """The first word of its stream is there."""
+        self.breakers.spoke(self)
 
 
 def _of_provider(said: Verdict, error: BaseException | None) -> Verdict:
@@ -214,6 +259,8 @@ def _check(call: Call, circuits: tuple[Circuit, Circuit], now: float) -> None:
 def _refusal(call: Call, circuit: Circuit, wait: float) -> BreakerOpenError:
     what = call.model if circuit.name == call.model else f"The provider of {call.model}"
     failed = f"failed {circuit.failures} times in a row" if circuit.failures else "failed in another process"
+    if circuit.stalled:
+        failed = "takes requests and does not answer"
     return BreakerOpenError(
         f"{what} {failed} and is left alone.",
         model=call.model,

@@ -6,9 +6,10 @@ hold their lock around it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
+from routing.resilience.pulse import Pulse
 from routing.resilience.verdict import Verdict
 from routing.settings import BreakerSettings
 
@@ -25,7 +26,8 @@ class Circuit:
     Calls in flight were sent already and may still succeed: among 64 at once two failures one after the other say
     little, so the failures must be the settings' share of themselves and what is in flight. A failure that had a fair
     time, in all of which nothing succeeded, need not wait for them. Calls of an earlier `turn` (begun before the state
-    last changed) say nothing.
+    last changed) say nothing. It opens, too, when what is in flight is not answered (`Pulse`): then the first answer to
+    that closes it.
     """
 
     name: str
@@ -40,16 +42,23 @@ class Circuit:
     hopeful_since: float = 0.0
     last_failure: float = float("-inf")
     last_end: float = float("-inf")
+    longest_try: float = float("inf")
+    pulse: Pulse = field(init=False)
+    stalled: bool = False
     mean_seconds: float | None = None
     known: bool = False
     """Whether other processes know that it is open."""
 
+    def __post_init__(self) -> None:
+        self.pulse = Pulse(self.settings.stall_seconds)
+
     @property
     def fair_seconds(self) -> float:
         """How long a call must have had before a missed deadline counts: one and a half times what answers take on
-        the mean, and the window while nothing is known.
+        the mean, or the window while nothing is known; no longer than a try may take.
         """
-        return self.settings.window_seconds if self.mean_seconds is None else _PATIENCE * self.mean_seconds
+        mean = self.mean_seconds
+        return min(self.settings.window_seconds if mean is None else _PATIENCE * mean, self.longest_try)
 
     def refuses(self, now: float) -> float | None:
         """In how many seconds it is worth asking again, or `None` when a call may go out now."""
@@ -71,7 +80,7 @@ class Circuit:
     def leave(self, turn: int, said: Verdict, seconds: float, now: float, retry_after: float | None) -> bool:
         """Count a call out; true when the state has changed."""
         if turn != self.turn:
-            return False
+            return said == "works" and self.revive(now)
         self.in_flight -= 1
         self.last_end = now
         if self.state == "half-open":
@@ -80,6 +89,21 @@ class Circuit:
             self._succeeded(seconds, now)
         elif said == "fails" or (said == "limited" and now - self.hopeful_since > self.settings.window_seconds):
             return self._failed(seconds, now, retry_after)
+        return False
+
+    def notice(self, now: float) -> bool:
+        """Open when calls in flight are not answered; true when the state has changed."""
+        if self.state != "closed" or not self.pulse.has_stalled(now):
+            return False
+        self._trip(now, self.settings.cooldown_seconds, None)
+        self.stalled = True
+        return True
+
+    def revive(self, now: float) -> bool:
+        """A call that was given up shows a sign of life; true when the state has changed."""
+        if self.stalled and self.state == "open":
+            self.close(now)
+            return True
         return False
 
     def open(self, now: float, wait: float, cooldown: float) -> None:
@@ -93,6 +117,7 @@ class Circuit:
         self.failures = 0
         self.cooldown = 0.0
         self.hopeful_since = now
+        self.stalled = False
         self._become("closed", now)
 
     def adopt(self, now: float, wait: float, cooldown: float) -> None:
