@@ -37,16 +37,21 @@ class Output(BaseModel):
 
 
 class UsageOutput(Output):
-    """Tokens, the cached ones within `input_tokens`, and `searches` of rerankers that are paid by them.
+    """Tokens, `images` that were sent, and `searches` of rerankers that are paid by them.
 
-    `estimated` when the counts are not the provider's.
+    Tokens read from the provider's cache and written to it are within `input_tokens`, those written for an hour within
+    `cache_write_tokens`, those that were thought and not said within `output_tokens`. `estimated` when the counts are
+    not the provider's.
     """
 
     input_tokens: int
     cached_input_tokens: int
     cache_write_tokens: int
+    cache_write_1h_tokens: int
     output_tokens: int
+    reasoning_tokens: int
     searches: int
+    images: int
     estimated: bool
 
     @classmethod

@@ -74,6 +74,7 @@ def usage_of(usage: Usage) -> dict[str, Any]:
             "cached_tokens": usage.cached_input_tokens,
             "cache_write_tokens": usage.cache_write_tokens,
         },
+        "completion_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
     }
 
 

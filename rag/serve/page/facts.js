@@ -1,7 +1,7 @@
 // What an answer cost, how sure it is, who gave it and where the time went.
 
 import { button, copy, el } from "./dom.js";
-import { count, duration, money } from "./format.js";
+import { count, duration, money, plural } from "./format.js";
 
 /** The facts of an answer as one block. */
 export function facts(answer) {
@@ -45,6 +45,9 @@ function tokens({ usage }) {
   const words = `${count(usage.input_tokens)} in, ${count(usage.output_tokens)} out`;
   const remarks = [
     usage.cached_input_tokens ? `${count(usage.cached_input_tokens)} from the cache` : "",
+    usage.cache_write_tokens ? `${count(usage.cache_write_tokens)} written to the cache` : "",
+    usage.reasoning_tokens ? `${count(usage.reasoning_tokens)} thought` : "",
+    usage.images ? plural(usage.images, "picture") : "",
     usage.estimated ? "estimated" : "",
   ];
   const remark = remarks.filter(Boolean).join(", ");

@@ -65,6 +65,7 @@ export class Turn {
     this.say(answer.refused ? "Not answered by the documents" : "");
     const open = (number, opener) => this.openSource({ kind: "Source", kb: this.kb, entries }, number, opener);
     const entries = setWithChips(this.set, answer, this.documents, open);
+    if (answer.note) this.after.append(el("p", { class: "note", dir: "auto", text: answer.note }));
     if (answer.degraded)
       this.after.append(
         el(

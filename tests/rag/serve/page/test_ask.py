@@ -12,7 +12,7 @@ import pytest
 from routing.errors import AuthenticationError, TransientError
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Locator, Page
+    from playwright.sync_api import Locator, Page, Route
 
 QUESTION = "How long is the refund window?"
 DRAFT = "Draft, not checked yet"
@@ -330,3 +330,21 @@ def test_the_policy_lets_nothing_else_in(page: Page, tmp_path: Path) -> None:
     assert "unsafe" not in policy
     page.get_by_text("2 documents").first.wait_for()
     assert {url.split("/")[2] for url in requested} == {response.url.split("/")[2]}
+
+
+def test_it_says_why_nothing_was_found_and_what_was_thought(page: Page, ask: Ask) -> None:
+    why = "No chunk matches year > 2030."
+
+    def more(route: Route) -> None:
+        response = route.fetch()
+        body = response.text()
+        for before, after in (('"note":null', f'"note":"{why}"'), ('"reasoning_tokens":0', '"reasoning_tokens":40')):
+            assert before in body
+            body = body.replace(before, after)
+        route.fulfill(response=response, body=body)
+
+    page.route("**/api/ask", more)
+    ask(page, QUESTION)
+    answered = turn(page, "answered")
+    assert answered.locator(".note").inner_text() == why
+    assert "40 thought" in answered.locator(".facts").inner_text()
