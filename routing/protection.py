@@ -150,4 +150,4 @@ def _budgets(
         return None
     if link is None:
         return LocalBudgets(path, settings.budgets, unpriced=settings.unpriced, ledger=ledger)
-    return RedisBudgets(link, path, settings.budgets, unpriced=settings.unpriced)
+    return RedisBudgets(link, path, settings.budgets, unpriced=settings.unpriced, away=settings.shared_away)

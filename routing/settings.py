@@ -168,8 +168,9 @@ class RoutingSettings(Settings):
 
     `fallbacks` are for one reason each, before `fallback`. `broken_stream` says what comes after a model broke
     off: another goes on where it stopped, or the stream ends with an event that says so. `shared` is a Redis server
-    for what processes on several machines have to know of each other. `prices` go before those in `price_file`, and
-    these before the shipped ones.
+    for what processes on several machines have to know of each other; `shared_away` says whether calls that fall under
+    a budget go out while it cannot be reached, to be counted when it is back. `prices` go before those in
+    `price_file`, and these before the shipped ones.
     """
 
     fallback: str = "extractive/default"
@@ -187,6 +188,7 @@ class RoutingSettings(Settings):
     unpriced: Literal["refuse", "allow"] = "refuse"
     rules: list[RuleSettings] = Field(default_factory=list)
     shared: str | None = None
+    shared_away: Literal["refuse", "allow"] = "refuse"
     price_file: str | None = None
     prices: dict[str, PriceSettings] = Field(default_factory=dict)
     costs: CostSettings = CostSettings()

@@ -124,7 +124,8 @@ def unreachable(call: Call, claim: Claim) -> BudgetError:
     return BudgetError(
         f"Redis is away, and with it the budget '{claim.budget.settings.name}': a call of {call.model} may not go out.",
         model=call.model,
-        hint="Calls that cost nothing still do; see that the server of routing.shared runs.",
+        hint="See that the server of routing.shared runs. Calls that cost nothing still go out; "
+        "routing.shared_away: allow lets all of them.",
     )
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -12,7 +14,7 @@ from plumbline.database import open_database
 from plumbline.errors import ConfigError
 from plumbline.trace import Tracing
 from plumbline.trace import component as traces
-from routing.chat import ChatRequest, Message, Tags
+from routing.chat import ChatOptions, ChatRequest, Message, Tags
 from routing.cost.budget import LocalBudgets
 from routing.cost.budget_tables import component as budgets
 from routing.cost.ledger import Ledger
@@ -149,4 +151,26 @@ async def test_how_things_stand_is_told_without_the_shared_server(tmp_path: Path
     redis_server.stop()
     standing = await protection.standing()
     assert (standing.budgets, standing.unknown is not None) == ((), True)
+    await protection.close()
+
+
+@pytest.mark.parametrize("away", ["refuse", "allow"])
+async def test_what_calls_under_a_budget_do_without_the_shared_server_is_set(
+    tmp_path: Path, redis_server: RedisServer, away: Literal["refuse", "allow"]
+) -> None:
+    limits = [BudgetSettings(name="all", limit=Decimal(1))]
+    meter, protection = guarded(
+        tmp_path / "home.db", RoutingSettings(shared=redis_server.url, shared_away=away, budgets=limits)
+    )
+    model = ScriptedChatModel("For money.", name="openai/priced")
+    router = Router([model], meter=meter, retry=ONCE)
+    request = replace(REQUEST, options=ChatOptions(max_tokens=10))
+    redis_server.stop()
+    if away == "refuse":
+        with pytest.raises(BudgetError, match=r"Redis is away.*routing\.shared_away: allow"):
+            await router.complete(request)
+    else:
+        assert (await router.complete(request)).text == "For money."
+        assert meter.ledger.totals().calls == 1
+    meter.tracing.close()
     await protection.close()
