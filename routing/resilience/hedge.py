@@ -148,14 +148,21 @@ class _Race(Generic[T]):
             return await self._won()
         finally:
             for task in self._tasks:
-                task.cancel()
+                if not task.cancelling():  # or what it does about being cancelled would be cancelled
+                    task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _begin(self) -> asyncio.Task[T]:
         number = len(self._tasks)
-        contending = self._contenders[number](partial(self._claim, number))
-        self._tasks.append(asyncio.ensure_future(contending))
+        self._tasks.append(asyncio.ensure_future(self._contend(number)))
         return self._tasks[number]
+
+    async def _contend(self, number: int) -> T:
+        """An answer of which no piece was handed over is claimed when it is there; one that comes too late is none."""
+        answer = await self._contenders[number](partial(self._claim, number))
+        if not self._claim(number):
+            raise asyncio.CancelledError
+        return answer
 
     def _claim(self, number: int) -> bool:
         if self._claimed is None:

@@ -372,6 +372,68 @@ async def test_a_model_that_takes_long_is_asked_twice_and_both_are_priced(meter:
     assert sorted((row.error or "", row.cost) for row in rows) == [("", 2), ("CancelledError", None)]
 
 
+class Mute(ScriptedChatModel):
+    """Is asked, and does not answer: at all, or after its first words."""
+
+    def __init__(self, name: str, said: str = "") -> None:
+        super().__init__("", name=name)
+        self.said = said
+        self.closed_streams = 0
+
+    async def complete(self, request: ChatRequest) -> ChatResponse:
+        self.requests.append(request)
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def stream(self, request: ChatRequest) -> AsyncIterator[ChatEvent]:
+        self.requests.append(request)
+        try:
+            yield TextDelta(self.said)
+            await asyncio.sleep(0.1)
+            yield TextDelta(self.said)
+            yield Completed(answered(self.said * 2))
+        finally:
+            self.closed_streams += 1
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_a_try_that_takes_too_long_has_failed_and_the_next_model_answers(meter: Meter, streamed: bool) -> None:
+    mute = Mute("openai/priced")
+    quick = RetrySettings(attempts=2, first_wait_seconds=0, try_seconds=0.02)
+    made = Router([mute, ScriptedChatModel("Hello.", name="openai/b")], meter=meter, retry=quick)
+    response = (await collect(made.stream(REQUEST)))[1] if streamed else await made.complete(REQUEST)
+    assert (response.text, response.model) == ("Hello.", "openai/b")
+    said = "openai/priced brought nothing in the 0.02 s that one try has (routing.retry.try_seconds)."
+    assert [attempt.error for attempt in response.attempts] == [said, said, None]
+    rows = [entry for _, entry in meter.ledger.after(0)]
+    assert [(row.error, row.cost) for row in rows[:2]] == [("DeadlineError", None)] * 2, "it may have been at work"
+
+
+async def test_a_stream_that_has_begun_may_take_longer_than_a_try(meter: Meter) -> None:
+    slow = Mute("openai/priced", "Well. ")
+    made = Router([slow], meter=meter, retry=RetrySettings(attempts=1, try_seconds=0.05))
+    assert (await collect(made.stream(REQUEST)))[0] == "Well. Well. "
+
+
+async def test_a_model_in_this_process_is_not_given_up(meter: Meter) -> None:
+    slow = Mute("extractive/slow")
+    made = Router([slow], meter=meter, retry=RetrySettings(attempts=1, try_seconds=0.01))
+    assert (await made.complete(REQUEST, on_text=lambda text: None)).text == ""
+
+
+async def test_a_listener_that_fails_closes_the_models_stream(meter: Meter) -> None:
+    model = Mute("openai/priced", "Well. ")
+
+    def on_text(text: str) -> None:
+        raise ZeroDivisionError(text)
+
+    with pytest.raises(ZeroDivisionError):
+        await Router([model], meter=meter, retry=QUICK).complete(REQUEST, on_text=on_text)
+    assert model.closed_streams == 1
+    (row,) = [entry for _, entry in meter.ledger.after(0)]
+    assert (row.error, row.cost) == ("ZeroDivisionError", None)
+
+
 async def test_who_cannot_do_what_is_asked_stands_in_for_nobody(meter: Meter) -> None:
     quoting = ExtractiveModel()
     form = replace(REQUEST, response_schema={"type": "object"}, question="Who?", evidence=(Evidence("I do.", "a"),))

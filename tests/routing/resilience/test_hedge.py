@@ -121,6 +121,36 @@ def test_two_claims_at_once_have_one_winner() -> None:
     assert [mine for _, mine in claims].count(True) == 1
 
 
+@pytest.mark.parametrize("silent_first", [True, False])
+def test_who_ends_in_the_turn_in_which_the_other_speaks_does_not_answer_for_it(silent_first: bool) -> None:
+    """What is heard, and what is returned, are the same one's."""
+    heard: list[str] = []
+    gates: list[asyncio.Event] = []
+
+    async def silent(claim: Claim) -> str:
+        await gates[0].wait()
+        return "silent"
+
+    async def speaking(claim: Claim) -> str:
+        await gates[1].wait()
+        if claim():
+            heard.append("speaking")
+        await asyncio.sleep(1)
+        return "speaking"
+
+    async def main() -> str:
+        gates.extend([asyncio.Event(), asyncio.Event()])
+        race = asyncio.create_task(hedged(silent, speaking, 1))
+        await asyncio.sleep(2)
+        for gate in gates if silent_first else reversed(gates):
+            gate.set()
+        return await race
+
+    answer = run_virtually(main())
+    assert answer == ("silent" if silent_first else "speaking")
+    assert heard == ([] if silent_first else ["speaking"])
+
+
 def test_cancelling_cancels_both(contest: Contest) -> None:
     async def main() -> None:
         task = asyncio.create_task(hedged(contest.one("a", 9), contest.one("b", 9), 2))
