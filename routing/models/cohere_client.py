@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from plumbline.extras import require
-from routing.models.bounds import event_hooks
+from routing.models.bounds import bounds
 from routing.models.clients import ClientPool, Connections
 from routing.models.failures import Endpoint
 
@@ -26,7 +26,7 @@ class CohereClient:
         self._http = kind(
             timeout=require("httpx", "cohere").Timeout(timeout, connect=_CONNECT_SECONDS),
             follow_redirects=False,
-            event_hooks=event_hooks(),
+            **bounds(),
         )
         self.sdk: Any = sdk.AsyncClientV2(
             api_key, base_url=base_url, max_retries=0, httpx_client=self._http, log_warning_experimental_features=False

@@ -28,7 +28,7 @@ from routing.errors import (
     OverloadedError,
     RateLimitError,
 )
-from routing.models.bounds import TooLargeError
+from routing.models.bounds import BodyError
 from routing.models.retry_after import retry_after
 
 T = TypeVar("T")
@@ -121,9 +121,9 @@ def translate(error: Exception, endpoint: Endpoint) -> ModelError | None:
     """The error of ours that `error` amounts to, or `None` when it does not come from the SDK or the network."""
     if isinstance(error, ModelError):
         return error
-    too_large = next((link for link in _chain(error) if isinstance(link, TooLargeError)), None)
-    if too_large is not None:
-        return invalid(endpoint, str(too_large))
+    untaken = next((link for link in _chain(error) if isinstance(link, BodyError)), None)
+    if untaken is not None:
+        return invalid(endpoint, str(untaken))
     if endpoint.sdk == "cohere":
         return _of_cohere(error, endpoint)
     sdk: Any = importlib.import_module(endpoint.sdk)

@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from plumbline.extras import require
-from routing.models.bounds import event_hooks
+from routing.models.bounds import bounds
 from routing.models.clients import ClientPool, Connections
 from routing.models.failures import Endpoint
 
@@ -53,7 +53,7 @@ def fastest_http(sdk: Any, timeout: float) -> Any:
     """
     kind = sdk.DefaultAioHttpClient if _aiohttp_is_installed() else sdk.DefaultAsyncHttpxClient
     limits = sdk.Timeout(timeout, connect=min(timeout, 10.0))
-    return kind(timeout=limits, follow_redirects=False, event_hooks=event_hooks())
+    return kind(timeout=limits, follow_redirects=False, **bounds())
 
 
 def _aiohttp_is_installed() -> bool:
