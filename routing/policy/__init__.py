@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Protocol
@@ -54,25 +54,34 @@ class Policy(Protocol):
         ...
 
 
+def asked_by_provider(name: str) -> str | None:
+    """Where the model `name` sends what it is asked, as its provider tells; `None`: it is inside this process."""
+    provider = name.partition("/")[0]
+    return None if provider in LOCAL_PROVIDERS else f"it is asked at {provider}"
+
+
 @dataclass(frozen=True, slots=True)
 class InOrder:
     """Always the same models in the same order: the configured one, then its fallback.
 
-    It knows names only: a request that must not leave the machine is for the models inside this process.
+    `leaves` says where a model sends what it is asked, `None` when that stays on this machine or network. By default
+    it knows names only: a request that must not leave the machine is for the models inside this process.
     """
 
     models: tuple[str, ...]
+    leaves: Callable[[str], str | None] = asked_by_provider
 
     def plan(self, request: ChatRequest) -> Plan:
         """The models, whatever is asked; raises `UnsupportedError` when none of them may be."""
         if not request.wants.local:
             return Plan(self.models, "configured")
-        inside = tuple(name for name in self.models if name.partition("/")[0] in LOCAL_PROVIDERS)
+        found = {name: self.leaves(name) for name in self.models}
+        inside = tuple(name for name in self.models if found[name] is None)
         if not inside:
             raise UnsupportedError(
-                f"Nothing of this request may leave the machine, and {self.models[0]} is not known to be in it.",
+                f"Nothing of this request may leave the machine, and {self.models[0]} would: {found[self.models[0]]}.",
                 model=self.models[0],
                 hint="Name a model inside this process, such as extractive/default.",
             )
-        barred = {name: "nothing may leave the machine" for name in self.models if name not in inside}
+        barred = {name: f"nothing may leave the machine, and {where}" for name, where in found.items() if where}
         return Plan(inside, "configured", barred=barred)

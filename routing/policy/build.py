@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from plumbline.errors import ConfigError
 from routing.models.catalog import parse_name
 from routing.models.facts import ModelFacts, chat_facts
-from routing.policy.fitting import P50, Candidate
+from routing.policy.fitting import P50, Candidate, unseen
 from routing.policy.places import leaves_by
-from routing.policy.rules import RulesPolicy, unseen
+from routing.policy.rules import RulesPolicy
 from routing.resilience.fallback import Reason
 from routing.settings import RoutingSettings
 

@@ -9,7 +9,7 @@ from typing import Literal
 
 from plumbline.text.language import detect_language, language_code
 from plumbline.text.tokens import estimate_tokens
-from routing.chat import ChatRequest
+from routing.chat import ChatRequest, Wants
 from routing.models.facts import UNKNOWN, ModelFacts
 
 P50 = Callable[[str], float | None]
@@ -70,9 +70,28 @@ class Needs:
 
 def misfit(candidate: Candidate, needs: Needs, p50: P50) -> Misfit | None:
     """Why `candidate` cannot answer, or must not; what is unknown is no reason."""
-    if needs.wants.local and candidate.leaves is not None:
-        return Misfit("place", f"nothing may leave the machine, and {candidate.leaves}")
-    return _unable(candidate, needs) or _too_long(candidate, needs) or _too_slow(candidate, needs, p50)
+    return (
+        _misplaced(candidate, needs.wants)
+        or _unable(candidate, needs)
+        or _too_long(candidate, needs)
+        or _too_slow(candidate, needs.wants, p50)
+    )
+
+
+def unsuited(candidate: Candidate, wants: Wants, p50: P50) -> Misfit | None:
+    """Why `candidate` is not asked what is wanted so, whatever it would be asked."""
+    return _misplaced(candidate, wants) or _too_slow(candidate, wants, p50)
+
+
+def unseen(model: str) -> None:
+    """Nothing was seen of any model."""
+    del model
+
+
+def _misplaced(candidate: Candidate, wants: Wants) -> Misfit | None:
+    if not wants.local or candidate.leaves is None:
+        return None
+    return Misfit("place", f"nothing may leave the machine, and {candidate.leaves}")
 
 
 def _unable(candidate: Candidate, needs: Needs) -> Misfit | None:
@@ -96,8 +115,8 @@ def _too_long(candidate: Candidate, needs: Needs) -> Misfit | None:
     return Misfit("length", f"reads {room:,} tokens, and the prompt has about {needs.tokens:,}")
 
 
-def _too_slow(candidate: Candidate, needs: Needs, p50: P50) -> Misfit | None:
-    wanted = needs.wants.latency
+def _too_slow(candidate: Candidate, wants: Wants, p50: P50) -> Misfit | None:
+    wanted = wants.latency
     if wanted is None or wanted == "batch":
         return None
     limit = REALTIME_SECONDS if wanted == "realtime" else INTERACTIVE_SECONDS

@@ -26,6 +26,8 @@ def leaves_by(provider: str, address: str | None) -> str | None:
         host = urlsplit(address).hostname or ""
     except ValueError:
         return f"it is asked at {address}"
+    if not host:
+        return "it is asked at an address that names no host"
     return None if _is_own(host) else f"it is asked at {host}, which is no private address"
 
 

@@ -11,17 +11,12 @@ from fnmatch import fnmatchcase
 from routing.chat import ChatRequest
 from routing.errors import ContextLengthError, ModelError, UnknownModelError, UnsupportedError
 from routing.policy import Considered, Plan
-from routing.policy.fitting import P50, Candidate, Misfit, Needs, misfit
+from routing.policy.fitting import P50, Candidate, Misfit, Needs, misfit, unseen
 from routing.resilience.fallback import Reason
 from routing.settings import RuleSettings
 
 Predict = Callable[[str], tuple[Decimal | None, Decimal | None]]
 """What an answer of a model would cost at most, and as a rule; `None` is unknown."""
-
-
-def unseen(model: str) -> None:
-    """Nothing was seen of any model."""
-    del model
 
 
 class RulesPolicy:
@@ -105,14 +100,18 @@ class RulesPolicy:
             raise _nobody(chain, misfits)
         return Plan(models, reason, None if rule is None else rule.name, self._barred(misfits, models))
 
-    def _as_wanted(self, wanted: str, misfits: Mapping[str, Misfit]) -> Plan:
-        if wanted not in self._candidates:
-            near = difflib.get_close_matches(wanted, self._candidates, n=1)
+    def check_wanted(self, name: str) -> None:
+        """Raise `UnknownModelError` for a model that no request can ask for by name."""
+        if name not in self._candidates:
+            near = difflib.get_close_matches(name, self._candidates, n=1)
             raise UnknownModelError(
-                f"'{wanted}' is not among the models that may answer.",
-                model=wanted,
+                f"'{name}' is not among the models that may answer.",
+                model=name,
                 hint=f"Did you mean '{near[0]}'?" if near else f"There are: {', '.join(self._candidates)}.",
             )
+
+    def _as_wanted(self, wanted: str, misfits: Mapping[str, Misfit]) -> Plan:
+        self.check_wanted(wanted)
         found = misfits.get(wanted)
         if found is not None and found.kind in ("place", "ability"):
             raise _nobody([wanted], misfits)

@@ -20,5 +20,13 @@ def test_in_order_keeps_what_is_local_inside_this_process() -> None:
     plan = InOrder(("openai/a", "vllm/b", "extractive/default")).plan(local)
     assert plan.models == ("extractive/default",)
     assert set(plan.barred) == {"openai/a", "vllm/b"}
-    with pytest.raises(UnsupportedError, match="openai/a is not known to be in it"):
+    with pytest.raises(UnsupportedError, match="and openai/a would: it is asked at openai"):
         InOrder(("openai/a", "vllm/b")).plan(local)
+
+
+def test_in_order_asks_servers_of_this_machine_where_it_is_told_of_them() -> None:
+    local = ChatRequest((Message("user", "Why?"),), wants=Wants(local=True))
+    places = {"openai/a": "it is asked at openai", "vllm/b": None}
+    plan = InOrder(("openai/a", "vllm/b"), places.get).plan(local)
+    assert plan.models == ("vllm/b",)
+    assert plan.barred == {"openai/a": "nothing may leave the machine, and it is asked at openai"}
