@@ -114,6 +114,15 @@ def provider_facts(provider: str) -> ProviderFacts:
     )
 
 
+def known_names(provider: str) -> tuple[str, ...]:
+    """Names of models that `provider` has, of every kind; none of a provider that nobody has written of."""
+    try:
+        facts = provider_facts(provider)
+    except KeyError:
+        return ()
+    return (*facts.known, *(name for name in (*facts.embedders, *facts.rerankers) if "*" not in name))
+
+
 def _facts(entries: Sequence[Mapping[str, Any]]) -> dict[str, ModelFacts]:
     return {entry["match"]: ModelFacts(**_values(entry)) for entry in entries}
 

@@ -7,6 +7,7 @@ another.
 from __future__ import annotations
 
 import asyncio
+import difflib
 import importlib
 import re
 import time
@@ -29,6 +30,7 @@ from routing.errors import (
     RateLimitError,
 )
 from routing.models.bounds import BodyError
+from routing.models.facts import known_names
 from routing.models.retry_after import retry_after
 
 T = TypeVar("T")
@@ -175,14 +177,12 @@ def of_status(status: int, body: object, endpoint: Endpoint, *, headers: Mapping
         status = _STATUS_OF_TYPE.get(kind, _STATUS_OF_TYPE.get(code, int(code) if code.isdigit() else 500))
     said = f": {_sentence(message)}" if message else "."
     model, service = endpoint.model, endpoint.service
-    if status == 401:
+    if status == 401 or code == "invalid_api_key":
         return _refused_key(endpoint)
-    if status == 403:
-        return AuthenticationError(
-            f"{service} refuses access (403){said}", model=model, status=403, hint=f"Asked at {endpoint.address}."
-        )
-    if status == 404:
+    if status == 404 or code == "model_not_found":
         return _not_found(endpoint, said)
+    if status == 403:
+        return _refused_access(endpoint, said)
     if status in (402, 429):
         return _limited(status, kind, code, said, endpoint, headers or {})
     if status in (408, 504):
@@ -230,13 +230,25 @@ def _excerpt(text: str) -> str:
 
 def _refused_key(endpoint: Endpoint) -> AuthenticationError:
     # The provider's own message is left out: it repeats a part of the key.
-    where = f" in the environment variable {endpoint.key_variable}" if endpoint.key_variable else ""
     return AuthenticationError(
         f"{endpoint.service} refuses the API key (401).",
         model=endpoint.model,
         status=401,
-        hint=f"Check the key{where}; asked at {endpoint.address}.",
+        hint=f"Check the key{_where(endpoint)}; asked at {endpoint.address}.",
     )
+
+
+def _refused_access(endpoint: Endpoint, said: str) -> AuthenticationError:
+    return AuthenticationError(
+        f"{endpoint.service} refuses access (403){said}",
+        model=endpoint.model,
+        status=403,
+        hint=f"Check what the key{_where(endpoint)} may do; asked at {endpoint.address}.",
+    )
+
+
+def _where(endpoint: Endpoint) -> str:
+    return f" in the environment variable {endpoint.key_variable}" if endpoint.key_variable else ""
 
 
 def _filtered(said: str, status: int, endpoint: Endpoint) -> ContentFilterError:
@@ -246,13 +258,23 @@ def _filtered(said: str, status: int, endpoint: Endpoint) -> ContentFilterError:
 
 
 def _not_found(endpoint: Endpoint, said: str) -> ModelNotFoundError:
-    name = endpoint.model.partition("/")[2]
     return ModelNotFoundError(
-        f"{endpoint.service} does not know the model '{name}' (404){said}",
+        f"{endpoint.service} does not know the model '{endpoint.model.partition('/')[2]}' (404){said}",
         model=endpoint.model,
         status=404,
-        hint=f"Check the model's name, and the address {endpoint.address}.",
+        hint=_right_name(endpoint),
     )
+
+
+def _right_name(endpoint: Endpoint) -> str:
+    """What to check of a model's name: not the name itself when it is one of the provider's."""
+    provider, _, name = endpoint.model.partition("/")
+    names = known_names(provider)
+    if name in names:
+        return f"Check that the key{_where(endpoint)} may use it, and the address {endpoint.address}."
+    near = difflib.get_close_matches(name, names, n=1)
+    meant = f"Did you mean '{provider}/{near[0]}'? " if near else ""
+    return f"{meant}Check the model's name, and the address {endpoint.address}."
 
 
 def _limited(

@@ -6,6 +6,7 @@ Nothing here imports an SDK; models are made, and their packages imported, when 
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -129,6 +130,7 @@ def builtin_providers() -> tuple[Provider, ...]:
     )
 
 
+_KEY = re.compile(r"[!-~]*")  # what a header may carry, without spaces (RFC 9110, 5.5)
 _AS_IS = "Leave embedding.dimensions out."
 _ADDRESS_VARIABLES = {"openai": "OPENAI_BASE_URL", "anthropic": "ANTHROPIC_BASE_URL", "cohere": "CO_API_URL"}
 _INTERFACES: Mapping[str, Api] = {"chat": "chat", "responses": "responses"}
@@ -349,7 +351,7 @@ def _served_chat(model: ModelName, options: ModelOptions) -> ChatModel:
     variable = _KEY_OF_SERVER[model.provider]
     return OpenAIChatModel(
         model.name,
-        api_key=options.environ.get(variable) or None,
+        api_key=_key_in(variable, model, options),
         provider=model.provider,
         base_url=_served_address(model),
         key_variable=variable,
@@ -372,7 +374,7 @@ def _served_embedder(model: ModelName, options: ModelOptions) -> Embedder:
     return OpenAIEmbedder(
         model.name,
         dim=options.dimensions,
-        api_key=options.environ.get(variable) or None,
+        api_key=_key_in(variable, model, options),
         provider=model.provider,
         base_url=_served_address(model),
         key_variable=variable,
@@ -389,7 +391,7 @@ def _served_reranker(model: ModelName, options: ModelOptions) -> Reranker:
         model.name,
         provider=model.provider,
         base_url=_served_address(model),
-        api_key=options.environ.get(variable) or None,
+        api_key=_key_in(variable, model, options),
         key_variable=variable,
         connections=options.connections,
     )
@@ -397,14 +399,26 @@ def _served_reranker(model: ModelName, options: ModelOptions) -> Reranker:
 
 def _key(model: ModelName, variable: str, options: ModelOptions, package: str) -> str:
     _need_package(package, package)
-    key = options.environ.get(variable, "").strip()
-    if not key:
+    key = _key_in(variable, model, options)
+    if key is None:
         raise MissingKeyError(
             f"{model.full} needs an API key, and the environment variable {variable} is not set.",
             model=model.full,
             hint=f"Run: export {variable}=…  Or name one that needs no key, as extractive/default.",
         )
     return key
+
+
+def _key_in(variable: str, model: ModelName, options: ModelOptions) -> str | None:
+    """The key in an environment variable, if there is one; raises `MissingKeyError` for what cannot be a key."""
+    key = options.environ.get(variable, "").strip()
+    if not _KEY.fullmatch(key):
+        raise MissingKeyError(
+            f"The environment variable {variable} holds no API key: it has spaces or characters that no key has.",
+            model=model.full,
+            hint="Copy the whole key again, without quotes or dots for what was left out.",
+        )
+    return key or None
 
 
 def _need_package(package: str, extra: str) -> None:
