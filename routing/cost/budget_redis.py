@@ -18,7 +18,7 @@ from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from secrets import token_hex
 from typing import Any, Literal
@@ -275,7 +275,12 @@ def _reserved_key(held: _Held) -> str:
 
 
 def _budget_key(budget: Budget) -> str:
-    return f"{_PREFIX}budget:{hashlib.sha256(budget.definition.encode()).hexdigest()[:24]}"
+    return _named_by(budget.definition)
+
+
+@lru_cache(maxsize=1024)
+def _named_by(definition: str) -> str:
+    return f"{_PREFIX}budget:{hashlib.sha256(definition.encode()).hexdigest()[:24]}"
 
 
 def _period_key(budget: Budget, period: Period) -> str:

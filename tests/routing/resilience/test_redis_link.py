@@ -43,6 +43,26 @@ def test_scripts_run_and_are_known_after_the_server_forgot_them(link: RedisLink)
     assert link.submit(COUNT, ["n"], [3]).result(5) == 5
 
 
+def test_a_connection_that_the_server_closed_while_nothing_was_asked_is_replaced(
+    link: RedisLink, redis_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    redis = pytest.importorskip("redis")
+    monkeypatch.setattr("routing.resilience.redis_link._QUIET_SECONDS", 0.0)
+    assert link.submit(COUNT, ["n"], [2]).result(5) == 2
+    with redis.Redis.from_url(redis_url) as other:
+        other.client_kill_filter(_type="normal", skipme=True)
+    assert link.submit(COUNT, ["n"], [3]).result(5) == 5
+    assert not caplog.records
+
+
+def test_after_an_error_answers_belong_to_what_was_asked(link: RedisLink) -> None:
+    link.submit(COUNT, ["n"], [1]).result(5)
+    assert isinstance(link.submit("return redis.error_reply('no')", [], []).exception(5), RedisLostError)
+    until(lambda: not link.lost)
+    asked = [link.submit("return tonumber(ARGV[1])", [], [number]) for number in range(300)]
+    assert [each.result(5) for each in asked] == list(range(300))
+
+
 def test_many_threads_and_loops_may_ask(link: RedisLink) -> None:
     async def ask() -> None:
         await asyncio.gather(*(asyncio.wrap_future(link.submit(COUNT, ["n"], [1])) for _ in range(300)))
