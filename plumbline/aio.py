@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import os
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Sequence
@@ -17,6 +16,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from plumbline.errors import InputError
+from plumbline.forking import at_fork
 
 T = TypeVar("T")
 SETTLE_SECONDS = 10.0
@@ -56,7 +56,11 @@ class LoopThread:
     """An event loop on a daemon thread, started at the first `run`; a forked child starts its own."""
 
     def __init__(self) -> None:
-        self._pid = os.getpid()
+        self._begin()
+        at_fork(self, child=LoopThread._begin)
+
+    def _begin(self) -> None:
+        """Nothing is left of a parent: its thread does not live in a child, and may have held the lock."""
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -66,7 +70,6 @@ class LoopThread:
 
         Raises `InputError` on the loop's own thread (in a callback, say), which cannot wait for itself.
         """
-        self._forget_parent()
         if self._thread is threading.current_thread():
             coroutine.close()
             raise InputError(
@@ -83,7 +86,6 @@ class LoopThread:
 
     async def arun(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """As `run`, awaited from another loop; a cancelled caller cancels the work and waits for it."""
-        self._forget_parent()
         future, finished = self._submit(coroutine)
         try:
             return await asyncio.wrap_future(future)
@@ -105,7 +107,6 @@ class LoopThread:
 
     def close(self) -> None:
         """Stop the loop; a later `run` starts a fresh one."""
-        self._forget_parent()
         with self._lock:
             loop, thread = self._loop, self._thread
             self._loop = self._thread = None
@@ -113,13 +114,6 @@ class LoopThread:
             loop.call_soon_threadsafe(loop.stop)
             if thread is not threading.current_thread():
                 thread.join()
-
-    def _forget_parent(self) -> None:
-        """After a fork the thread exists in the parent alone: let go of its loop, and of a lock it may have held."""
-        if self._pid != os.getpid():
-            self._lock = threading.Lock()
-            self._loop = self._thread = None
-            self._pid = os.getpid()
 
     def _submit(self, coroutine: Coroutine[Any, Any, T]) -> tuple[Future[T], threading.Event]:
         """The future of the result, and an event that is set once the task has ended, cancelled or not."""

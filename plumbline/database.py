@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from plumbline.errors import CorruptStateError, NewerStateError, StateError, StorageError
+from plumbline.forking import at_fork
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine, MetaData
@@ -50,6 +51,7 @@ def open_database(path: Path, components: Sequence[Component]) -> Engine:
     )
     event.listen(engine, "connect", _prepare_connection)
     event.listen(engine, "begin", _begin_transaction)
+    at_fork(engine, before=type(engine).dispose)
     try:
         with storage_errors(path):
             for component in components:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from plumbline.database import Component
+from plumbline.forking import at_fork
 from plumbline.writing import WriteConnection, insert
 
 if TYPE_CHECKING:
@@ -71,18 +72,18 @@ def component() -> Component:
 
 
 class SpanWriter:
-    """Writes spans from a bounded queue on a thread of its own; `dropped` counts what found the queue full."""
+    """Writes spans from a bounded queue on a thread of its own; `dropped` counts what found the queue full.
+
+    A forked child has a queue and a thread of its own; what was queued by then is its parent's to store.
+    """
 
     def __init__(self, engine: Engine, queue_size: int = QUEUE_SIZE) -> None:
         self.engine = engine
         self._connection = WriteConnection(Path(str(engine.url.database)))
-        self._queue: queue.Queue[SpanRecord | threading.Event] = queue.Queue(queue_size)
-        self._thread: threading.Thread | None = None
-        self._start_lock = threading.Lock()
-        self._closed = threading.Event()
-        self._hurry = threading.Event()
-        self.dropped = 0
-        self.last_error: Exception | None = None
+        self._queue_size = queue_size
+        self._closed = False
+        self._begin()
+        at_fork(self, child=SpanWriter._begin)
 
     def put(self, record: SpanRecord) -> None:
         """Queue a span, or drop and count it."""
@@ -94,7 +95,7 @@ class SpanWriter:
 
     def flush(self) -> None:
         """Wait until everything queued so far is stored or has failed."""
-        if self._thread is None or self._closed.is_set():
+        if self._thread is None or self._closed:
             return
         reached = threading.Event()
         self._hurry.set()
@@ -105,7 +106,15 @@ class SpanWriter:
     def close(self) -> None:
         """Store what is queued and stop the thread."""
         self.flush()
-        self._closed.set()
+        self._closed = True
+
+    def _begin(self) -> None:
+        self._queue: queue.Queue[SpanRecord | threading.Event] = queue.Queue(self._queue_size)
+        self._thread: threading.Thread | None = None
+        self._start_lock = threading.Lock()
+        self._hurry = threading.Event()
+        self.dropped = 0
+        self.last_error: Exception | None = None
 
     def _ensure_thread(self) -> None:
         if self._thread is None:
@@ -115,7 +124,7 @@ class SpanWriter:
                     self._thread.start()
 
     def _work(self) -> None:
-        while not self._closed.is_set():
+        while not self._closed:
             try:
                 batch = [self._queue.get(timeout=0.5)]
             except queue.Empty:

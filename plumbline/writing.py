@@ -5,17 +5,15 @@ Everything else is written through `plumbline.database`, which also makes the ta
 
 from __future__ import annotations
 
-import os
 import sqlite3
-import threading
-import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from plumbline.database import BUSY_TIMEOUT_SECONDS, storage_errors
+from plumbline.held import HeldConnection
 
 if TYPE_CHECKING:
     from sqlalchemy import Table
@@ -40,9 +38,7 @@ class WriteConnection:
     def __init__(self, path: Path, *, wait: bool = True) -> None:
         self._path = path
         self._wait = wait
-        self._pid = os.getpid()
-        self._lock = threading.Lock()
-        self._connection: sqlite3.Connection | None = None
+        self._held = HeldConnection(partial(_opened, path, wait=wait))
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -50,7 +46,7 @@ class WriteConnection:
 
         Raises `StateError` when the database cannot be written; of a connection that does not wait `BusyError`.
         """
-        lock = self._turn()
+        lock = self._held.lock  # a child's is another
         if not lock.acquire(blocking=self._wait):
             raise BusyError
         try:
@@ -68,13 +64,10 @@ class WriteConnection:
 
     def close(self) -> None:
         """Give the connection back; a later call opens another."""
-        with self._turn():
-            if self._connection is not None:
-                self._connection.close()
-                self._connection = None
+        self._held.close()
 
     def _begun(self) -> sqlite3.Connection:
-        connection = self._opened()
+        connection = self._held.connection()
         try:
             connection.execute("BEGIN IMMEDIATE")
         except sqlite3.OperationalError as error:
@@ -83,27 +76,19 @@ class WriteConnection:
             raise
         return connection
 
-    def _turn(self) -> threading.Lock:
-        """What one thread holds at a time; after a fork neither it nor the connection is the parent's."""
-        if self._pid != os.getpid():
-            self._pid, self._lock, self._connection = os.getpid(), threading.Lock(), None
-        return self._lock
 
-    def _opened(self) -> sqlite3.Connection:
-        if self._connection is None:
-            opened = sqlite3.connect(
-                f"{self._path.absolute().as_uri()}?mode=rw",
-                uri=True,
-                timeout=BUSY_TIMEOUT_SECONDS if self._wait else 0,
-                check_same_thread=False,
-                isolation_level=None,
-            )
-            opened.execute("PRAGMA synchronous=NORMAL")
-            if not self._wait:
-                opened.execute("PRAGMA wal_autocheckpoint=0")
-            self._connection = opened
-            weakref.finalize(self, opened.close)
-        return self._connection
+def _opened(path: Path, *, wait: bool) -> sqlite3.Connection:
+    opened = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=rw",
+        uri=True,
+        timeout=BUSY_TIMEOUT_SECONDS if wait else 0,
+        check_same_thread=False,
+        isolation_level=None,
+    )
+    opened.execute("PRAGMA synchronous=NORMAL")
+    if not wait:
+        opened.execute("PRAGMA wal_autocheckpoint=0")
+    return opened
 
 
 def insert(connection: sqlite3.Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -123,12 +123,12 @@ def _stemmer(code: str) -> Callable[[str], str]:
         return _plain
     import Stemmer
 
-    stemmer = Stemmer.Stemmer(algorithm, 0)
-    lock = threading.Lock()  # one stemmer must not be used by two threads at once
+    here = threading.local()  # one stemmer must not be used by two threads at once
 
     def stem(word: str) -> str:
-        with lock:
-            found: str = stemmer.stemWord(word)
+        if not hasattr(here, "stemmer"):
+            here.stemmer = Stemmer.Stemmer(algorithm, 0)
+        found: str = here.stemmer.stemWord(word)
         return found if found.isascii() else _plain(found)
 
     return stem

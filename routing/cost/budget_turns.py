@@ -7,7 +7,6 @@ the event loop must not.
 from __future__ import annotations
 
 import asyncio
-import os
 import sqlite3
 import threading
 from collections.abc import Callable
@@ -16,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from plumbline.forking import at_fork
 from plumbline.writing import BusyError, WriteConnection
 
 T = TypeVar("T")
@@ -38,7 +38,11 @@ class Turns:
         self._own = WriteConnection(path, wait=False)
         self._now = held or self._own
         self._later = WriteConnection(path)
-        self._pid = os.getpid()
+        self._begin()
+        at_fork(self, child=Turns._begin)
+
+    def _begin(self) -> None:
+        """Nothing is left of a parent: what waits is its own to do."""
         self._lock = threading.Lock()
         self._waiting: list[_Job[Any]] = []
         self._busy = False
@@ -81,8 +85,6 @@ class Turns:
         self._later.close()
 
     def _hand_over(self, job: _Job[Any]) -> None:
-        if self._pid != os.getpid():  # the thread that waits, and what it waits with, are a forked child's parent's
-            self._pid, self._lock, self._waiting, self._busy = os.getpid(), threading.Lock(), [], False
         with self._lock:
             self._waiting.append(job)
             if self._busy:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from plumbline.errors import StateError
+from plumbline.forking import at_fork
 from plumbline.writing import BusyError, WriteConnection, insert
 from routing.call import Write
 from routing.chat import Usage
@@ -30,7 +31,10 @@ _COUNTS = tuple(each.name for each in fields(Usage) if each.name != "estimated")
 
 
 class Ledger:
-    """Writes and reads ledger rows in the database behind `engine`, which lies at `path`."""
+    """Writes and reads ledger rows in the database behind `engine`, which lies at `path`.
+
+    After a fork what was enqueued is the parent's to store.
+    """
 
     def __init__(self, engine: Engine, path: Path) -> None:
         self._engine = engine
@@ -39,6 +43,10 @@ class Ledger:
         because one connection need not read again what it wrote.
         """
         self._later = WriteConnection(path)
+        self._begin()
+        at_fork(self, child=Ledger._begin)
+
+    def _begin(self) -> None:
         self._lock = threading.Lock()
         self._waiting: list[_Waiting] = []
         self._busy = False

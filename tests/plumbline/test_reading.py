@@ -84,7 +84,7 @@ def test_a_forked_child_reads_while_a_thread_of_its_parent_did(writer: sqlite3.C
     reader = ReadConnection(tmp_path / "a b%#.db")
     writer.execute("INSERT INTO numbers VALUES (7)")
     assert reader.rows("SELECT n FROM numbers") == [(7,)]
-    with reader._lock:  # as another thread holds it at that moment
+    with reader._held.lock:  # as another thread holds it at that moment
         child = os.fork()
         if child == 0:
             signal.alarm(10)

@@ -84,7 +84,7 @@ async def failing(meter: Meter) -> None:
 
 async def test_a_settled_block_leaves_every_row_in_the_ledger(meter: Meter) -> None:
     written: list[str] = []
-    meter.ledger.held._opened().set_trace_callback(written.append)
+    meter.ledger.held._held.connection().set_trace_callback(written.append)
     async with settled() as bill:
         await call(meter, "openai/priced", 0)
         assert meter.ledger.totals().calls == 0, "what cost nothing waits for company"

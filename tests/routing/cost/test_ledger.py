@@ -97,7 +97,7 @@ def test_many_writers_lose_nothing(ledger: Ledger) -> None:
 
 async def test_tasks_that_wait_are_written_together_and_lose_nothing(ledger: Ledger) -> None:
     written: list[str] = []
-    ledger._later._opened().set_trace_callback(written.append)
+    ledger._later._held.connection().set_trace_callback(written.append)
     with held(ledger):
         rows = [asyncio.create_task(ledger.arecord(entry("0.01", trace=f"t{number}"))) for number in range(100)]
         await asyncio.sleep(0.05)
