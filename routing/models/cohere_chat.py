@@ -122,7 +122,7 @@ class CohereChatModel:
     async def _arguments(self, request: ChatRequest) -> dict[str, Any]:
         """What is sent, of a request that the model can answer."""
         form = self._format
-        check_supported(request, form.facts, self.name)
+        check_supported(request, form.facts, self.name, effort=form.effort_of(request))
         await self._window.check(request)
         return form.arguments(request)
 

@@ -15,6 +15,7 @@ from routing.errors import UnsupportedError
 from routing.models.facts import ModelFacts
 
 _MOST_STOPS = 5
+_EFFORTS = ("enabled", "disabled", "none")
 _LEAST_P, _MOST_P = 0.01, 0.99
 
 
@@ -44,15 +45,20 @@ class ChatFormat:
             "max_tokens": _at_most(options.max_tokens, self.facts.max_output),
             "stop_sequences": list(options.stop) or None,
             "temperature": None if self.facts.temperature is False else options.temperature,
-            "p": None if options.top_p is None else min(max(options.top_p, _LEAST_P), _MOST_P),
-            "seed": options.seed,
+            "p": self._top_p(options.top_p),
+            "seed": None if self.facts.seed is False else options.seed,
             "logprobs": None if options.logprobs is None else True,
-            "thinking": self._thinking(self.effort if options.effort is None else options.effort),
+            "thinking": self._thinking(self._effort(request)),
         }
         return {
             "model": self.name,
             "messages": [self._message(message) for message in request.messages],
         } | {key: value for key, value in (optional | _tools(request)).items() if value is not None}
+
+    def effort_of(self, request: ChatRequest) -> str | None:
+        """The word for how much it is to think, of those that only some models know; a number is none."""
+        effort = self._effort(request)
+        return effort if effort in _EFFORTS else None
 
     def documents(self, request: ChatRequest) -> tuple[int, ...]:
         """Which passages of the evidence are handed over as documents, by their places in `request.evidence`.
@@ -62,6 +68,14 @@ class ChatFormat:
         if not self.citations or request.response_schema is not None:
             return ()
         return tuple(place for place, passage in enumerate(request.evidence) if passage.text.strip())
+
+    def _effort(self, request: ChatRequest) -> str | None:
+        return self.effort if request.options.effort is None else request.options.effort
+
+    def _top_p(self, wanted: float | None) -> float | None:
+        if wanted is None or self.facts.top_p is False:
+            return None
+        return min(max(wanted, _LEAST_P), _MOST_P)
 
     def _check(self, request: ChatRequest) -> None:
         options = request.options

@@ -34,7 +34,8 @@ def provider(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
     pytest.importorskip(SDKS[request.param])
     for name, size in (("DOCUMENT", ALLOWED), ("EVENT", ALLOWED), ("STREAM", 2 * ALLOWED)):
         monkeypatch.setattr(bounds, name, size)
-    return request.param  # type: ignore[no-any-return]  # pytest's are of any type
+    chosen: Provider = request.param
+    return chosen
 
 
 @pytest.fixture(params=["aiohttp", "without it"])

@@ -42,16 +42,16 @@ class Case:
         return self.make(name.replace("URL", server.url), environ={self.variable: key} | addresses)
 
 
-def whole(model: Any) -> Coroutine[None, None, object]:
-    return model.complete(REQUEST)  # type: ignore[no-any-return]  # of any kind of model
+async def whole(model: Any) -> object:
+    return await model.complete(REQUEST)
 
 
-def embed(model: Any) -> Coroutine[None, None, object]:
-    return model.embed_queries(["When?"])  # type: ignore[no-any-return]
+async def embed(model: Any) -> object:
+    return await model.embed_queries(["When?"])
 
 
-def rank(model: Any) -> Coroutine[None, None, object]:
-    return model.score("When?", ["In May.", "Never."])  # type: ignore[no-any-return]
+async def rank(model: Any) -> object:
+    return await model.score("When?", ["In May.", "Never."])
 
 
 def served(name: str, **more: Any) -> Any:
