@@ -366,7 +366,7 @@ def _batching(model: ChatModel, home: Home, meter: Meter) -> ChatModel:
     from routing.batch.jobs import BatchJobs
     from routing.batch.model import BatchingModel
 
-    return BatchingModel(cast("BatchableModel", model), BatchJobs(home.file, meter, records=False))
+    return BatchingModel(cast("BatchableModel", model), BatchJobs(home.file, meter))
 
 
 def _planner(settings: RagSettings, model_name: str, writing: LazyRouter, names: DocumentNames) -> Planner:

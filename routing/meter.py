@@ -83,6 +83,14 @@ def billed() -> Iterator[Bill]:
             outer.costs.extend(bill.costs)
 
 
+def charge(usage: Usage, cost: Decimal | None) -> None:
+    """Add to the bill of the block that this runs in what somebody else has priced and recorded."""
+    bill = _bill.get()
+    if bill is not None:
+        bill.usage += usage
+        bill.costs.append(cost)
+
+
 @asynccontextmanager
 async def settled() -> AsyncIterator[Bill]:
     """As `billed`, with all rows of the block's calls in the ledger when it is left.
@@ -216,10 +224,8 @@ class Meter:
         )
 
     async def _book(self, entry: LedgerEntry, also: Write | None) -> None:
+        charge(entry.usage, entry.cost)
         bill = _bill.get()
-        if bill is not None:
-            bill.usage += entry.usage
-            bill.costs.append(entry.cost)
         soon = bill is None or entry.cost != 0 or also is not None  # other processes may want what it held
         row = self.ledger.enqueue(entry, soon=soon, also=also)
         if bill is None or bill.rows is None:

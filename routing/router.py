@@ -111,6 +111,8 @@ class Router:
         attempts: list[Attempt] = []
         failed: ModelError | None = None
         route = self._planned(request)
+        if getattr(self.models[route.current], "settles", False):
+            request = replace(request, deadline=None)  # after hours it would leave no time to whoever stands in
         while True:
             model = self.models[route.current]
             try:
@@ -162,7 +164,16 @@ class Router:
     async def _raced(
         self, model: ChatModel, request: ChatRequest, attempts: list[Attempt], on_text: OnText | None
     ) -> ChatResponse:
-        """The model's answer, or that of a second request to it when the first takes long."""
+        """The model's answer, or that of a second request to it when the first takes long.
+
+        One that `settles` (`routing.batch.model`) sees to guards, tries, time, price and record by itself.
+        """
+        if getattr(model, "settles", False):
+            with _recorded(model, attempts):
+                response = await model.complete(request)
+            if on_text is not None:
+                on_text(response.text)
+            return replace(response, attempts=tuple(attempts))
         if self._hedges is None or model.name.partition("/")[0] in LOCAL_PROVIDERS:  # asked twice, it would take longer
             return await self._asked(model, request, attempts, on_text)
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Generic
 
 from plumbline.errors import InputError
+from plumbline.trace import AttributeValue
 from routing.batch.provider import Line
 from routing.batch.store import BatchStore, JobRow, PartRow
-from routing.batch.taking import ATTEMPTS, Taker
+from routing.batch.taking import ATTEMPTS, Ids, Taker
 from routing.batch.work import Answer, Item, Work
-from routing.errors import ModelError, RateLimitError, TransientError
+from routing.errors import InvalidResponseError, ModelError, RateLimitError, TransientError
 from routing.meter import Meter
 
 NO_CREDIT = 402
@@ -39,6 +40,10 @@ class Pace:
 PATIENT = Pace()
 
 
+class ForgottenError(InputError):
+    """Raised for a job that was taken out of the home meanwhile."""
+
+
 @dataclass(frozen=True, slots=True)
 class JobStatus:
     """How a job stands, in requests; `waiting` are at the provider, or on their way to it."""
@@ -56,6 +61,13 @@ class JobStatus:
     def done(self) -> bool:
         """Whether it is known of every request what became of it."""
         return not self.waiting
+
+
+def standing(row: JobRow, counts: Mapping[str, int]) -> JobStatus:
+    """How a job stands whose requests are in these states."""
+    answered, failed = counts.get("answered", 0), counts.get("failed", 0)
+    total = sum(counts.values())
+    return JobStatus(row.id, row.name, row.model, total, answered, failed, total - answered - failed, row.cancelled)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +91,8 @@ class BatchJob(Generic[Item, Answer]):
         store: BatchStore,
         meter: Meter,
         *,
-        records: bool = True,
+        ids: Mapping[int, Ids] | None = None,
+        turn: asyncio.Lock | None = None,
         pace: Pace = PATIENT,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
@@ -87,7 +100,9 @@ class BatchJob(Generic[Item, Answer]):
         self.id = row.id
         self._work = work
         self._store = store
-        self._taker = Taker(work, store, meter, records=records)
+        self._tracing = meter.tracing
+        self._turn = turn or asyncio.Lock()  # a batch is large, and in memory while it goes out or comes in
+        self._taker = Taker(work, store, meter, ids or {})
         self._pace = pace
         self._clock = clock
         self._sleep = sleep
@@ -99,14 +114,11 @@ class BatchJob(Generic[Item, Answer]):
 
     def known(self) -> JobStatus:
         """How the job stood when it was last looked at."""
-        row, counts = self._row(), self._store.counts(self.id)
-        answered, failed = counts.get("answered", 0), counts.get("failed", 0)
-        total = sum(counts.values())
-        waiting = total - answered - failed
-        return JobStatus(row.id, row.name, row.model, total, answered, failed, waiting, row.cancelled)
+        return standing(self._row(), self._store.counts(self.id))
 
-    async def results(self) -> AsyncGenerator[BatchResult[Item, Answer], None]:
-        """What became of every request, each once, as it becomes known; waits until it is known of all.
+    async def results(self, of: Collection[int] | None = None) -> AsyncGenerator[BatchResult[Item, Answer], None]:
+        """What became of every request, or of those with the numbers `of`, each once, as it becomes known; waits until
+        it is known of all.
 
         What fails for a reason that may pass is sent once more. Raises `ModelError` when the provider refuses a batch,
         or fails too often; nothing is lost by that, and the results can be asked for again.
@@ -114,24 +126,26 @@ class BatchJob(Generic[Item, Answer]):
         given: set[int] = set()
         wait, failures = self._pace.first, 0
         while True:
+            done = self.known().done
             for number in self._store.done(self.id):
-                if number not in given:
+                if number not in given and (of is None or number in of):
                     given.add(number)
                     yield self._result(number)
-            if self.known().done:
+            if done or (of is not None and len(given) == len(of)):
                 return
+            asked_for = 0.0
             try:
                 moved = await self.advance()
                 failures = 0
-            except TransientError as error:
+            except (TransientError, InvalidResponseError) as error:
                 failures += 1
                 if failures > self._pace.failures or error.status == NO_CREDIT:
                     raise
-                moved = False
+                moved, asked_for = False, getattr(error, "retry_after", None) or 0.0
             if moved:
                 wait = self._pace.first
             else:
-                await self._sleep(wait)
+                await self._sleep(max(wait, asked_for))
                 wait = min(2 * wait, self._pace.longest)
 
     async def answers(self) -> list[BatchResult[Item, Answer]]:
@@ -165,9 +179,13 @@ class BatchJob(Generic[Item, Answer]):
             return False
         (sending,) = [each for each in self._store.parts(self.id) if each.id == part.id]
         try:
-            batch = await self._work.batches.send(self._lines(part), part.mark)
+            async with self._turn:
+                lines = self._lines(part)
+                attributes = self._attributes(part) | {"plumbline.batch.requests": len(lines)}
+                with self._tracing.span("batch send", attributes):
+                    batch = await self._work.batches.send(lines, part.mark)
         except ModelError as error:
-            if isinstance(error, RateLimitError) or not isinstance(error, TransientError):
+            if isinstance(error, RateLimitError) or not isinstance(error, TransientError | InvalidResponseError):
                 await self._store.move(sending, "planned")  # it was refused, and can be sent another time
             raise
         return await self._store.move(sending, "sent", batch=batch)
@@ -193,7 +211,9 @@ class BatchJob(Generic[Item, Answer]):
                 await self._work.batches.cancel(part.batch)
             return False
         again = part.attempt < ATTEMPTS and not cancelled
-        await self._taker.collect(part, standing, again=again)
+        async with self._turn:
+            with self._tracing.span("batch results", self._attributes(part)):
+                await self._taker.collect(part, standing, again=again)
         await self._store.end(part, f"{part.mark}x")
         return True
 
@@ -209,8 +229,18 @@ class BatchJob(Generic[Item, Answer]):
             lines.append(Line(f"{part.mark}-{row.number}", self._work.path(item), self._work.body(item)))
         return lines
 
+    def _attributes(self, part: PartRow) -> dict[str, AttributeValue]:
+        return {
+            "gen_ai.request.model": self._work.model,
+            "plumbline.batch.job": self.id,
+            "plumbline.batch.mark": part.mark,
+            "plumbline.batch.attempt": part.attempt,
+        }
+
     def _result(self, number: int) -> BatchResult[Item, Answer]:
         row = self._store.request(self.id, number)
+        if row is None:
+            raise self._forgotten()
         outcome = self._taker.outcome(row)
         cost = None if row.cost is None else Decimal(row.cost)
         answer = None if outcome.answer is None else self._work.priced(outcome.answer, cost)
@@ -219,5 +249,8 @@ class BatchJob(Generic[Item, Answer]):
     def _row(self) -> JobRow:
         row = self._store.job(self.id)
         if row is None:
-            raise InputError(f"The job {self.id} has been forgotten.")
+            raise self._forgotten()
         return row
+
+    def _forgotten(self) -> ForgottenError:
+        return ForgottenError(f"The job {self.id} has been forgotten.")

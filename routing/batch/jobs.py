@@ -5,22 +5,25 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import sqlite3
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from decimal import Decimal
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextvars import Context
 from pathlib import Path
 from secrets import token_hex
 
 from plumbline.errors import InputError
-from routing.batch.job import NO_CREDIT, PATIENT, BatchJob, Pace
+from plumbline.trace import current_ids
+from routing.batch.job import NO_CREDIT, PATIENT, BatchJob, JobStatus, Pace, standing
 from routing.batch.provider import Limits
-from routing.batch.store import BatchStore, JobRow, Planned
+from routing.batch.reserving import Held, give_back, reserved
+from routing.batch.store import BatchStore, JobRow, Kept, Planned, key_of
+from routing.batch.taking import Ids
 from routing.batch.work import Answer, Item, Work
-from routing.call import Call, Reservation
-from routing.errors import TransientError
+from routing.errors import ModelError, TransientError
 from routing.meter import Meter
 
+GATHERED = "gathered "
+"""How the names of jobs begin that nobody named: their requests were asked one by one."""
 AROUND = 256
 """Bytes that a line has around the request's body, at most."""
 
@@ -28,8 +31,7 @@ AROUND = 256
 class BatchJobs:
     """Jobs kept in the home's database at `path`; their answers are priced and recorded by `meter`.
 
-    Without `records` somebody else does: `routing.batch.model` leaves it, and the budgets, to the router. `clock` gives
-    the seconds since 1970.
+    What they may cost is set aside in its budgets when they are submitted. `clock` gives the seconds since 1970.
     """
 
     def __init__(
@@ -37,17 +39,16 @@ class BatchJobs:
         path: Path,
         meter: Meter,
         *,
-        records: bool = True,
         pace: Pace = PATIENT,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
         self._store = BatchStore(path)
-        self._meter = meter
-        self._records = records
+        self.meter = meter
         self._pace = pace
         self._clock = clock
         self._sleep = sleep
+        self._turn = asyncio.Lock()
 
     async def submit(
         self, work: Work[Item, Answer], items: Sequence[Item], *, name: str | None = None
@@ -66,31 +67,91 @@ class BatchJobs:
             return await self._again(known, content, work)
         number = token_hex(6)
         parts = plan(work, items, number)
-        await self._afford(work, items)
+        held = await reserved(self.meter, work, items)
+        refusal = next((each for each in held if isinstance(each, ModelError)), None)
+        kept = [Kept(text, each.words) for text, each in zip(texts, held, strict=True) if isinstance(each, Held)]
         row = JobRow(number, name, work.kind, work.model, content, self._clock())
-        if not await self._store.add(row, texts, parts):
+        if refusal is not None or not await self._store.add(row, kept, parts):
+            await give_back(self._store, held)
+            if refusal is not None:
+                raise refusal
             assert name is not None  # only names can be taken
             return await self.submit(work, items, name=name)
+        await give_back(self._store, _unkept(held))
         return await self._sent(self._job(row, work))
 
-    def open(self, called: str, work: Work[Item, Answer]) -> BatchJob[Item, Answer]:
-        """The job with this id or name, to go on with it; raises `InputError` for none, or another model's."""
-        row = self._store.job(called)
-        if row is None:
-            known = ", ".join(each.name or each.id for each in self._store.jobs()[:10])
-            raise InputError(f"There is no job '{called}'.", hint=f"There are: {known}." if known else None)
+    async def gather(
+        self, work: Work[Item, Answer], items: Sequence[Item], contexts: Sequence[Context]
+    ) -> tuple[BatchJob[Item, Answer] | None, list[ModelError | None]]:
+        """Keep and send those requests that the budgets allow, as a job without a name of its own; for all of them why
+        not, in their order. Its numbers count those that are sent. `contexts` are those of whoever waits.
+        """
+        held = await reserved(self.meter, work, items, contexts)
+        refused = [each if isinstance(each, ModelError) else None for each in held]
+        fit = [(item, each) for item, each in zip(items, held, strict=True) if isinstance(each, Held)]
+        if not fit:
+            return None, refused
+        number = token_hex(6)
+        parts = plan(work, [item for item, _ in fit], number)
+        row = JobRow(number, f"{GATHERED}{number}", work.kind, work.model, "", self._clock())
+        await self._store.add(row, [Kept(work.dump(item), each.words) for item, each in fit], parts)
+        await give_back(self._store, _unkept(held))
+        ids = [each.run(current_ids) for each, why in zip(contexts, refused, strict=True) if why is None]
+        return await self._sent(self._job(row, work, dict(enumerate(ids)))), refused
+
+    def resumable(self, work: Work[Item, Answer], items: Sequence[Item]) -> dict[int, list[tuple[str, int]]]:
+        """Where each of `items`, by its place, was asked already in a gathered job: the jobs' ids and its numbers."""
+        if not any(self.is_gathered(row) and row.model == work.model for row in self._store.jobs()):
+            return {}
+        keys = [key_of(work.dump(item)) for item in items]
+        places: dict[str, list[tuple[str, int]]] = {}
+        for key, job, number in self._store.resumable(GATHERED, work.kind, work.model, sorted(set(keys))):
+            places.setdefault(key, []).append((job, number))
+        return {at: places[key] for at, key in enumerate(keys) if key in places}
+
+    @staticmethod
+    def is_gathered(row: JobRow) -> bool:
+        """Whether nobody named the job."""
+        return row.name is not None and row.name.startswith(GATHERED)
+
+    def open(
+        self, called: str, work: Work[Item, Answer], ids: Mapping[int, Ids] | None = None
+    ) -> BatchJob[Item, Answer]:
+        """The job with this id or name, to go on with it; raises `InputError` for none, or another model's.
+
+        `ids` are the traces of those who wait for its requests.
+        """
+        row = self.row(called)
         if (row.kind, row.model) != (work.kind, work.model):
             raise InputError(f"The job '{called}' is for {row.model} ({row.kind}), not for {work.model} ({work.kind}).")
-        return self._job(row, work)
+        return self._job(row, work, ids)
 
-    async def forget(self, job: BatchJob[Item, Answer]) -> None:
+    def row(self, called: str) -> JobRow:
+        """The job with this id or name, as it was submitted; raises `InputError` for none."""
+        row = self._store.job(called)
+        if row is None:
+            known = ", ".join(each.id if self.is_gathered(each) else each.name or each.id for each in self.list()[:10])
+            raise InputError(f"There is no job '{called}'.", hint=f"There are: {known}." if known else None)
+        return row
+
+    def status(self, row: JobRow) -> JobStatus:
+        """How a job stood when it was last looked at; nobody is asked."""
+        return standing(row, self._store.counts(row.id))
+
+    async def forget(self, job: BatchJob[Item, Answer] | JobRow) -> None:
         """Take a job out of the home, requests and answers; the ledger keeps its rows.
 
         Raises `InputError` while requests wait: cancel it first.
         """
-        if not job.known().done:
+        if self._store.counts(job.id).keys() & {"open", "again"}:
             raise InputError(f"Requests of the job {job.id} still wait.", hint="Cancel it, and take its results.")
         await self._store.forget(job.id)
+
+    async def forget_old(self, seconds: float) -> None:
+        """Take out gathered jobs that are done with and that nobody came back for within so many seconds."""
+        for row in self._store.jobs():
+            if self.is_gathered(row) and row.created < self._clock() - seconds and self.status(row).done:
+                await self._store.forget(row.id)
 
     def list(self) -> Sequence[JobRow]:
         """All jobs, the newest first."""
@@ -115,42 +176,24 @@ class BatchJobs:
                 raise
         return job
 
-    def _job(self, row: JobRow, work: Work[Item, Answer]) -> BatchJob[Item, Answer]:
+    def _job(
+        self, row: JobRow, work: Work[Item, Answer], ids: Mapping[int, Ids] | None = None
+    ) -> BatchJob[Item, Answer]:
         return BatchJob(
             row,
             work,
             self._store,
-            self._meter,
-            records=self._records,
+            self.meter,
+            ids=ids,
+            turn=self._turn,
             pace=self._pace,
             clock=self._clock,
             sleep=self._sleep,
         )
 
-    async def _afford(self, work: Work[Item, Answer], items: Sequence[Item]) -> None:
-        """Raise `BudgetError` unless all requests together fit into the budgets now.
 
-        Nothing stays set aside while they wait, which may be for a day: what they cost is counted when it is known.
-        """
-        budgets = self._meter.budgets
-        if budgets is None or not self._records:
-            return
-        held: list[Reservation] = []
-        try:
-            for item in items:
-                most = work.most(item)
-                bound = None
-                if most.output_tokens is not None:
-                    bound = self._meter.prices.bound(
-                        work.model, most.input_tokens, most.output_tokens, "batch", images=most.images
-                    )
-                tokens = most.input_tokens, most.output_tokens or 0
-                call = Call(work.kind, work.model, work.tags(item), *tokens, bound, tier="batch")
-                reserved = await budgets.reserve(call)
-                if reserved is not None:
-                    held.append(reserved)
-        finally:
-            await self._store.write(lambda connection: _give_back(connection, held))
+def _unkept(held: Sequence[Held | ModelError]) -> list[Held]:
+    return [each for each in held if isinstance(each, Held) and each.words is None]
 
 
 def plan(work: Work[Item, Answer], items: Sequence[Item], job: str) -> list[Planned]:
@@ -191,10 +234,3 @@ class _Filling:
         if self.numbers:
             parts.append(self.numbers)
         self.numbers, self.bytes, self.inputs = [], 0, 0
-
-
-def _give_back(connection: sqlite3.Connection, held: Sequence[Reservation]) -> None:
-    for each in held:
-        write = each.settle(Decimal(0))
-        if write is not None:
-            write(connection)

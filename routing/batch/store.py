@@ -7,6 +7,7 @@ the provider's, is `planned`, `sending`, `sent` or `ended`. Everything is writte
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -19,9 +20,10 @@ from plumbline.reading import ReadConnection
 from plumbline.writing import WriteConnection, insert
 
 if TYPE_CHECKING:
-    from sqlalchemy import Column, MetaData
+    from sqlalchemy import Column, Connection, MetaData
 
 T = TypeVar("T")
+KEYS_AT_ONCE = 500
 PartState = Literal["planned", "sending", "sent", "ended"]
 Ending = Literal["answered", "expired", "cancelled", "missing"]
 
@@ -55,7 +57,10 @@ class PartRow:
 
 @dataclass(frozen=True, slots=True)
 class RequestRow:
-    """One request: `item` as it is kept, what became of it (`ending`), and of an answer its status, text and price."""
+    """One request: `item` as it is kept, what became of it (`ending`), and of an answer its status, text and price.
+
+    `held` is the money that is set aside for it (`routing.call.KeepingBudgets`).
+    """
 
     number: int
     item: str
@@ -64,6 +69,15 @@ class RequestRow:
     status: int
     document: str | None
     cost: str | None
+    held: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A request as it is handed in: in words, and the money that is set aside for it."""
+
+    item: str
+    held: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,15 +134,29 @@ def _tables() -> MetaData:
         *words("ending", empty=True),
         Column("status", Integer, nullable=False),
         *words("document", "cost", empty=True),
+        Column("key", String, nullable=False, server_default=""),
+        *words("held", empty=True),
         UniqueConstraint("job", "number"),
         Index("batch_requests_by_part", "part"),
+        Index("batch_requests_by_key", "key"),
     )
     return tables
 
 
 def component() -> Component:
     """The tables of the batches, for `open_database`."""
-    return Component("batches", 1, _tables())
+    return Component("batches", 2, _tables(), [_add_keys])
+
+
+def _add_keys(connection: Connection) -> None:
+    connection.exec_driver_sql("ALTER TABLE batch_requests ADD COLUMN key VARCHAR NOT NULL DEFAULT ''")
+    connection.exec_driver_sql("ALTER TABLE batch_requests ADD COLUMN held VARCHAR")
+    connection.exec_driver_sql("CREATE INDEX batch_requests_by_key ON batch_requests (key)")
+
+
+def key_of(item: str) -> str:
+    """What tells a request, in words, from others."""
+    return hashlib.sha256(item.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 class BatchStore:
@@ -147,7 +175,7 @@ class BatchStore:
 
         return await asyncio.to_thread(run)
 
-    async def add(self, job: JobRow, items: Iterable[str], parts: Sequence[Planned]) -> bool:
+    async def add(self, job: JobRow, requests: Iterable[Kept], parts: Sequence[Planned]) -> bool:
         """Keep a job with all its requests; false when there is one of its name."""
         tables = _tables().tables
 
@@ -162,8 +190,17 @@ class BatchStore:
                 part_of.update(dict.fromkeys(part.numbers, made))
             blank: dict[str, Any] = {"ending": None, "status": 0, "document": None, "cost": None}
             rows = [
-                {"job": job.id, "number": number, "part": part_of[number], "item": item, "state": "open", **blank}
-                for number, item in enumerate(items)
+                {
+                    "job": job.id,
+                    "number": number,
+                    "part": part_of[number],
+                    "item": each.item,
+                    "state": "open",
+                    "key": key_of(each.item),
+                    "held": each.held,
+                    **blank,
+                }
+                for number, each in enumerate(requests)
             ]
             insert(connection, tables["batch_requests"], rows)
             return True
@@ -193,10 +230,24 @@ class BatchStore:
         """The requests of a batch of which nothing is known yet, or that failed and may come back otherwise."""
         return self._requests("part = ? AND state IN ('open', 'again')", part)
 
-    def request(self, job: str, number: int) -> RequestRow:
-        """One request."""
-        (row,) = self._requests("job = ? AND number = ?", job, number)
-        return row
+    def request(self, job: str, number: int) -> RequestRow | None:
+        """One request; `None` when its job has been forgotten."""
+        return next(iter(self._requests("job = ? AND number = ?", job, number)), None)
+
+    def resumable(self, prefix: str, kind: str, model: str, keys: Sequence[str]) -> list[tuple[str, str, int]]:
+        """Key, job and number of requests that are answered, or may still be, in jobs whose names begin so."""
+        found: list[tuple[str, str, int]] = []
+        for start in range(0, len(keys), KEYS_AT_ONCE):
+            some = keys[start : start + KEYS_AT_ONCE]
+            found += self._reading.rows(
+                "SELECT r.key, r.job, r.number FROM batch_requests r JOIN batch_jobs j ON j.id = r.job "
+                f"WHERE r.key IN ({', '.join('?' * len(some))}) AND j.kind = ? AND j.model = ? "
+                "AND substr(j.name, 1, ?) = ? "
+                "AND (r.state = 'answered' OR (r.state IN ('open', 'again') AND NOT j.cancelled)) "
+                "ORDER BY j.created, r.number",
+                (*some, kind, model, len(prefix), prefix),
+            )
+        return found
 
     def done(self, job: str) -> list[int]:
         """The numbers of the requests of which it is known what became of them."""
@@ -265,7 +316,7 @@ class BatchStore:
         self._reading.close()
 
     def _requests(self, condition: str, *values: object) -> list[RequestRow]:
-        columns = "number, item, state, ending, status, document, cost"
+        columns = "number, item, state, ending, status, document, cost, held"
         rows = self._reading.rows(f"SELECT {columns} FROM batch_requests WHERE {condition} ORDER BY number", values)
         return [RequestRow(*row) for row in rows]
 

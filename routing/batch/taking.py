@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Generic
 
 from routing.batch.provider import Result, Standing
+from routing.batch.reserving import settled
 from routing.batch.store import BatchStore, Ending, PartRow, RequestRow, TakenError, take
 from routing.batch.work import Answer, Item, Work
-from routing.call import Call, Write
+from routing.call import Write
 from routing.chat import Usage
 from routing.cost.ledger import LedgerEntry
 from routing.errors import DeadlineError, InvalidResponseError, ModelError, TransientError, UnavailableError
@@ -21,6 +23,8 @@ from routing.meter import Meter
 AT_ONCE = 200
 """Results kept in one transaction."""
 ATTEMPTS = 2
+Ids = tuple[str | None, str | None]
+"""Trace and span of whoever waits for a request."""
 _NO_CREDIT = 402
 
 
@@ -34,10 +38,10 @@ class Outcome(Generic[Answer]):
 
 
 class Taker(Generic[Item, Answer]):
-    """Takes results for one kind of work; `records` says whether the ledger gets a row of each."""
+    """Takes results for one kind of work; `ids` are the traces of those who wait, by the numbers of their requests."""
 
-    def __init__(self, work: Work[Item, Answer], store: BatchStore, meter: Meter, *, records: bool) -> None:
-        self._records = records
+    def __init__(self, work: Work[Item, Answer], store: BatchStore, meter: Meter, ids: Mapping[int, Ids]) -> None:
+        self._ids = ids
         self._work = work
         self._store = store
         self._meter = meter
@@ -110,9 +114,10 @@ class Taker(Generic[Item, Answer]):
 
     async def _keep(self, part: PartRow, rows: list[RequestRow]) -> None:
         """Store results; each that the provider has worked on with a row in the ledger, in the same transaction."""
-        plain = [row for row in rows if row.state == "again" or row.ending != "answered" or not self._records]
+        plain = [row for row in rows if row.state == "again" or row.ending != "answered"]
         if plain:
-            await self._store.write(lambda connection: _take_all(connection, part, plain))
+            writes = [await self._written(part, row) for row in plain]
+            await self._store.write(lambda connection: _write_all(connection, writes))
         stored = [
             self._meter.ledger.enqueue(self._entry(row), soon=False, also=await self._written(part, row))
             for row in rows
@@ -127,43 +132,37 @@ class Taker(Generic[Item, Answer]):
                     raise error from None
 
     async def _written(self, part: PartRow, row: RequestRow) -> Write:
-        """What is written with the ledger's row: the result, and what it counts for in the budgets."""
-        cost = None if row.cost is None else Decimal(row.cost)
-        reservation = None
-        if self._meter.budgets is not None and cost:
-            item = self._work.load(row.item)
-            call = Call(self._work.kind, self._work.model, self._work.tags(item), bound=Decimal(0), tier="batch")
-            reservation = await self._meter.budgets.reserve(call)
+        """The result, and what it counts for in the budgets; what goes out once more keeps its money."""
+        counted = None if row.state == "again" else await settled(self._meter, self._work, row)
 
         def write(connection: sqlite3.Connection) -> None:
             take(connection, part, row)
-            settled = None if reservation is None else reservation.settle(cost)
-            if settled is not None:
-                settled(connection)
+            if counted is not None:
+                counted(connection)
 
         return write
 
     def _entry(self, row: RequestRow) -> LedgerEntry:
-        """No time is known of one request in a batch, and no trace: nobody waited for it."""
+        """No time is known of one request in a batch; nor a trace, when nobody waited for it."""
         outcome = self.outcome(row)
+        ids = self._ids.get(row.number, (None, None))
         return LedgerEntry(
             self._work.kind,
             self._work.model,
             outcome.usage,
             None if row.cost is None else Decimal(row.cost),
             0.0,
+            *ids,
             tags=self._work.tags(self._work.load(row.item)),
             error=None if outcome.error is None else type(outcome.error).__name__,
             tier="batch",
         )
 
 
-def _take_all(connection: sqlite3.Connection, part: PartRow, rows: list[RequestRow]) -> None:
-    for row in rows:
-        try:
-            take(connection, part, row)
-        except TakenError:
-            continue
+def _write_all(connection: sqlite3.Connection, writes: list[Write]) -> None:
+    for write in writes:
+        with suppress(TakenError):
+            write(connection)
 
 
 def _number(name: str, mark: str) -> int | None:

@@ -220,21 +220,48 @@ async def test_a_provider_that_is_away_is_waited_out_and_then_given_up(provider:
     assert len(home.rows()) == 2
 
 
-async def test_money_is_there_before_anything_is_sent_and_counted_when_it_is_spent(tmp_path: Path) -> None:
+async def test_money_is_set_aside_when_requests_are_sent_and_counted_by_another_process(tmp_path: Path) -> None:
     clock = Clock()
     limits = [BudgetSettings(name="all", limit=Decimal("0.0004"), period="total")]
     budgets = LocalBudgets(tmp_path / "home.db", limits, clock=clock)
-    with batch_home(tmp_path / "home.db", clock, budgets) as home:
-        async with FakeBatches(clock=clock) as server:
-            work = work_of("openai", server.url)
+    async with FakeBatches(clock=clock) as server:
+        work = work_of("openai", server.url)
+        with batch_home(tmp_path / "home.db", clock, budgets, killed=True) as home:
             with pytest.raises(BudgetError):
                 await home.jobs.submit(work, requests(20))
             assert (server.steps, home.jobs.list()) == ([], [])
-            job = await home.jobs.submit(work, requests(2))
             assert (await budgets.states())[0].reserved == 0
-            await job.answers()
+            job = await home.jobs.submit(work, requests(2))
+            assert 2 * COST < (await budgets.states())[0].reserved < Decimal("0.0004")
+            with pytest.raises(BudgetError):
+                await home.jobs.submit(work, requests(2))
+        other = LocalBudgets(tmp_path / "home.db", limits, clock=clock)
+        with batch_home(tmp_path / "home.db", clock, other) as home:
+            await home.jobs.open(job.id, work).answers()
+            (state,) = await other.states()
+            assert (state.spent, state.reserved, state.assumed) == (2 * COST, Decimal(0), Decimal(0))
+            assert [row[2] for row in home.rows()] == [COST, COST]
+    await budgets.close()
+    await other.close()
+
+
+@PROVIDERS
+async def test_what_is_not_worked_on_gives_its_money_back(provider: str, tmp_path: Path) -> None:
+    clock = Clock()
+    budgets = LocalBudgets(tmp_path / "home.db", [BudgetSettings(name="all", limit=Decimal(1))], clock=clock)
+
+    def fate(name: str, body: object) -> Fate | None:
+        ends: dict[str, Fate] = {"0": "expired", "1": "cancelled", "2": "missing", "3": 400, "4": 500}
+        return ends.get(name.rpartition("-")[2])
+
+    with batch_home(tmp_path / "home.db", clock, budgets) as home:
+        async with FakeBatches(clock=clock, fate=fate) as server:
+            job = await home.jobs.submit(work_of(provider, server.url), requests(6))
+            server.looks = 3
+            assert (await budgets.states())[0].reserved > 0
+            assert sum(result.error is None for result in await job.answers()) == 1
         (state,) = await budgets.states()
-        assert (state.spent, state.reserved) == (2 * COST, Decimal(0))
+        assert (state.spent, state.reserved, state.assumed) == (COST, Decimal(0), Decimal(0))
     await budgets.close()
 
 

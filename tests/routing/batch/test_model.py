@@ -22,7 +22,7 @@ pytest.importorskip("openai")
 
 def batching(home: BatchHome, url: str, *, most: int = 10_000) -> BatchingModel:
     model = OpenAIChatModel(NAMES["openai"].partition("/")[2], api_key="k", base_url=f"{url}/v1")
-    jobs = BatchJobs(home.path, home.meter, records=False, clock=home.clock, sleep=home.clock.sleep)
+    jobs = BatchJobs(home.path, home.meter, clock=home.clock, sleep=home.clock.sleep)
     return BatchingModel(model, jobs, quiet=0.05, most=most)
 
 
