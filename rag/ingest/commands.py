@@ -13,6 +13,21 @@ import typer
 
 from plumbline.cli import EXIT_ERROR, EXIT_FILES_FAILED, EXIT_INTERRUPTED
 from plumbline.errors import InputError, StorageError
+from rag.ingest.options import (
+    Afresh,
+    AllowEmpty,
+    DryRun,
+    Engine,
+    Group,
+    KeepMissing,
+    Label,
+    Name,
+    Rehash,
+    Target,
+    Tenant,
+    Urls,
+    Watch,
+)
 from rag.options import KB_DEFAULT, AsJson, Config, HomeFolder, KnowledgeBase, Set, console, opened, parse_settings
 
 if TYPE_CHECKING:
@@ -30,45 +45,23 @@ def register(app: typer.Typer) -> None:
 
 
 def ingest(
-    target: Annotated[
-        str | None,
-        typer.Argument(help="A folder, a file, a pattern such as 'docs/**/*.md', a URL, or - for standard input."),
-    ] = None,
+    target: Target = None,
     kb: KnowledgeBase = KB_DEFAULT,
     config: Config = None,
     home: HomeFolder = None,
     settings: Set = None,
-    urls: Annotated[
-        Path | None, typer.Option("--urls", help="Ingest the URLs that this file lists, one a line.")
-    ] = None,
-    name: Annotated[
-        str | None, typer.Option("--name", help="Name of the document on standard input, e.g. notes.md.")
-    ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show what would be done, in tokens and dollars too, and do nothing.")
-    ] = False,
-    watch: Annotated[bool, typer.Option("--watch", help="Stay, and ingest again whenever something changes.")] = False,
-    afresh: Annotated[bool, typer.Option("--afresh", help="Read every file again, changed or not.")] = False,
-    rehash: Annotated[
-        bool, typer.Option("--rehash", help="Trust no time stamp: compare the contents of every file.")
-    ] = False,
-    keep_missing: Annotated[bool, typer.Option("--keep-missing", help="Keep documents whose files are gone.")] = False,
-    allow_empty: Annotated[
-        bool, typer.Option("--allow-empty", help="Remove the documents of a folder that is gone or empty.")
-    ] = False,
-    tenant: Annotated[
-        str | None, typer.Option("--tenant", help="Whose documents these are: nobody else finds them.")
-    ] = None,
-    group: Annotated[
-        list[str] | None, typer.Option("--group", help="Who may find these documents; can be repeated.")
-    ] = None,
-    label: Annotated[
-        list[str] | None,
-        typer.Option("--label", metavar="NAME=VALUE", help="Said of all these documents, to filter by; repeatable."),
-    ] = None,
-    engine: Annotated[
-        str | None, typer.Option("--engine", help="Where files are read: local (default) or ray (extra ray).")
-    ] = None,
+    urls: Urls = None,
+    name: Name = None,
+    dry_run: DryRun = False,
+    watch: Watch = False,
+    afresh: Afresh = False,
+    rehash: Rehash = False,
+    keep_missing: KeepMissing = False,
+    allow_empty: AllowEmpty = False,
+    tenant: Tenant = None,
+    group: Group = None,
+    label: Label = None,
+    engine: Engine = None,
     as_json: AsJson = False,
 ) -> None:
     """Bring the knowledge base in step with a folder, file, list of URLs, or standard input."""
@@ -105,9 +98,7 @@ def verify(
     home: HomeFolder = None,
     settings: Set = None,
     check: Annotated[bool, typer.Option("--check", help="Only look; repair nothing.")] = False,
-    rehash: Annotated[
-        bool, typer.Option("--rehash", help="Trust no time stamp: compare the contents of every file.")
-    ] = False,
+    rehash: Rehash = False,
     as_json: AsJson = False,
 ) -> None:
     """Prove that every file is indexed and every chunk has its vector and postings; repair what is not."""
