@@ -19,7 +19,7 @@ from routing.batch.reserving import Held, give_back, reserved
 from routing.batch.store import BatchStore, JobRow, Kept, Planned, key_of
 from routing.batch.taking import Ids
 from routing.batch.work import Answer, Item, Work
-from routing.errors import ModelError, TransientError
+from routing.errors import InvalidResponseError, ModelError, TransientError
 from routing.meter import Meter
 
 GATHERED = "gathered "
@@ -171,7 +171,7 @@ class BatchJobs:
     async def _sent(self, job: BatchJob[Item, Answer]) -> BatchJob[Item, Answer]:
         try:
             await job.advance()
-        except TransientError as error:
+        except (TransientError, InvalidResponseError) as error:
             if error.status == NO_CREDIT:
                 raise
         return job

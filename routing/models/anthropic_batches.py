@@ -79,7 +79,10 @@ class AnthropicBatches:
         client = await self._clients.get()
         async with calling(self._endpoint, None):
             opening = client.messages.batches.with_streaming_response.results(batch)
-            response = await opening.__aenter__()
+            try:
+                response = await opening.__aenter__()
+            except AttributeError as error:  # the SDK looks at the batch first, and takes whatever came for one
+                raise invalid(self._endpoint, "is not a batch") from error
         try:
             lines = response.iter_lines()
             while (line := await next_event(lines, self._endpoint, None)) is not None:

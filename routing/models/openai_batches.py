@@ -48,8 +48,11 @@ class OpenAIBatches:
                 purpose="batch",
                 expires_after={"anchor": "created_at", "seconds": KEPT_SECONDS},
             )
+        name = getattr(file, "id", None)
+        if not isinstance(name, str):  # the SDK hands on whatever came
+            raise invalid(self._endpoint, f"is no file; it begins with {str(file)[:80]!r}")
         body = {
-            "input_file_id": file.id,
+            "input_file_id": name,
             "endpoint": path,
             "completion_window": "24h",
             "metadata": {_MARK: mark},

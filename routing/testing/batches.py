@@ -22,8 +22,9 @@ from routing.testing.wire import Script, anthropic_message, error_body, openai_c
 from routing.testing.wire_http import Answer
 from routing.testing.wire_responses import response as openai_response
 
-Loss = Literal["before", "after"]
-"""A connection is lost before a request is dealt with, or after that, when only the answer is missing."""
+Loss = Literal["before", "after", "cut", "garbage"] | int
+"""A connection is lost before a request is dealt with, or after that, when the answer is missing, or cut in half; the
+answer is no JSON; or the request is not dealt with and answered with a status."""
 Fate = Literal["expired", "cancelled", "missing"] | int
 """What becomes of a request that is not answered: a number is the status of an error."""
 
@@ -69,7 +70,7 @@ class FakeBatches:
 
     Every request is answered with `script`, the results in reverse order, unless `fate` has another end for its own id
     and body. A batch ends when it was looked at `looks` times. The next requests to the server lose their connections
-    as `losses` say, `None` being none; for those after them `choose` says it. `problems` are the errors by which the
+    or fail as `losses` say, `None` being none; for those after them `choose` says it. `problems` are the errors by which the
     next batches are refused after they were taken (OpenAI's only). `steps` has all that was asked, `batches` what was
     taken.
     """
@@ -134,17 +135,25 @@ class FakeBatches:
                 if loss == "before":
                     break
                 self.steps.append(arrived.step)
-                answer = self._answer(arrived)
-                if loss == "after":
-                    break
-                for frame in answer.frames():
-                    writer.write(frame)
+                frames = list(self._harmed(arrived, loss).frames()) if loss != "after" else []
+                whole = b"".join(frames)
+                writer.write(whole[: (len(whole) + whole.index(b"\r\n\r\n")) // 2] if loss == "cut" else whole)
                 await writer.drain()
+                if loss in ("after", "cut"):
+                    break
         except (ConnectionError, asyncio.CancelledError):
             return  # the client went away, or the server is closing
         finally:
             self._tasks.discard(task)
             writer.close()
+
+    def _harmed(self, arrived: Arrived, loss: Loss | None) -> Answer:
+        """The answer, if it is dealt with; something else, if that is what was to happen."""
+        if isinstance(loss, int):
+            anthropic = arrived.path.startswith("/v1/messages")
+            return _json(error_body(loss, "scripted failure", anthropic=anthropic), status=loss)
+        answer = self._answer(arrived)
+        return Answer((b"<html>Bad gateway</html>",), content_type="text/html") if loss == "garbage" else answer
 
     def _answer(self, arrived: Arrived) -> Answer:
         anthropic = arrived.path.startswith("/v1/messages")

@@ -120,9 +120,9 @@ async def test_a_process_that_dies_at_any_step(
 
 
 @PROVIDERS
-@pytest.mark.parametrize("loss", ["before", "after"])
-async def test_a_connection_that_is_lost_at_any_step(provider: str, loss: Loss, tmp_path: Path) -> None:
-    """Also one that the transport repeats by itself, as it does with what only looks."""
+@pytest.mark.parametrize("loss", ["before", "after", "cut", "garbage", 429, 500, 503, 529])
+async def test_what_goes_wrong_at_any_step(provider: str, loss: Loss, tmp_path: Path) -> None:
+    """Sending, looking for what was sent, looking at it, its results: each asked for once more, none done twice."""
     at = 0
     while True:
         path, clock = tmp_path / f"{at}.db", Clock()
