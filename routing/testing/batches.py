@@ -69,10 +69,9 @@ class FakeBatches:
     """The server, as an async context manager: `async with FakeBatches() as server: … server.url`.
 
     Every request is answered with `script`, the results in reverse order, unless `fate` has another end for its own id
-    and body. A batch ends when it was looked at `looks` times. The next requests to the server lose their connections
-    or fail as `losses` say, `None` being none; for those after them `choose` says it. `problems` are the errors by which the
-    next batches are refused after they were taken (OpenAI's only). `steps` has all that was asked, `batches` what was
-    taken.
+    and body. A batch ends when it was looked at `looks` times. The next requests to the server fail as `losses` say,
+    `None` being none; for those after them `choose` says it. `problems` are the errors by which the next batches are
+    refused after they were taken (OpenAI's only). `steps` has all that was asked, `batches` what was taken.
     """
 
     def __init__(

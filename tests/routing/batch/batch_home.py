@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 
+from sqlalchemy import Engine
+
 from plumbline.database import open_database
-from plumbline.trace import Tracing
+from plumbline.trace import SpanRecord, Tracing, read_trace, recent_traces
 from plumbline.trace import component as traces
 from routing.batch.job import Pace
 from routing.batch.jobs import BatchJobs
@@ -56,6 +58,15 @@ class BatchHome:
     meter: Meter
     clock: Clock
     jobs: BatchJobs
+    engine: Engine
+
+    def spans(self, trace: str) -> list[SpanRecord]:
+        """The spans of a trace."""
+        return read_trace(self.engine, trace)
+
+    def span_names(self) -> set[str]:
+        """What the traces begin with."""
+        return {span.name for span in recent_traces(self.engine, 50)}
 
     def rows(self) -> list[tuple[str, str, Decimal | None, str | None, str]]:
         """Everything in the ledger: kind, model, cost, error, tier."""
@@ -71,7 +82,7 @@ def batch_home(path: Path, clock: Clock, money: Budgets | None = None, *, killed
     meter = Meter(tracing, Ledger(engine, path), prices, budgets=money)
     jobs = BatchJobs(path, meter, pace=Pace(failures=3), clock=clock, sleep=clock.sleep)
     try:
-        yield BatchHome(path, meter, clock, jobs)
+        yield BatchHome(path, meter, clock, jobs, engine)
     finally:
         jobs.close()
         tracing.close()
