@@ -20,7 +20,7 @@ from plumbline.reading import ReadConnection
 from routing.call import Call, Reservation, Write
 from routing.cost import budget_tables as tables
 from routing.cost.budget_seed import spent_before
-from routing.cost.budget_state import BudgetState, Full, over_budget, states_of, unknown_bound, warn_soft
+from routing.cost.budget_state import BudgetState, Full, over_budget, states_of, unknown_bound, warn_beyond, warn_soft
 from routing.cost.budget_tables import Held
 from routing.cost.budget_terms import Claim, Terms, picodollars
 from routing.cost.budget_turns import Turns
@@ -87,7 +87,7 @@ class LocalBudgets:
         made = await self._turns.run(work, self._give_back)
         if isinstance(made, Full):
             raise over_budget(call, made, bound)
-        return Once(partial(self._settled, made), made)
+        return Once(partial(self._settled, made, model=call.model), made)
 
     def keep(self, reservation: Reservation) -> str | None:
         """As `KeepingBudgets.keep`."""
@@ -137,7 +137,7 @@ class LocalBudgets:
 
     def _prepared(self, connection: sqlite3.Connection) -> dict[str, int]:
         now = self._clock()
-        if now - self._tidied >= TIDY_SECONDS:
+        if abs(now - self._tidied) >= TIDY_SECONDS:  # a clock may be put back
             tables.tidy(connection, now)
             self._tidied = now
         return self._numbers or tables.known(connection, self._terms.budgets, now)
@@ -159,8 +159,9 @@ class LocalBudgets:
         if isinstance(made, Held):
             self._turns.soon(partial(tables.settle, held=made, cost=0))
 
-    def _settled(self, held: Held, cost: Decimal | None) -> Write:
+    def _settled(self, held: Held, cost: Decimal | None, model: str | None = None) -> Write:
         counted = None if cost is None else picodollars(cost)
+        warn_beyond(model, held.bound, counted)
         self._unwritten[held.id] = held, counted
 
         def write(connection: sqlite3.Connection) -> None:

@@ -29,7 +29,16 @@ from routing.call import Call, Reservation
 from routing.cost.budget import Once, lease
 from routing.cost.budget_lua import BEGIN, RESERVE, SETTLE, STATES
 from routing.cost.budget_seed import spent_before
-from routing.cost.budget_state import BudgetState, Full, over_budget, states_of, unknown_bound, unreachable, warn_soft
+from routing.cost.budget_state import (
+    BudgetState,
+    Full,
+    over_budget,
+    states_of,
+    unknown_bound,
+    unreachable,
+    warn_beyond,
+    warn_soft,
+)
 from routing.cost.budget_terms import DAY, Budget, Claim, Period, Terms, forget, picodollars
 from routing.resilience.redis_link import RedisLink, RedisLostError
 from routing.settings import BudgetSettings
@@ -98,7 +107,7 @@ class RedisBudgets:
             if full is not None and held.bound:
                 raise over_budget(call, full, held.bound)
             self._begun.update(claim.budget.definition for claim in claims)
-        return Once(partial(self._settled, held), held)
+        return Once(partial(self._settled, held, model=call.model), held)
 
     def keep(self, reservation: Reservation) -> str | None:
         """As `KeepingBudgets.keep`."""
@@ -198,9 +207,12 @@ class RedisBudgets:
         with self._home.transaction() as connection:
             return home_name(connection)
 
-    def _settled(self, held: _Held, cost: Decimal | None) -> None:
+    def _settled(self, held: _Held, cost: Decimal | None, model: str | None = None) -> None:
+        counted = None if cost is None else picodollars(cost)
+        if held.bound:
+            warn_beyond(model, held.bound, counted)
         if held.bound or cost:
-            self._send(held, None if cost is None else picodollars(cost))
+            self._send(held, counted)
 
     def _send(self, held: _Held, cost: int | None) -> Future[Any] | None:
         """Tell the server what a call cost; when it is away, later. What is told twice counts once."""

@@ -144,6 +144,18 @@ def warn_soft(claim: Claim, spent: int) -> None:
     )
 
 
+def warn_beyond(model: str | None, bound: int, cost: int | None) -> None:
+    """Log that a call cost more than its bound, if it did: by so much a limit may be exceeded."""
+    if cost is not None and cost > bound:
+        _log.warning(
+            "A call of %s cost %s, but was to cost %s at most: its price or its limits are not as they are configured. "
+            "Budgets count all of it.",
+            model or "a batch",
+            shown(dollars(cost)),
+            shown(dollars(bound)),
+        )
+
+
 def shown(amount: Decimal) -> str:
     """Dollars as people write them, with all their digits, two at least."""
     whole, _, rest = f"{amount:f}".partition(".")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
@@ -53,8 +55,6 @@ def test_what_is_no_limit_is_refused(limit: str) -> None:
     ],
 )
 def test_periods_are_days_and_months_in_utc(now: str, day: str, month: str) -> None:
-    from datetime import UTC, datetime
-
     moment = datetime.fromisoformat(now).replace(tzinfo=UTC).timestamp()
     terms = Terms([budget("d", period="day"), budget("m", period="month"), budget("s", per="session")])
     for _ in range(2):
@@ -64,3 +64,15 @@ def test_periods_are_days_and_months_in_utc(now: str, day: str, month: str) -> N
             assert period.ends is not None
             assert period.starts <= moment < period.ends
             assert terms.periods(period.ends)[0].label != day
+
+
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="the zone of a process cannot be set here")
+@pytest.mark.parametrize("changes", ["2026-03-29", "2026-10-25"])
+def test_a_day_has_24_hours_where_clocks_are_changed(changes: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    noon = datetime.fromisoformat(f"{changes}T12:00:00+00:00").timestamp()
+    with monkeypatch.context() as patched:
+        patched.setenv("TZ", "Europe/Berlin")
+        time.tzset()
+        (period,) = Terms([budget("d", period="day")]).periods(noon)
+    time.tzset()
+    assert (period.label, period.starts, period.ends) == (changes, noon - 43_200, noon + 43_200)

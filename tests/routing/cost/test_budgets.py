@@ -84,9 +84,11 @@ async def test_an_unknown_cost_counts_the_most_it_may_have_been(home: Home) -> N
     assert money(await only(budgets)) == (2, 0, 2)
 
 
-async def test_a_cost_above_the_bound_counts_in_full(home: Home) -> None:
+async def test_a_cost_above_the_bound_counts_in_full_and_is_said(home: Home, caplog: pytest.LogCaptureFixture) -> None:
     budgets = home.budgets(budget(limit="3"))
     await home.settle(await budgets.reserve(call("2")), "4")
+    assert caplog.messages[0].startswith("A call of openai/gpt cost $4.00, but was to cost $2.00 at most")
+    assert (await only(budgets)).share == pytest.approx(4 / 3)
     assert money(await only(budgets)) == (4, 0, 0)
     with pytest.raises(BudgetError):
         await budgets.reserve(call("0.01"))
@@ -283,3 +285,39 @@ async def test_a_budget_that_nothing_has_met_stands_at_what_the_ledger_has(home:
     }
     await home.settle(await budgets.reserve(call()), "0.5")
     assert {money(state)[0] for state in await budgets.states()} == {Decimal(4), Decimal(3), Decimal(1)}
+
+
+async def test_a_limit_below_what_is_spent_refuses_and_shows_it(home: Home) -> None:
+    await home.settle(await home.budgets(budget(limit="5")).reserve(call("4")), "4")
+    lower = home.budgets(budget(limit="1"))
+    with pytest.raises(BudgetError, match=r"of \$1.00 \$4.00 are spent"):
+        await lower.reserve(call("0.000000000001"))
+    assert await lower.reserve(call("0"))
+    state = await only(lower)
+    assert (money(state), state.share, state.soft_reached) == ((4, 0, 0), 4.0, True)
+    assert await home.budgets(budget(limit="5")).reserve(call("1")), "raised again, there is room again"
+
+
+async def test_a_clock_that_is_put_back_loses_nothing(home: Home) -> None:
+    budgets = home.budgets(budget(limit="2", period="day"))
+    home.now += DAY
+    under_way = await budgets.reserve(call())
+    home.now -= DAY
+    await home.settle(under_way, "0.75")
+    await home.settle(await budgets.reserve(call("2")), "2")
+    with pytest.raises(BudgetError, match="in 2026-11-25"):
+        await budgets.reserve(call("0.01"))
+    home.now += DAY
+    assert money(await only(budgets)) == (Decimal("0.75"), 0, 0)
+
+
+async def test_what_was_left_behind_is_found_although_the_clock_was_put_back(home: Home) -> None:
+    budgets = home.budgets(budget(limit="3"))
+    home.now += 5 * 3600
+    await budgets.reserve(call("0.1"))
+    home.now -= 5 * 3600
+    lost = await budgets.reserve(call("1"))
+    assert lost is not None
+    home.now += LEASE_SECONDS + MARGIN_SECONDS
+    await budgets.reserve(call("0.1"))
+    assert money(await only(budgets)) == (1, Decimal("0.2"), 1)
