@@ -31,7 +31,7 @@ from rag.index.identity import identity_component
 from rag.index.live import LiveIndex
 from rag.index.manifest import Manifest
 from rag.index.store import Store
-from rag.ingest.chunk import Chunker
+from rag.ingest.chunk import BatchChunker, Chunker
 from rag.ingest.chunk.build import build_chunker, build_splitter
 from rag.retrieve.access import Access
 from rag.retrieve.build_rerank import build_rerank_stage, check_rerank_model
@@ -145,6 +145,8 @@ class Parts:
         """Close everything, in the reverse order of opening."""
         await self.answering.close()
         await self.writing.close()
+        if isinstance(self.chunker, BatchChunker):
+            await self.chunker.close()
         if self.retriever.reranker is not None:
             await self.retriever.reranker.close()
         await self.embedder.embedder.close()
@@ -317,7 +319,9 @@ def _joined(
 
     # What a chunker has written is stored for good, and a quotation is no wording of a question: no fallback writes.
     writing = LazyRouter(lambda: router(chat_model()))
-    chunker = build_chunker(settings.chunking, metered, model_name, writing.get, meter.prices)
+    cutting = LazyRouter(lambda: router(_batching(chat_model(), home, meter, keeps=True)))
+    make = cutting.get if settings.chunking.batch else writing.get
+    chunker = build_chunker(settings.chunking, metered, model_name, make, meter.prices)
     reader = ReadConnection(file)
     catalogue, changes = Catalogue(engine, file, reader), Changes(file, reader)
     live = LiveIndex(
@@ -361,12 +365,12 @@ def _joined(
     )
 
 
-def _batching(model: ChatModel, home: Home, meter: Meter) -> ChatModel:
-    """The model, answering in batches; raises `UnsupportedError` for one that takes none."""
+def _batching(model: ChatModel, home: Home, meter: Meter, *, keeps: bool = False) -> ChatModel:
+    """The model, answering in batches, whose answers it `keeps`; raises `UnsupportedError` for one that takes none."""
     from routing.batch.jobs import BatchJobs
     from routing.batch.model import BatchingModel
 
-    return BatchingModel(cast("BatchableModel", model), BatchJobs(home.file, meter))
+    return BatchingModel(cast("BatchableModel", model), BatchJobs(home.file, meter), keeps=keeps)
 
 
 def _planner(settings: RagSettings, model_name: str, writing: LazyRouter, names: DocumentNames) -> Planner:

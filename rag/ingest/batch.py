@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -21,8 +21,11 @@ from rag.types import Chunk, Document
 FILES = 256
 PAID_FILES = 8
 """Where a model is paid for the chunks, little is lost when the run breaks off."""
+GATHERED_FILES = 4096
+"""Where the model answers in batches, in hours: as many as can be waited for at once."""
 CHUNKS = 1024
 CHARACTERS = 4_000_000
+GATHERED_CHARACTERS = 16_000_000
 
 _KEPT = "the version ingested before is kept"
 
@@ -53,6 +56,8 @@ class Batch:
     @property
     def full(self) -> bool:
         """Whether it is time to store."""
+        if self.indexer.gathers:
+            return len(self._files) >= GATHERED_FILES or self._characters >= GATHERED_CHARACTERS
         files = PAID_FILES if isinstance(self.indexer.chunker, PricedChunker) else FILES
         return len(self._files) >= files or self._chunks >= CHUNKS or self._characters >= CHARACTERS
 
@@ -69,16 +74,17 @@ class Batch:
         known = await asyncio.to_thread(
             self.indexer.catalogue.having_documents, [prepared.item.source for prepared, _ in files]
         )
-        for prepared, step in files:
+        sorted_out = [await copies.left_out(prepared.cuts) for prepared, _ in files]
+        chunks = await self._chunks_of([cut for kept, _ in sorted_out for cut in kept])
+        for (prepared, step), (kept, left_out) in zip(files, sorted_out, strict=True):
             record = self._record(prepared, step)
-            kept, left_out = await copies.left_out(prepared.cuts)
             if left_out:
                 record = replace(record, duplicate_of=" ".join(left_out))
             if left_out and not kept:
                 contents.append((record, []))
                 outcomes.append(copied(prepared, left_out))
             elif kept:
-                cuts = [(cut.document, await self._chunks_of(cut)) for cut in kept]
+                cuts = [(cut.document, next(chunks)) for cut in kept]
                 contents.append((record, cuts))
                 outcomes.append(stored(prepared, cuts, had=record.source in known))
             else:
@@ -120,8 +126,9 @@ class Batch:
             duplicate_of=known.duplicate_of if known and prepared.unchanged else None,
         )
 
-    async def _chunks_of(self, cut: Cut) -> Sequence[Chunk]:
-        return await self.indexer.chunker.chunk(cut.document) if cut.chunks is None else cut.chunks
+    async def _chunks_of(self, cuts: Sequence[Cut]) -> Iterator[Sequence[Chunk]]:
+        made = iter(await self.indexer.cut([cut.document for cut in cuts if cut.chunks is None]))
+        return (next(made) if cut.chunks is None else cut.chunks for cut in cuts)
 
 
 def _no_document(prepared: Prepared) -> str | None:

@@ -12,7 +12,7 @@ from rag.index.catalogue import Catalogue
 from rag.index.generations import Generation
 from rag.index.live import MUST_FIT, LiveIndex
 from rag.index.store import Point, Store
-from rag.ingest.chunk import IN_CONTEXT, ChunkEmbedder, Chunker
+from rag.ingest.chunk import IN_CONTEXT, BatchChunker, ChunkEmbedder, Chunker
 from rag.ingest.metadata import chunk_metadata, title
 from rag.types import Chunk, Document, text_hash
 from routing.chat import Tags
@@ -37,6 +37,22 @@ class Indexer:
     live: LiveIndex
     embedder: MeteredEmbedder
     chunker: Chunker
+
+    @property
+    def gathers(self) -> bool:
+        """Whether documents are better cut many at a time."""
+        return isinstance(self.chunker, BatchChunker)
+
+    async def cut(self, documents: Sequence[Document]) -> list[list[Chunk]]:
+        """The chunks of documents; raises `ModelError`."""
+        if isinstance(self.chunker, BatchChunker):
+            return await self.chunker.chunk_all(documents)
+        return [await self.chunker.chunk(document) for document in documents]
+
+    async def cuts_stored(self) -> None:
+        """All that was cut is stored."""
+        if isinstance(self.chunker, BatchChunker):
+            await self.chunker.stored()
 
     async def index(self, cuts: Sequence[CutDocument], generation: int, *, like: Sequence[int] = ()) -> dict[str, int]:
         """Index documents that are in the catalogue; returns how many chunks of each were embedded, by its id.

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from rag.index.generations import Generation
 from rag.index.publish import publish
 from rag.ingest.indexing import CutDocument, Indexer
-from rag.types import Chunk
+from rag.types import Chunk, Document
 
 DOCUMENTS_AT_ONCE = 32
+GATHERED_CHARACTERS = 16_000_000
+"""Where the model answers in batches, in hours: as much as can be waited for at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +42,16 @@ class Changeover:
             return 0
         waiting = await asyncio.to_thread(self.indexer.backlog.waiting, generation=building.number)
         like = self.indexer.alike(active)
-        for start in range(0, len(waiting), DOCUMENTS_AT_ONCE):
-            cuts = [
-                cut
-                for document_id in waiting[start : start + DOCUMENTS_AT_ONCE]
-                if (cut := await self._cut(document_id, active, building.number)) is not None
-            ]
-            await self.indexer.index(cuts, building.number, like=like)
+        some: list[Document] = []
+        for document_id in waiting:
+            document = await asyncio.to_thread(self.indexer.catalogue.document, document_id)
+            some += [] if document is None else [document]
+            if self._enough(some):
+                await self.indexer.index(await self._cut(some, active, building.number), building.number, like=like)
+                some = []
+        if some:
+            await self.indexer.index(await self._cut(some, active, building.number), building.number, like=like)
+        await self.indexer.cuts_stored()
         await self.indexer.settle(building.number)
         await live.store(building.number).compact()
         await asyncio.to_thread(live.generations.switch, building.number)
@@ -71,20 +76,35 @@ class Changeover:
             building = await asyncio.to_thread(lambda: generations.add(wanted, active=False))
         return active, building
 
-    async def _cut(self, document_id: str, active: Generation, building: int) -> CutDocument | None:
-        """A document with its chunks of the new generation, cut and stored unless they are there."""
+    def _enough(self, documents: Sequence[Document]) -> bool:
+        if self.indexer.gathers:
+            return sum(len(document.text) for document in documents) >= GATHERED_CHARACTERS
+        return len(documents) >= DOCUMENTS_AT_ONCE
+
+    async def _cut(self, documents: Sequence[Document], active: Generation, building: int) -> list[CutDocument]:
+        """Documents with their chunks of the new generation, cut and stored unless they are there."""
+        known = [await self._known(document.id, active, building) for document in documents]
+        made = iter(await self.indexer.cut([each for each, its in zip(documents, known, strict=True) if its is None]))
+        cuts: list[CutDocument] = []
+        for document, chunks in zip(documents, known, strict=True):
+            cuts.append((document, next(made) if chunks is None else chunks))
+            if chunks is None:
+                await self._put(cuts[-1][1], building)
+        return cuts
+
+    async def _known(self, document_id: str, active: Generation, building: int) -> Sequence[Chunk] | None:
+        """The chunks that the new generation has, or can have from the active one; `None`: they are to be made."""
         catalogue = self.indexer.catalogue
-        document = await asyncio.to_thread(catalogue.document, document_id)
-        if document is None:
-            return None
-        chunks: Sequence[Chunk] = await asyncio.to_thread(lambda: catalogue.chunks_of(document_id, generation=building))
-        if not chunks:
-            if active.facts.get("chunking") == self.indexer.live.wanted["chunking"]:
-                chunks = await asyncio.to_thread(lambda: catalogue.chunks_of(document_id, generation=active.number))
-            else:
-                chunks = await self.indexer.chunker.chunk(document)
-            await asyncio.to_thread(lambda: catalogue.put_chunks(chunks, generation=building))
-        return document, chunks
+        chunks = await asyncio.to_thread(lambda: catalogue.chunks_of(document_id, generation=building))
+        if not chunks and active.facts.get("chunking") == self.indexer.live.wanted["chunking"]:
+            chunks = await asyncio.to_thread(lambda: catalogue.chunks_of(document_id, generation=active.number))
+            await self._put(chunks, building)
+            return chunks
+        return chunks or None
+
+    async def _put(self, chunks: Sequence[Chunk], building: int) -> None:
+        catalogue = self.indexer.catalogue
+        await asyncio.to_thread(lambda: catalogue.put_chunks(chunks, generation=building))
 
     async def _drop(self, generation: int) -> None:
         generations = self.indexer.live.generations

@@ -248,7 +248,8 @@ class Ingestor:
 
     async def _take(self, run: _Run, prepared: Prepared) -> None:
         run.batch.add(prepared, run.steps.pop(prepared.item.source))
-        if run.batch.full or time.perf_counter() - run.stored > STORE_SECONDS:
+        late = not self.indexer.gathers and time.perf_counter() - run.stored > STORE_SECONDS
+        if run.batch.full or late:
             await self._flush(run)
 
     async def _flush(self, run: _Run) -> None:
@@ -289,6 +290,7 @@ class Ingestor:
             store = self.indexer.live.store(active.number)
             await store.compact()
             await publish(store)
+        await self.indexer.cuts_stored()
         counts = {str(outcome): count for outcome, count in run.outcomes.counts.items()}
         await asyncio.to_thread(self.manifest.finish, run.source.root, counts)
 

@@ -57,6 +57,23 @@ class ChunkEmbedder(Protocol):
         ...
 
 
+@runtime_checkable
+class BatchChunker(Chunker, Protocol):
+    """A chunker whose model answers in batches, hours later: it wants as many documents at a time as there are."""
+
+    async def chunk_all(self, documents: Sequence[Document]) -> list[list[Chunk]]:
+        """The chunks of each document."""
+        ...
+
+    async def stored(self) -> None:
+        """Told when what it made is safe; until then a new run gets the same answers again, and pays for none twice."""
+        ...
+
+    async def close(self) -> None:
+        """Give back connections; what is under way at the provider stays there, to be gone on with."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Forecast:
     """What cutting a document will use: calls to a model, their tokens, and dollars (`None`: price unknown)."""

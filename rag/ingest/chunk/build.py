@@ -92,6 +92,7 @@ def build_chunker(
     size, overlap, tokenizer = chunking.size, chunking.overlap, chunking.tokenizer
     if chunking.chunker == "contextual":
         from rag.ingest.chunk.contextual import ContextualChunker
+        from rag.ingest.chunk.contextual_batch import BatchedContextualChunker
 
         if model.startswith(EXTRACTIVE):
             raise ConfigError(
@@ -100,7 +101,8 @@ def build_chunker(
                 value=model,
                 hint="Name one, e.g. openai/…, anthropic/… or vllm/…, or choose another chunker.",
             )
-        return ContextualChunker(model, make_router, prices, size=size, overlap=overlap, tokenizer=tokenizer)
+        kind = BatchedContextualChunker if chunking.batch else ContextualChunker
+        return kind(model, make_router, prices, size=size, overlap=overlap, tokenizer=tokenizer)
     if chunking.chunker == "late":
         from rag.ingest.chunk.late import LateChunker
 

@@ -7,7 +7,8 @@ in the chunk, so the document stands first and providers read it from their cach
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 
 from plumbline.aio import together
@@ -17,7 +18,7 @@ from rag.ingest.chunk import Forecast
 from rag.ingest.chunk.recursive import RecursiveChunker
 from rag.ingest.chunk.views import View, views
 from rag.types import Chunk, Document
-from routing.chat import ChatOptions, ChatRequest, Message, Tags, Usage
+from routing.chat import ChatOptions, ChatRequest, Message, Tags, Tier, Usage
 from routing.cost.prices import PriceTable, total_cost
 from routing.models.usage import estimate_prompt
 from routing.router import Router
@@ -42,6 +43,9 @@ class ContextualChunker:
     router prices the calls themselves.
     Raises `InputError` and `ConfigError` as the recursive chunker does; `chunk` raises `ModelError` when a call fails.
     """
+
+    tier: Tier = "standard"
+    """What the model's provider charges by."""
 
     def __init__(
         self,
@@ -73,8 +77,7 @@ class ContextualChunker:
         chunks = await self._base.chunk(document)
         calls = asyncio.Semaphore(self._concurrency)
         found: list[Chunk] = []
-        for view in views(document.text, chunks, self._reads):
-            head = self._head(document, view)
+        for head, view in self._shown(document, chunks):
             found.append(await self._situated(head, view.chunks[0], calls))
             found += await together([self._situated(head, chunk, calls) for chunk in view.chunks[1:]])
         return found
@@ -82,15 +85,16 @@ class ContextualChunker:
     def forecast(self, document: Document) -> Forecast:
         """What `chunk` will use, in estimated tokens, if the model's provider caches and nothing is answered twice."""
         usages: list[Usage] = []
-        for view in views(document.text, self._base.split(document), self._reads):
-            head = self._head(document, view)
+        for head, view in self._shown(document, self._base.split(document)):
             usages += [self._expected(head, chunk, again=index > 0) for index, chunk in enumerate(view.chunks)]
-        costs = [self._prices.cost(self._model, usage) for usage in usages]
+        costs = [self._prices.cost(self._model, usage, self.tier) for usage in usages]
         return Forecast(len(usages), sum(usages, Usage(estimated=True)), total_cost(costs))
 
-    def _head(self, document: Document, view: View) -> Message:
-        values = {"name": document.name, "document": document.text[view.start : view.end]}
-        return Message("system", self._prompt.render(values))
+    def _shown(self, document: Document, chunks: list[Chunk]) -> Iterator[tuple[Message, View]]:
+        """What the model is shown, with the chunks that it is asked about beside it."""
+        for view in views(document.text, chunks, self._reads):
+            values = {"name": document.name, "document": document.text[view.start : view.end]}
+            yield Message("system", self._prompt.render(values)), view
 
     def _expected(self, head: Message, chunk: Chunk, *, again: bool) -> Usage:
         whole, shared = estimate_prompt(_request(head, chunk)), estimate_tokens(head.content)
@@ -99,7 +103,7 @@ class ContextualChunker:
         written = cacheable if price is not None and price.cache_write is not None and not again else 0
         return Usage(whole, CONTEXT_TOKENS, cacheable if again else 0, written, estimated=True)
 
-    async def _situated(self, head: Message, chunk: Chunk, calls: asyncio.Semaphore) -> Chunk:
+    async def _situated(self, head: Message, chunk: Chunk, calls: AbstractAsyncContextManager[object]) -> Chunk:
         async with calls:
             response = await self._make_router().complete(_request(head, chunk))
         written = " ".join(response.text.split())
