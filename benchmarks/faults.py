@@ -16,7 +16,12 @@ OpenAI, Anthropic and Cohere, each with a deadline. The run ends when so many fa
 - spliced: texts that are neither one model's nor one model's beginning with another's text after it, at the right place
 - MB: resident memory after the first tenth, and at the end
 
-With `--breaker` the first provider is left alone after its failures, as it is in practice; fewer faults then arrive.
+With `--breaker` the first provider is left alone after its failures, as it is in practice, for a twentieth of a second
+at first, so that probes meet faults all the time; as fewer arrive, so many calls are made instead. Every call then also
+passes a limit and has its money set aside, and two lines more are printed:
+
+- held: slots of the limit and dollars of the budget that nobody has given back
+- spent: what the budget counts, which must be what the calls cost, or the most of those whose cost is unknown
 """
 
 from __future__ import annotations
@@ -37,8 +42,8 @@ from pathlib import Path
 from plumbline.database import open_database
 from plumbline.trace import Tracing
 from plumbline.trace import component as traces
-from routing.call import Call, Leave
-from routing.chat import ChatModel, ChatRequest, Completed, Interrupted, Message, TextDelta
+from routing.call import Call, Leave, Outcome
+from routing.chat import ChatModel, ChatOptions, ChatRequest, Completed, Interrupted, Message, TextDelta
 from routing.cost.budget_tables import component as budgets
 from routing.cost.ledger import Ledger
 from routing.cost.ledger import component as ledger
@@ -48,7 +53,7 @@ from routing.meter import Meter
 from routing.models.anthropic import AnthropicChatModel
 from routing.models.cohere_chat import CohereChatModel
 from routing.models.openai import OpenAIChatModel
-from routing.protection import protect
+from routing.protection import Protection, protect
 from routing.router import Router
 from routing.settings import RoutingSettings
 from routing.testing.faults import Fault, Place
@@ -114,11 +119,15 @@ class Count:
     spliced: Counter[str] = field(default_factory=Counter)
     arrived: list[int] = field(default_factory=lambda: [0, 0])
 
+    def made(self, *, breaker: bool) -> int:
+        """How much of the run is done: faults, or calls where few faults arrive."""
+        return self.calls if breaker else self.injected
+
 
 def main() -> None:
     """Run and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--count", type=int, default=100_000, help="faults")
+    parser.add_argument("--count", type=int, default=100_000, help="faults, or calls")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--concurrent", type=int, default=32)
     parser.add_argument("--breaker", action="store_true", help="leave the first provider alone when it fails")
@@ -142,32 +151,43 @@ async def run(folder: Path, arguments: argparse.Namespace) -> None:
     async with FakeProvider(FIRST, choose=first) as failing, FakeProvider(SECOND, choose=second) as healthy:
         failing.requests = healthy.requests = _Forgetful()
         asked, memory = Asked(), 0.0
-        way = opened(folder / "home.db", failing.url, healthy.url, asked, breaker=arguments.breaker)
-        async with way as (routers, rows):
+        way = opened(
+            folder / "home.db", failing.url, healthy.url, asked, arguments.concurrent, breaker=arguments.breaker
+        )
+        async with way as (routers, rows, guard):
 
             async def caller(number: int) -> None:
                 nonlocal memory
                 own = random.Random(f"{arguments.seed}/{number}")
-                while count.injected < arguments.count:
+                while count.made(breaker=arguments.breaker) < arguments.count:
                     await one(own.choice(routers), count, stream=own.random() < 0.5)
-                    if not memory and count.injected > arguments.count / 10:
+                    if not memory and count.made(breaker=arguments.breaker) > arguments.count / 10:
                         memory = megabytes()
 
             await asyncio.gather(*map(caller, range(arguments.concurrent)))
             show(count, asked.count, rows.totals().calls, memory, time.monotonic() - began)
+            if arguments.breaker:
+                await show_held(asked, guard)
 
 
 @dataclass(slots=True)
 class Asked:
-    """A guard that counts the calls which go out: each has to have its row."""
+    """A guard that counts the calls which go out: each has to have its row. `spent` is what they cost at most."""
 
     count: int = 0
+    under_way: int = 0
+    spent: Decimal = Decimal(0)
 
     async def enter(self, call: Call) -> Leave:
         """Count it."""
-        del call
         self.count += 1
-        return lambda outcome: None
+        self.under_way += 1
+
+        def leave(outcome: Outcome) -> None:
+            self.under_way -= 1
+            self.spent += (call.bound or Decimal(0)) if outcome.cost is None else outcome.cost
+
+        return leave
 
 
 class _Forgetful(list[Received]):
@@ -180,7 +200,9 @@ class _Forgetful(list[Received]):
 async def one(router: Router, count: Count, *, stream: bool) -> None:
     """One call."""
     count.calls += 1
-    request = ChatRequest((Message("user", "When?"),), deadline=time.monotonic() + DEADLINE)
+    request = ChatRequest(
+        (Message("user", "When?"),), ChatOptions(max_tokens=100), deadline=time.monotonic() + DEADLINE
+    )
     try:
         async with asyncio.timeout(3 * DEADLINE):
             text = await (streamed(router, request) if stream else whole(router, request))
@@ -234,6 +256,14 @@ def show(count: Count, asked: int, rows: int, memory: float, seconds: float) -> 
     print(f"MB          {memory:.0f} after a tenth, {megabytes():.0f} at the end")
 
 
+async def show_held(asked: Asked, guard: Protection) -> None:
+    """What is not given back, and whether the budget has it right."""
+    assert guard.budgets is not None
+    (state,) = await guard.budgets.states()
+    print(f"held        {asked.under_way} slots, ${state.reserved}")
+    print(f"spent       ${state.spent}, which is {'what' if state.spent == asked.spent else 'NOT what'} calls cost")
+
+
 def megabytes() -> float:
     """Resident memory now."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 1e6
@@ -241,8 +271,8 @@ def megabytes() -> float:
 
 @asynccontextmanager
 async def opened(
-    path: Path, failing: str, healthy: str, asked: Asked, *, breaker: bool
-) -> AsyncIterator[tuple[Sequence[Router], Ledger]]:
+    path: Path, failing: str, healthy: str, asked: Asked, concurrent: int, *, breaker: bool
+) -> AsyncIterator[tuple[Sequence[Router], Ledger, Protection]]:
     """A router for each adapter, over one home."""
     engine = open_database(path, [ledger(), traces(), budgets()])
     tracing, rows = Tracing(engine), Ledger(engine, path)
@@ -255,15 +285,17 @@ async def opened(
     settings = RoutingSettings.model_validate(
         {
             "retry": {"first_wait_seconds": 0, "longest_wait_seconds": 0.05},
-            "breaker": {"enabled": breaker},
+            "breaker": {"enabled": breaker, "cooldown_seconds": 0.05, "longest_cooldown_seconds": 0.2},
             "adaptive": breaker,
+            "limits": [{"per": "everything", "concurrent": concurrent}] if breaker else [],
+            "budgets": [{"name": "all", "limit": 1_000_000}] if breaker else [],
         }
     )
     guard = protect(settings, path, ledger=rows)
     prices = PriceTable({model.name: Price(Decimal(1), Decimal(2)) for model in (*models, second)})
     meter = Meter(tracing, rows, prices, (*guard.guards, asked), guard.budgets)
     try:
-        yield [Router([model, second], meter=meter, retry=settings.retry) for model in models], rows
+        yield [Router([model, second], meter=meter, retry=settings.retry) for model in models], rows, guard
     finally:
         for model in (*models, second):
             await model.close()

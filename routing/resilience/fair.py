@@ -40,18 +40,23 @@ class Gate(Protocol):
 
 @dataclass(eq=False, slots=True)
 class Waiter:
-    """A call that waits, or may soon. `size` is its part of its tenant's share, `admitted_at` is set when it may go."""
+    """A call that waits, or may soon, at most until its `deadline`. `size` is its part of its tenant's share.
+
+    `admitted_at` is set when it may go, `refused` when it is not let go: how long it would have to wait.
+    """
 
     tenant: str | None
     gates: tuple[Gate, ...]
     need: Need
     size: float
+    deadline: float | None = None
     woken: asyncio.Future[None] | None = None
     number: int = 0
     admitted_at: float | None = None
+    refused: float | None = None
 
     def wake(self) -> bool:
-        """Tell it that it may go; false when its event loop is no more."""
+        """Tell it that it may go, or not; false when its event loop is no more."""
         assert self.woken is not None, "it waits"
         return self._soon(_set, self.woken)
 
@@ -127,6 +132,10 @@ class FairQueue:
             del self._flows[_key(waiter)]
             for gate in flow.gates:
                 gate.waiting -= 1
+
+    def before(self, gate: Gate) -> list[Waiter]:
+        """Those that wait for it."""
+        return [waiter for flow in self._flows.values() if gate in flow.gates for waiter in flow.waiters]
 
     def admit(self, now: float) -> tuple[list[Waiter], float]:
         """Let go whoever may go now, counted at all their gates; and in how many seconds it is worth looking again.

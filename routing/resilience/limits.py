@@ -18,6 +18,7 @@ from typing import Literal
 
 from routing.call import NOT_MADE, Call, Leave, Outcome
 from routing.chat import Usage
+from routing.errors import RateLimitError
 from routing.resilience.counters import Counter, Counters
 from routing.resilience.fair import FairQueue, Gate, Waiter
 from routing.resilience.need import Need, nano_dollars
@@ -27,6 +28,7 @@ from routing.resilience.shared_limits import Grant, SharedLimits
 from routing.settings import LimitSettings
 
 _NO_USAGE = Usage()
+_PAUSED = "it asks to be left alone"
 _ONE = Need()
 _UNUSED = Need(requests=0)
 
@@ -73,7 +75,7 @@ class Limiter:
             gates, need = self._asked(call, now)
             if not gates:
                 return _free
-            waiter = Waiter(call.tags.tenant, gates, need, need.tokens or 1)
+            waiter = Waiter(call.tags.tenant, gates, need, need.tokens or 1, call.deadline)
             if self._queue or any(gate.wait(need, now) > 0 for gate in gates):
                 self._put(waiter, call, now)
             else:
@@ -116,7 +118,7 @@ class Limiter:
             if isinstance(gate, Counter) and (over := gate.exceeded(waiter.need)) is not None:
                 raise too_large(call, gate.described, *over)
             if isinstance(gate, Pace) and (pause := gate.pause(now)) > self._longest_pause:
-                raise refusal(call, "it asks to be left alone", pause)
+                raise refusal(call, _PAUSED, pause)
         if call.deadline is not None and wait < math.inf and now + wait >= call.deadline:
             raise refusal(call, "a limit is reached until after the time allowed", wait)
         if not first and len(self._queue) >= self._longest_queue:
@@ -149,12 +151,14 @@ class Limiter:
         try:
             async with asyncio.timeout(left):
                 await waiter.woken
+            if waiter.refused is not None:
+                raise refusal(call, _PAUSED, waiter.refused)
         except GeneratorExit:  # its event loop is no more, which is found out when it is to be woken
             raise
         except BaseException as error:
             with self._lock:
                 went = waiter.admitted_at is not None
-                if not went:
+                if not went and waiter.refused is None:
                     self._queue.remove(waiter)
                     self._look_at = math.inf  # whose timer it was may be gone
                     self._look(self._clock())
@@ -196,9 +200,21 @@ class Limiter:
             for gate in waiter.gates:
                 gate.leave(waiter.need, used, outcome, waiter.admitted_at, now)
             if self._queue:
+                if isinstance(outcome.error, RateLimitError):
+                    self._refuse(waiter.gates, now)
                 self._look(now)
         if grant is not None and self._shared is not None:
             self._shared.give_back(grant, used)
+
+    def _refuse(self, gates: tuple[Gate, ...], now: float) -> None:
+        """Let nobody wait for a model that has asked for a longer pause than is waited for: another may answer."""
+        for gate in gates:
+            pause = gate.pause(now) if isinstance(gate, Pace) else 0.0
+            for waiter in self._queue.before(gate) if pause else ():
+                if pause > self._longest_pause or (waiter.deadline is not None and now + pause >= waiter.deadline):
+                    self._queue.remove(waiter)
+                    waiter.refused = pause
+                    waiter.wake()
 
 
 def _free(outcome: Outcome) -> None:

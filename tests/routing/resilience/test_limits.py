@@ -496,6 +496,36 @@ def test_a_pause_that_is_asked_for_is_kept_or_refused() -> None:
     run_virtually(main())
 
 
+def test_a_long_pause_refuses_those_who_wait_already() -> None:
+    """Or they would wait until their deadlines, and no time would be left to ask another model."""
+
+    async def main() -> None:
+        guard = limiter(adaptive=True)
+        (await guard.enter(CALL))(limited()())
+        leave = await guard.enter(CALL)
+        waiting = [asyncio.create_task(guard.enter(replace(CALL, deadline=now() + 50))) for _ in range(3)]
+        patient = asyncio.create_task(guard.enter(replace(CALL, deadline=now() + 5)))
+        await asyncio.sleep(1)
+        assert guard.waiting == 4
+        leave(limited(6.0)())
+        with pytest.raises(LimitError, match="asks to be left alone"):
+            await patient  # too long for this one alone
+        assert (guard.waiting, now()) == (3, 1001)
+        (await waiting[0])(limited(3600.0)())
+        assert now() == 1007
+        cancelled = waiting.pop()
+        cancelled.cancel()  # after it was refused, before it has heard of it
+        for refused in waiting[1:]:
+            with pytest.raises(LimitError, match="is not asked now: it asks to be left alone") as raised:
+                await refused
+            assert raised.value.retry_after == 3600
+        with pytest.raises(asyncio.CancelledError):
+            await cancelled
+        assert (guard.waiting, now()) == (0, 1007)
+
+    run_virtually(main())
+
+
 @pytest.mark.parametrize("capacity", [5, 17, 60])
 def test_the_pace_finds_what_a_model_takes(capacity: int) -> None:
     """A model refuses what is more than `capacity` at once; a hundred callers keep close to it."""
