@@ -18,13 +18,18 @@ from rag.options import (
     Group,
     HomeFolder,
     KnowledgeBase,
+    Language,
+    Latency,
+    Local,
     Model,
     Set,
+    Task,
     Tenant,
     Where,
     access,
     console,
     opened,
+    wants,
 )
 
 if TYPE_CHECKING:
@@ -66,6 +71,10 @@ def ask(
     tenant: Tenant = None,
     group: Group = None,
     model: Model = None,
+    local: Local = False,
+    latency: Latency = None,
+    task: Task = None,
+    language: Language = None,
     config: Config = None,
     home: HomeFolder = None,
     settings: Set = None,
@@ -74,11 +83,12 @@ def ask(
     """Answer a question from the documents, with citations, confidence and price."""
     from rag.ingest.commands import ingest_quietly
 
+    wanted = wants(model, latency, local, task, language)
     with opened(kb, config, home, settings, model=model, create=docs is not None) as base:
         base.require_model()
         if docs is not None:
             ingest_quietly(base, docs)
-        answer = base.ask(question, condition=where, access=access(tenant, group))
+        answer = base.ask(question, condition=where, access=access(tenant, group), wants=wanted)
     if as_json:
         from rag.output import AskOutput
 
@@ -101,6 +111,7 @@ def search(
     where: Where = None,
     tenant: Tenant = None,
     group: Group = None,
+    local: Local = False,
     config: Config = None,
     home: HomeFolder = None,
     settings: Set = None,
@@ -108,7 +119,9 @@ def search(
 ) -> None:
     """List the chunks that match best; "words in quotes" must stand so, polic* is every word that begins so."""
     with opened(kb, config, home, settings) as base:
-        found = base.explain(query, top_k=top_k, condition=where, access=access(tenant, group))
+        found = base.explain(
+            query, top_k=top_k, condition=where, access=access(tenant, group), wants=wants(local=local)
+        )
         if explain:
             _explain(base, found, as_json=as_json)
             return
@@ -128,7 +141,7 @@ def _say(found: Retrieval, *, filtered: bool) -> None:
     from rag import show
     from rag.index.filter_text import filter_text
 
-    failed = found.rerank is not None and found.rerank.degraded is not None
+    failed = found.rerank is not None and (found.rerank.degraded or found.rerank.withheld)
     notes = list(found.notes if failed else found.plan.notes)
     if found.unmatched:
         notes.append(f"{found.unmatched} See docs/filters.md.")

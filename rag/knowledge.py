@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from rag.ingest.labels import LabelUse
     from rag.retrieve.access import Access
     from rag.retrieve.search import Query, Retrieval
-    from routing.chat import ChatModel, Message
+    from routing.chat import ChatModel, Message, Wants
     from routing.cost.ledger import LedgerTotals
     from routing.models.catalog import Catalog
     from routing.protection import Standing
@@ -119,10 +119,13 @@ class RAG(Keeping, Lifetime):
         tenant: str | None = None,
         access: Access | None = None,
         history: Sequence[Message] = (),
+        wants: Wants | None = None,
     ) -> Answer:
         """Answer a question; see `aask`."""
         _ = self.parts
-        return self._loop.run(self.aask(question, condition=condition, tenant=tenant, access=access, history=history))
+        return self._loop.run(
+            self.aask(question, condition=condition, tenant=tenant, access=access, history=history, wants=wants)
+        )
 
     async def aask(
         self,
@@ -132,18 +135,21 @@ class RAG(Keeping, Lifetime):
         tenant: str | None = None,
         access: Access | None = None,
         history: Sequence[Message] = (),
+        wants: Wants | None = None,
     ) -> Answer:
         """Answer a question from the documents, with checked citations, price and confidence.
 
         `condition` limits what is searched: a `Filter`, or its text form ("date >= 2023-01-01 and type = 'text/html'").
         Documents that belong to a tenant or to groups are seen with their `access` alone; `tenant` is short for
         `Access(tenant)`, and is written into trace and ledger. `history` is the conversation before the question, which
-        `retrieval.question.rewrite` reads. Raises `InputError` for an empty or far too long question, a filter that
-        cannot be, and an empty knowledge base, `ModelError` when no model can answer.
+        `retrieval.question.rewrite` reads. `wants` is asked of whoever is asked on the way: with `Wants(local=True)`
+        nothing of the question leaves the machine, and what would have to is left out, as `Answer.note` then says, or
+        refused (docs/routing.md). Raises `InputError` for an empty or far too long question, a filter or wants that
+        cannot be, and an empty knowledge base, `ModelError` when no model can answer or may.
         """
         from rag.pipeline import answer_question
 
-        query = self._query(question, condition, tenant, access, history)
+        query = self._query(question, condition, tenant, access, history, wants)
         return await answer_question(self._parts, query)
 
     def stream(
@@ -154,9 +160,10 @@ class RAG(Keeping, Lifetime):
         tenant: str | None = None,
         access: Access | None = None,
         history: Sequence[Message] = (),
+        wants: Wants | None = None,
     ) -> Generator[AnswerEvent, None, None]:
         """Answer a question as it is worked out; see `astream`."""
-        events = self.astream(question, condition=condition, tenant=tenant, access=access, history=history)
+        events = self.astream(question, condition=condition, tenant=tenant, access=access, history=history, wants=wants)
         return self._loop.iterate(events)
 
     def astream(
@@ -167,6 +174,7 @@ class RAG(Keeping, Lifetime):
         tenant: str | None = None,
         access: Access | None = None,
         history: Sequence[Message] = (),
+        wants: Wants | None = None,
     ) -> AsyncGenerator[AnswerEvent, None]:
         """What happens while a question is answered: `rag.events`, the last one with the answer that `ask` gives.
 
@@ -175,7 +183,7 @@ class RAG(Keeping, Lifetime):
         """
         from rag.pipeline import answer_events
 
-        query = self._query(question, condition, tenant, access, history)
+        query = self._query(question, condition, tenant, access, history, wants)
         return answer_events(self.parts, query)
 
     def search(
@@ -186,9 +194,11 @@ class RAG(Keeping, Lifetime):
         condition: Condition = None,
         tenant: str | None = None,
         access: Access | None = None,
+        wants: Wants | None = None,
     ) -> list[Hit]:
         """Find chunks; see `asearch`."""
-        return self.explain(query, top_k=top_k, condition=condition, tenant=tenant, access=access).hits
+        found = self.explain(query, top_k=top_k, condition=condition, tenant=tenant, access=access, wants=wants)
+        return found.hits
 
     async def asearch(
         self,
@@ -198,6 +208,7 @@ class RAG(Keeping, Lifetime):
         condition: Condition = None,
         tenant: str | None = None,
         access: Access | None = None,
+        wants: Wants | None = None,
     ) -> list[Hit]:
         """The `top_k` chunks (default: the configured number) that match the query best, best first.
 
@@ -205,7 +216,7 @@ class RAG(Keeping, Lifetime):
         `polic*` stands for every word that begins so. Raises `InputError` for an empty query, a `top_k` below 1, a
         filter that cannot be, and an empty knowledge base.
         """
-        found = await self.aexplain(query, top_k=top_k, condition=condition, tenant=tenant, access=access)
+        found = await self.aexplain(query, top_k=top_k, condition=condition, tenant=tenant, access=access, wants=wants)
         return found.hits
 
     def explain(
@@ -216,10 +227,13 @@ class RAG(Keeping, Lifetime):
         condition: Condition = None,
         tenant: str | None = None,
         access: Access | None = None,
+        wants: Wants | None = None,
     ) -> Retrieval:
         """Find chunks, and say how they were found; see `aexplain`."""
         _ = self.parts
-        return self._loop.run(self.aexplain(query, top_k=top_k, condition=condition, tenant=tenant, access=access))
+        return self._loop.run(
+            self.aexplain(query, top_k=top_k, condition=condition, tenant=tenant, access=access, wants=wants)
+        )
 
     async def aexplain(
         self,
@@ -229,6 +243,7 @@ class RAG(Keeping, Lifetime):
         condition: Condition = None,
         tenant: str | None = None,
         access: Access | None = None,
+        wants: Wants | None = None,
     ) -> Retrieval:
         """As `asearch`, with every step on the way: plan, filter, what each side found, fusion and reranking."""
         if top_k is not None and (type(top_k) is not int or top_k < 1):
@@ -239,7 +254,7 @@ class RAG(Keeping, Lifetime):
         from rag.pipeline import require_documents
 
         parts = self.parts
-        wanted = self._query(query, condition, tenant, access, syntax=True)
+        wanted = self._query(query, condition, tenant, access, wants=wants, syntax=True)
         with parts.home.tracing.span("search"):
             found = await parts.retriever.search(wanted, top_k=top_k, tags=wanted.access.tags("search"))
             if not found.hits:
@@ -253,6 +268,7 @@ class RAG(Keeping, Lifetime):
         tenant: str | None,
         who: Access | None,
         history: Sequence[Message] = (),
+        wants: Wants | None = None,
         *,
         syntax: bool = False,
     ) -> Query:
@@ -265,8 +281,15 @@ class RAG(Keeping, Lifetime):
         who = access(who, tenant)
         text = _checked(text, parts)
         typed = parse(text) if syntax else Typed(text)
-        turns = _turns(history)
-        return Query(typed.text, turns, parts.condition(condition, who), who, typed.phrases, typed.prefixes)
+        return Query(
+            typed.text,
+            _turns(history),
+            parts.condition(condition, who),
+            who,
+            typed.phrases,
+            typed.prefixes,
+            parts.wants(wants),
+        )
 
     def document(self, document_id: str) -> Document | None:
         """A stored document with its text, pages and sections, or `None`; citations and hits name its id."""

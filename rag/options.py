@@ -14,13 +14,17 @@ from plumbline.errors import ConfigError, InputError
 if TYPE_CHECKING:
     from rag.knowledge import RAG
     from rag.retrieve.access import Access
+    from routing.chat import Wants
 
 KnowledgeBase = Annotated[Path, typer.Option("--kb", envvar="PLUMBLINE_KB", help="Folder of the knowledge base.")]
 Config = Annotated[
     str | None, typer.Option("--config", envvar="PLUMBLINE_CONFIG", help="A shipped configuration or a YAML file.")
 ]
 Model = Annotated[
-    str | None, typer.Option("--model", help="Who answers, e.g. openai/…, anthropic/…, vllm/NAME@http://….")
+    str | None,
+    typer.Option(
+        "--model", help="Who answers, whatever the rules say, e.g. openai/…, anthropic/…, vllm/NAME@http://…."
+    ),
 ]
 HomeFolder = Annotated[
     Path | None,
@@ -41,6 +45,12 @@ Tenant = Annotated[str | None, typer.Option("--tenant", help="See what this tena
 Group = Annotated[
     list[str] | None, typer.Option("--group", help="See what this group sees; can be repeated (default: everything).")
 ]
+Local = Annotated[bool, typer.Option("--local", help="Nothing of it may leave the machine.")]
+Latency = Annotated[
+    str | None, typer.Option("--latency", help="How soon it is needed: realtime, interactive or batch.")
+]
+Task = Annotated[str | None, typer.Option("--task", help="What kind of question it is said to be.")]
+Language = Annotated[str | None, typer.Option("--language", help="Its language (default: detected).")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON (see docs/json.md).")]
 
 KB_DEFAULT = Path("kb")
@@ -73,6 +83,23 @@ def access(tenant: str | None, groups: list[str] | None) -> Access:
     from rag.retrieve.access import EVERYTHING, Access
 
     return Access(tenant, tuple(groups or ())) if tenant is not None or groups else EVERYTHING
+
+
+def wants(
+    model: str | None = None,
+    latency: str | None = None,
+    local: bool = False,
+    task: str | None = None,
+    language: str | None = None,
+) -> Wants:
+    """What the options ask of whoever is asked; raises `InputError` for a latency that is none.
+
+    `--model` makes a model the configured one, and asks for it by name: no rule gives the question to another.
+    """
+    from rag.wants import latency as known
+    from routing.chat import Wants
+
+    return Wants(model, known(latency), local, task, language)
 
 
 def parse_settings(pairs: list[str], option: str = "--set") -> dict[str, Any]:

@@ -48,19 +48,19 @@ async def _answered(parts: Parts, query: Query, tags: Tags, bill: Bill, started:
         emit(Started(query.text, trace_id))
     stages = Stages(parts.home.tracing)
     retrieval = await parts.retriever.search(query, tags=tags, stages=stages)
-    hits, question = retrieval.hits, retrieval.plan.question
+    hits = retrieval.hits
     if not hits:
         await require_documents(parts)
     evidence = parts.retriever.evidence(hits)
     if emit:
         emit(Retrieved(tuple(evidence)))
-    response = await _generate(parts, question, evidence, tags, stages, emit)
+    response = await _generate(parts, replace(query, text=retrieval.plan.question), evidence, tags, stages, emit)
     with stages.stage("ground"):
         grounding = ground(response, evidence, parts.catalogue)
     timings = {**stages.seconds, "total": time.perf_counter() - started}
     answer = _compose(query.text, response, grounding, hits, bill, timings)
-    degraded = _degraded(response, parts.model_name, retrieval)
-    return replace(answer, trace_id=trace_id, degraded=degraded, note=retrieval.unmatched)
+    degraded = _degraded(response, retrieval)
+    return replace(answer, trace_id=trace_id, degraded=degraded, note=_note(retrieval))
 
 
 def answer_events(parts: Parts, query: Query) -> AsyncGenerator[AnswerEvent, None]:
@@ -86,21 +86,22 @@ async def require_documents(parts: Parts) -> None:
 
 
 async def _generate(
-    parts: Parts, question: str, evidence: Sequence[Hit], tags: Tags, stages: Stages, emit: Emit | None
+    parts: Parts, query: Query, evidence: Sequence[Hit], tags: Tags, stages: Stages, emit: Emit | None
 ) -> ChatResponse:
-    """Ask the model; without any evidence refuse, for no call could find an answer in nothing."""
+    """Ask a model what stands alone; without any evidence refuse, for no call could find an answer in nothing."""
     generation = parts.settings.generation
     if not evidence:
         return ChatResponse(REFUSAL, parts.model_name, refused=True, confidence=0.0)
     with stages.timed("assemble"):
         request = assemble(
-            question,
+            query.text,
             evidence,
             system=parts.system_prompt,
             turn=parts.question_prompt,
             options=ChatOptions(temperature=generation.temperature, max_tokens=generation.max_tokens),
             deadline=time.monotonic() + generation.timeout_seconds,
             tags=tags,
+            wants=query.wants,
         )
     with stages.stage("generate"):
         on_text = None if emit is None else lambda text: emit(TextDelta(text))
@@ -133,15 +134,19 @@ def _compose(
     )
 
 
-def _degraded(response: ChatResponse, wanted: str, retrieval: Retrieval) -> str | None:
+def _note(retrieval: Retrieval) -> str | None:
+    """Why nothing was found, where that is known, and what was left out because of what the request wants."""
+    return " ".join([*retrieval.withheld, *filter(None, [retrieval.unmatched])]) or None
+
+
+def _degraded(response: ChatResponse, retrieval: Retrieval) -> str | None:
     """What was done without, in words: the reranker, or the model that was to answer."""
     found: list[str] = []
     if retrieval.rerank is not None and retrieval.rerank.degraded is not None:
         found += retrieval.rerank.notes
-    failed = [attempt for attempt in response.attempts if attempt.error is not None and attempt.model == wanted]
-    if failed and response.attempts[-1].model != wanted:
-        answered = response.attempts[-1].model
-        found.append(f"{wanted} did not answer, so {answered} did. {failed[-1].error}")
+    if response.attempts and response.attempts[-1].model != (wanted := response.attempts[0].model):
+        failed = [attempt.error for attempt in response.attempts if attempt.model == wanted and attempt.error]
+        found.append(f"{wanted} did not answer, so {response.attempts[-1].model} did. {failed[-1]}")
     return " ".join(found) or None
 
 

@@ -11,10 +11,12 @@ from typing import get_args
 from plumbline.prompts import load_prompt
 from plumbline.reading import ReadConnection
 from plumbline.text.tokens import estimate_tokens
+from rag.calls import prices_with
 from rag.output import Dollars, Output
 from rag.settings import RagSettings
+from rag.wants import checked
 from routing.chat import ChatOptions, ChatRequest, Message, Tags, Usage, Wants
-from routing.cost.price_file import price_table
+from routing.models.catalog import DEFAULT_CATALOG, Catalog
 from routing.policy import Considered, Plan
 from routing.policy.build import build_routes
 from routing.resilience.fallback import Reason
@@ -96,15 +98,17 @@ def route(
     wants: Wants | None = None,
     tokens: int | None = None,
     home: Path | None = None,
+    catalog: Catalog = DEFAULT_CATALOG,
 ) -> Route:
     """Who would answer `question`; `tokens` is how long the whole prompt is, `None`: as it would probably be.
 
     `home` is the file of the ledger that knows how long answers are. Raises `ConfigError`, and the `ModelError` that
     asking would raise.
     """
-    routes = build_routes(settings.routing, settings.generation.model)
-    prices, most_output = price_table(settings.routing), settings.generation.max_tokens
-    request, counted = _request(question, settings, tags, wants or Wants(), tokens)
+    routes = build_routes(settings.routing, settings.generation.model, facts=catalog.facts)
+    prices = prices_with(settings.routing, catalog.prices(routes.configured.values()))
+    most_output = settings.generation.max_tokens
+    request, counted = _request(question, settings, tags, checked(wants, routes), tokens)
     length = sum(estimate_tokens(message.content) for message in request.messages)
     lengths = _lengths(home, tags.purpose)
 

@@ -6,15 +6,26 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from plumbline.errors import InputError
-from rag.options import AsJson, Config, HomeFolder, Set, console, parse_settings
+from rag.options import (
+    AsJson,
+    Config,
+    HomeFolder,
+    Language,
+    Latency,
+    Local,
+    Model,
+    Set,
+    Task,
+    console,
+    parse_settings,
+    wants,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from rag.route import Route
 
-LATENCIES = ("realtime", "interactive", "batch")
 _SAYS = {"rate_limited": "rate-limited", "too_long": "too long", "content_filter": "filtered", "too_slow": "too slow"}
 
 
@@ -30,13 +41,11 @@ def route(
     ] = False,
     tenant: Annotated[str | None, typer.Option("--tenant", help="Whose question it is.")] = None,
     purpose: Annotated[str, typer.Option("--purpose", help="What the call is for.")] = "answer",
-    task: Annotated[str | None, typer.Option("--task", help="What kind of question it is said to be.")] = None,
-    language: Annotated[str | None, typer.Option("--language", help="Its language (default: detected).")] = None,
-    latency: Annotated[
-        str | None, typer.Option("--latency", help="How soon it is needed: realtime, interactive or batch.")
-    ] = None,
-    local: Annotated[bool, typer.Option("--local", help="Nothing of it may leave the machine.")] = False,
-    model: Annotated[str | None, typer.Option("--model", help="The configured model that it asks for by name.")] = None,
+    model: Model = None,
+    local: Local = False,
+    latency: Latency = None,
+    task: Task = None,
+    language: Language = None,
     tokens: Annotated[
         int | None, typer.Option("--tokens", min=0, help="Length of the whole prompt (default: estimated).")
     ] = None,
@@ -49,15 +58,15 @@ def route(
     from rag.config import HOME_FILE, home_folder, read_rag_settings
     from rag.route import RouteOutput
     from rag.route import route as find
-    from routing.chat import Tags, Wants
+    from routing.chat import Tags
 
-    if latency is not None and latency not in LATENCIES:
-        raise InputError(f"There is no latency '{latency}'.", hint=f"There are: {', '.join(LATENCIES)}.")
+    wanted = wants(model, latency, local, task, language)
+    overrides = {**parse_settings(settings or []), **({} if model is None else {"generation.model": model})}
     found = find(
         question,
-        read_rag_settings(config, overrides=parse_settings(settings or [])),
+        read_rag_settings(config, overrides=overrides),
         tags=Tags(purpose, tenant),
-        wants=Wants(model, latency, local, task, language),  # type: ignore[arg-type]  # the latency is one of them
+        wants=wanted,
         tokens=tokens,
         home=home_folder(home) / HOME_FILE,
     )

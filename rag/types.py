@@ -161,7 +161,8 @@ class Answer:
     `confidence` in [0, 1]; until something is fitted on labelled data `calibrated` is false and it only ranks.
     `cost` is in US dollars over everything the question caused, `None` when any price is unknown. `timings` maps a
     stage to seconds of wall time. `degraded` says why a fallback answered or a reranker
-    was done without, or is `None`. `note` says why nothing was found, where that is known, or is `None`.
+    was done without, or is `None`. `note` says why nothing was found, where that is known, and what was left out
+    because of what the request wants, or is `None`.
     """
 
     question: str

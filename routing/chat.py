@@ -138,6 +138,10 @@ class Wants:
     language: str | None = None
 
 
+NO_WISH = Wants()
+"""What a request asks that leaves everything to whoever routes it."""
+
+
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
     """One immutable request.
@@ -159,7 +163,7 @@ class ChatRequest:
     cache_system: bool = False
     deadline: float | None = None
     tags: Tags = Tags()
-    wants: Wants = Wants()
+    wants: Wants = NO_WISH
 
 
 @dataclass(frozen=True, slots=True)

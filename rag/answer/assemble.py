@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from plumbline.prompts import Prompt
 from rag.types import Hit
-from routing.chat import ChatOptions, ChatRequest, Evidence, Message, Tags
+from routing.chat import NO_WISH, ChatOptions, ChatRequest, Evidence, Message, Tags, Wants
 
 
 def assemble(
@@ -18,6 +18,7 @@ def assemble(
     options: ChatOptions,
     deadline: float | None = None,
     tags: Tags = Tags(),
+    wants: Wants = NO_WISH,
 ) -> ChatRequest:
     """The request: system prompt, then context and question as the user's turn, and the same evidence as data."""
     evidence = tuple(
@@ -31,6 +32,7 @@ def assemble(
         evidence=evidence,
         deadline=deadline,
         tags=tags,
+        wants=wants,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import cast
 
 from plumbline.errors import ConfigError
@@ -14,6 +15,8 @@ from routing.embedding import MeteredEmbedder
 from routing.errors import UnknownModelError
 from routing.meter import Meter
 from routing.models.catalog import Catalog
+from routing.policy.build import leaves
+from routing.policy.step import Step
 from routing.reranking import MeteredReranker
 from routing.router import Router
 from routing.settings import RetrySettings
@@ -47,27 +50,31 @@ def build_rerank_stage(
     meter: Meter,
     *,
     retry: RetrySettings,
-    model: str,
+    writer: Step,
+    embedding: Step,
     environ: Mapping[str, str] | None = None,
     reranker: Reranker | None = None,
 ) -> RerankStage | None:
     """The stage for `retrieval.rerank`, `None` when it would do nothing.
 
-    `router` gives what "llm" asks, `model` is the name of its chat model; `reranker` takes the place of the one that is
-    named. Raises `UnknownModelError`, `MissingKeyError`, `MissingExtraError`, and `ConfigError` for what the other
-    models cannot do.
+    `router` gives what "llm" asks, `writer` is its chat model, `embedding` the embedder; `reranker` takes the place of
+    the one that is named. Raises `UnknownModelError`, `MissingKeyError`, `MissingExtraError`, and `ConfigError` for
+    what the other models cannot do.
     """
     wanted = settings.rerank
     if reranker is None and wanted.model == NO_RERANKER and wanted.diversity == 0:
         return None
     scorer: PassageScorer | None = None
+    step: Step | None = None
     if reranker is None and wanted.model == LLM:
-        scorer = _listwise(router, model)
+        scorer, step = _listwise(router, writer.name), replace(writer, setting=KEY)
     elif reranker is not None or wanted.model != NO_RERANKER:
         made = reranker or _made(wanted.model, catalog, embedder, os.environ if environ is None else environ)
         scorer = MeteredReranker(made, meter=meter, retry=retry)
+        named = wanted.model if reranker is None else reranker.name
+        step = Step(made.name, KEY, embedding.leaves if named == MAXSIM else leaves(named), writer.p50)
     share = default_share(wanted.model, embedder.embedder.name) if reranker is None else 1.0
-    return RerankStage(scorer, blend=share, skip_margin=wanted.skip_margin, diversity=wanted.diversity)
+    return RerankStage(scorer, blend=share, skip_margin=wanted.skip_margin, diversity=wanted.diversity, step=step)
 
 
 def default_share(reranker: str, embedder: str) -> float:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from rag.index.filters import And, Filter
-from routing.chat import Message, Tags
+from routing.chat import NO_WISH, Message, Tags, Wants
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +30,8 @@ class QueryPlan:
 
     `condition` always holds: it is the caller's. `narrow` was drawn from the question: what satisfies it comes first,
     and only where that is too little follows what `widened` finds. `notes` say in words what was done and what could
-    not be done. `figures` is how much more passages full of figures count
-    (`rag.retrieve.question_figures.prefer_figures`); 0: no more than others.
+    not be done, those of `withheld` what was left out because of what the request wants. `figures` is how much more
+    passages full of figures count (`rag.retrieve.question_figures.prefer_figures`); 0: no more than others.
     """
 
     question: str
@@ -40,6 +40,7 @@ class QueryPlan:
     narrow: Filter | None = None
     notes: tuple[str, ...] = ()
     figures: float = 0.0
+    withheld: tuple[str, ...] = ()
 
     def filter(self, asked: Asked) -> Filter | None:
         """What `asked` is searched with."""
@@ -55,11 +56,17 @@ class Planner(Protocol):
     """Turns a question into a plan."""
 
     async def plan(
-        self, question: str, history: Sequence[Message] = (), condition: Filter | None = None, tags: Tags = Tags()
+        self,
+        question: str,
+        history: Sequence[Message] = (),
+        condition: Filter | None = None,
+        tags: Tags = Tags(),
+        wants: Wants = NO_WISH,
     ) -> QueryPlan:
         """The plan for `question`, the next turn of the conversation `history`, within the caller's `condition`.
 
-        What a model was to do and could not is left out and noted. Raises nothing of its own.
+        What a model was to do and could not is left out and noted, and so is what `wants` forbids. Raises nothing of
+        its own.
         """
         ...
 
@@ -68,9 +75,14 @@ class PlainPlanner:
     """Searches for the question as it is."""
 
     async def plan(
-        self, question: str, history: Sequence[Message] = (), condition: Filter | None = None, tags: Tags = Tags()
+        self,
+        question: str,
+        history: Sequence[Message] = (),
+        condition: Filter | None = None,
+        tags: Tags = Tags(),
+        wants: Wants = NO_WISH,
     ) -> QueryPlan:
-        """One search for the question itself; `history` and `tags` make no difference."""
+        """One search for the question itself; `history`, `tags` and `wants` make no difference."""
         return QueryPlan(question, (Asked(question),), condition)
 
 

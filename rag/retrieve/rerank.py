@@ -10,8 +10,9 @@ from plumbline.trace import AttributeValue
 from rag.retrieve.diversity import SAME_TERMS, by_terms, mmr
 from rag.retrieve.rerank_skip import lead
 from rag.types import Hit
-from routing.chat import Tags
+from routing.chat import NO_WISH, Tags, Wants
 from routing.errors import AuthenticationError, ModelError, ModelNotFoundError
+from routing.policy.step import Step
 
 if TYPE_CHECKING:
     from routing.vectors import Vectors
@@ -43,16 +44,18 @@ class PassageScorer(Protocol):
 class RerankReport:
     """What became of one question's hits.
 
-    `reranker` is who scores, `None` when only diversity was asked for. `skipped` says why it was not asked, `degraded`
-    why its order is not used. `passages` counts what was scored, `lead` is how far the hits that are read lead the next
-    before reranking, and `changed` says whether other hits are read than the search would have had. `diversity` is the
-    share of novelty that moved `moved` hits to another rank.
+    `reranker` is who scores, `None` when only diversity was asked for. `skipped` says why it was not asked, `withheld`
+    why it must not be for what the request wants, `degraded` why its order is not used. `passages` counts what was
+    scored, `lead` is how far the hits that are read lead the next before reranking, and `changed` says whether other
+    hits are read than the search would have had. `diversity` is the share of novelty that moved `moved` hits to another
+    rank.
     """
 
     reranker: str | None
     passages: int = 0
     skipped: str | None = None
     degraded: str | None = None
+    withheld: str | None = None
     lead: float = 0.0
     changed: bool = False
     diversity: float = 0.0
@@ -61,7 +64,7 @@ class RerankReport:
     @property
     def notes(self) -> tuple[str, ...]:
         """In words why the hits were not reranked, if they were to be."""
-        reason = self.degraded or self.skipped
+        reason = self.degraded or self.withheld or self.skipped
         return () if reason is None else (f"Not reranked: {reason}",)
 
     @property
@@ -72,6 +75,7 @@ class RerankReport:
             "plumbline.rerank.passages": self.passages,
             "plumbline.rerank.skipped": self.skipped,
             "plumbline.rerank.degraded": self.degraded,
+            "plumbline.rerank.withheld": self.withheld,
             "plumbline.rerank.lead": round(self.lead, 6),
             "plumbline.rerank.changed": self.changed,
             "plumbline.rerank.moved": self.moved if self.diversity > 0 else None,
@@ -84,16 +88,25 @@ class RerankStage:
     """Reranks hits with `scorer`, then takes care that those read first are not all alike.
 
     `blend` is the reranker's share of the score that orders, the rest is the search's, each scaled to [0, 1] over the
-    hits; 1 leaves the order to the reranker. `skip_margin` and `diversity` are those of `RerankSettings`.
+    hits; 1 leaves the order to the reranker. `skip_margin` and `diversity` are those of `RerankSettings`. `step` says
+    who is asked by the scorer, and so when it must not be.
     """
 
     scorer: PassageScorer | None = None
     blend: float = 1.0
     skip_margin: float | None = None
     diversity: float = 0.0
+    step: Step | None = None
 
     async def rerank(
-        self, query: str, hits: Sequence[Hit], keep: int, tags: Tags, *, ordered: bool = False
+        self,
+        query: str,
+        hits: Sequence[Hit],
+        keep: int,
+        tags: Tags,
+        *,
+        ordered: bool = False,
+        wants: Wants = NO_WISH,
     ) -> tuple[list[Hit], RerankReport]:
         """All of `hits`, best first: the first `keep` are what is read. `ordered` says that their order counts too,
         where they are what was asked for: then few hits are reranked as well.
@@ -104,7 +117,7 @@ class RerankStage:
         given = [hit.chunk.id for hit in hits[:keep]]
         found, report = list(hits), RerankReport(None, lead=lead([hit.score for hit in hits], keep))
         if self.scorer is not None:
-            found, report = await self._scored(self.scorer, query, found, keep, tags, ordered=ordered)
+            found, report = await self._scored(self.scorer, query, found, keep, tags, ordered=ordered, wants=wants)
         if self.diversity > 0:
             similarity = by_terms([hit.chunk.text for hit in found])
             places = mmr([hit.score for hit in found], similarity, self.diversity, same=SAME_TERMS)
@@ -119,11 +132,13 @@ class RerankStage:
             await self.scorer.close()
 
     async def _scored(
-        self, scorer: PassageScorer, query: str, hits: list[Hit], keep: int, tags: Tags, *, ordered: bool
+        self, scorer: PassageScorer, query: str, hits: list[Hit], keep: int, tags: Tags, *, ordered: bool, wants: Wants
     ) -> tuple[list[Hit], RerankReport]:
         report = RerankReport(scorer.name, lead=lead([hit.score for hit in hits], keep))
         if reason := self._reason_to_skip(hits, keep, report.lead, ordered=ordered):
             return hits, replace(report, skipped=reason)
+        if self.step is not None and (why_not := self.step.why_not(wants)):
+            return hits, replace(report, withheld=f"{why_not}.")
         try:
             scores = (await scorer.score(query, [hit.chunk.indexed_text for hit in hits], tags)).tolist()
         except _MISCONFIGURED:

@@ -22,8 +22,9 @@ from rag.retrieve.question_figures import CONSIDERED, prefer_figures
 from rag.retrieve.read import Reader
 from rag.retrieve.settings import RetrievalSettings
 from rag.types import Hit
-from routing.chat import Message, Tags
+from routing.chat import NO_WISH, Message, Tags, Wants
 from routing.embedding import MeteredEmbedder
+from routing.policy.step import Step
 
 if TYPE_CHECKING:
     from rag.index.store import Vector
@@ -32,13 +33,17 @@ if TYPE_CHECKING:
 MakeFusion = Callable[[str], Fusion]
 """Makes the fusion for a store whose lexical side scores so; raises `ConfigError` where it was fitted for another."""
 
+Needed = tuple[Step, str]
+"""What no search goes without, and what to do where it must not be asked."""
+
 
 @dataclass(frozen=True, slots=True)
 class Query:
     """What is searched for, by whom.
 
     `history` is the conversation before it, `phrases` and `prefixes` are those of `rag.index.store.Search`. Only what
-    satisfies `condition` and may be seen with `access` is searched.
+    satisfies `condition` and may be seen with `access` is searched. `wants` is what is asked of whoever is asked on the
+    way.
     """
 
     text: str
@@ -47,6 +52,7 @@ class Query:
     access: Access = ANYBODY
     phrases: tuple[str, ...] = ()
     prefixes: tuple[str, ...] = ()
+    wants: Wants = NO_WISH
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +81,12 @@ class Retrieval:
     unmatched: str | None = None
 
     @property
+    def withheld(self) -> tuple[str, ...]:
+        """In words what was left out because of what the request wants."""
+        reranked = () if self.rerank is None or self.rerank.withheld is None else self.rerank.notes
+        return (*self.plan.withheld, *reranked)
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """In words what was done, and what could not be done."""
         reranked = () if self.rerank is None else self.rerank.notes
@@ -83,10 +95,10 @@ class Retrieval:
 
 @dataclass(frozen=True, slots=True)
 class Retriever:
-    """Searches one knowledge base.
+    """Searches one knowledge base. `needed` are the embedder and the store, without which there is no search.
 
-    Raises `ModelError` when the question cannot be embedded, `ConfigError` when what was fitted does not belong to the
-    index, and `StateError` from storage.
+    Raises `ModelError` when the question cannot be embedded, or would have to leave the machine and must not,
+    `ConfigError` when what was fitted does not belong to the index, and `StateError` from storage.
     """
 
     live: LiveIndex
@@ -97,12 +109,15 @@ class Retriever:
     reader: Reader
     make_fusion: MakeFusion
     planner: Planner
+    needed: Sequence[Needed]
     reranker: RerankStage | None = None
 
     async def search(
         self, query: Query, *, top_k: int | None = None, tags: Tags = Tags("search"), stages: Stages | None = None
     ) -> Retrieval:
         """The `top_k` best passages (default: the configured number); `stages` is told how long each stage takes."""
+        for step, hint in self.needed:
+            step.check(query.wants, hint)
         stages = stages or Stages(self.tracing)
         top_k = self.settings.top_k if top_k is None else top_k
         k = max(self.settings.candidates, top_k)
@@ -129,7 +144,9 @@ class Retriever:
         if self.reranker is not None and hits:
             with stages.stage("rerank") as span:
                 shown = tags.purpose == "search"  # the hits themselves are the result
-                hits, report = await self.reranker.rerank(plan.question, hits, self.settings.top_n, tags, ordered=shown)
+                hits, report = await self.reranker.rerank(
+                    plan.question, hits, self.settings.top_n, tags, ordered=shown, wants=query.wants
+                )
                 span.set_attributes(report.attributes)
         if self.settings.expand in ("neighbours", "section"):
             hits = self.reader.expanded(hits, now.generation)
@@ -160,9 +177,9 @@ class Retriever:
     async def _planned(self, query: Query, tags: Tags, stages: Stages) -> QueryPlan:
         condition = both(query.access.condition(), query.condition)
         if isinstance(self.planner, PlainPlanner):  # which does nothing that takes time
-            return await self.planner.plan(query.text, query.history, condition, tags)
+            return await self.planner.plan(query.text, query.history, condition, tags, query.wants)
         with stages.stage("plan") as span:
-            plan = await self.planner.plan(query.text, query.history, condition, tags)
+            plan = await self.planner.plan(query.text, query.history, condition, tags, query.wants)
             span.set_attributes(
                 {"plumbline.searches": [each.text for each in plan.searches], "plumbline.notes": list(plan.notes)}
             )

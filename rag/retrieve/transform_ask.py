@@ -10,7 +10,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from plumbline.prompts import load_prompt
-from routing.chat import ChatOptions, ChatRequest, Message, Tags
+from routing.chat import NO_WISH, ChatOptions, ChatRequest, Message, Tags, Wants
 from routing.errors import InvalidResponseError
 from routing.router import Router
 
@@ -51,13 +51,14 @@ _SCHEMAS: Mapping[type[_Reply], Mapping[str, Any]] = {
 
 @dataclass(frozen=True, slots=True)
 class Asker:
-    """Asks the model behind `make_router`, which is made at the first call; a call has `seconds`.
+    """Asks the model behind `make_router`, which is made at the first call; a call has `seconds`, and says `wants`.
 
     Each method raises `ModelError`: `InvalidResponseError` when the answer is not of the form that was asked for.
     """
 
     make_router: Callable[[], Router]
     seconds: float
+    wants: Wants = NO_WISH
 
     async def standalone(self, question: str, history: Sequence[Message], tags: Tags) -> str:
         """The question as it can be understood without the conversation before it."""
@@ -107,6 +108,7 @@ class Asker:
             cache_system=True,
             deadline=time.monotonic() + self.seconds,
             tags=replace(tags, purpose=prompt),
+            wants=self.wants,
         )
         response = await self.make_router().complete(request)
         if response.refused:

@@ -7,6 +7,7 @@ import os
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, aclosing
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 from pathlib import Path
 from secrets import token_hex
@@ -14,10 +15,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from plumbline.aio import LoopThread
 from plumbline.errors import InputError
-from rag.config import HOME_FILE, Home, Parts, build, build_router, open_home, protection_of, read_rag_settings
+from rag.calls import close_protection, protection_of
+from rag.config import build, read_rag_settings
 from rag.events import Answered, AnswerEvent
+from rag.home import HOME_FILE, Home, open_home
 from rag.index.filters import Filter
 from rag.knowledge import RAG
+from rag.parts import Parts
 from rag.retrieve.access import Access
 from rag.serve.errors import FieldError, NotFoundError
 from rag.serve.ingestions import Ingestions
@@ -27,7 +31,7 @@ from rag.serve.metrics import Metrics
 from rag.serve.uploads import Uploads
 from rag.settings import RagSettings
 from rag.types import Answer
-from routing.chat import ChatRequest, Evidence, Message
+from routing.chat import NO_WISH, ChatRequest, Evidence, Message, Wants
 from routing.models.catalog import DEFAULT_CATALOG, Catalog
 from routing.protection import Protection
 from routing.router import Router
@@ -49,6 +53,7 @@ class Asked:
     access: Access
     condition: Filter | None = None
     history: tuple[Message, ...] = ()
+    wants: Wants = NO_WISH
 
 
 @dataclass(slots=True)
@@ -61,22 +66,34 @@ class Host:
     """
 
     bases: Mapping[str, RAG]
-    default: str
     home: Home
     protection: Protection
     settings: RagSettings
     keys: KeyRing
-    traffic: Traffic
-    metrics: Metrics
-    ingestions: Ingestions
-    background: LoopThread
     environ: Mapping[str, str]
-    catalog: Catalog = DEFAULT_CATALOG
+    catalog: Catalog
     loopback: bool = True
     warm: bool = False
+    default: str = field(init=False)
+    traffic: Traffic = field(init=False)
+    metrics: Metrics = field(init=False)
+    background: LoopThread = field(init=False, default_factory=LoopThread)
+    ingestions: Ingestions = field(init=False)
     started: str = field(default_factory=lambda: token_hex(6))
     requests: Iterator[int] = field(default_factory=lambda: count(1))
     _gateways: dict[str, Router] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Make what counts requests, and what ingests."""
+        self.default = next(iter(self.bases))
+        self.traffic = Traffic(self.settings.serve.max_concurrent)
+        self.metrics = Metrics(
+            self.home.ledger,
+            in_flight=lambda: len(self.traffic.running),
+            dropped_spans=lambda: sum(base.parts.home.tracing.writer.dropped for base in self.bases.values()),
+            left_alone=lambda: {state.name: state.state != "closed" for state in self.protection.states()},
+        )
+        self.ingestions = Ingestions(self.background, self.metrics.ingested)
 
     @classmethod
     def open(
@@ -98,48 +115,26 @@ class Host:
         environ = os.environ if environ is None else environ
         overrides = {**(settings or {}), **({"generation.model": model} if isinstance(model, str) else {})}
         read = read_rag_settings(config, environ=environ, overrides=overrides)
-
-        def open_base(folder: str | Path) -> RAG:
-            parts = build(
-                folder,
-                read,
-                home=opened_home.path,
-                environ=environ,
-                model=None if isinstance(model, str) else model,
-                embedder=embedder,
-                protection=protection,
-            )
-            return RAG(parts)
-
+        catalog = DEFAULT_CATALOG.connected()
         with ExitStack() as undo:
             opened_home = open_home(home, environ=environ)
             undo.callback(opened_home.close)
             protection = protection_of(opened_home, read)
-            bases = _opened(folders, open_base, undo)
+            undo.callback(close_protection, protection)
+            made = partial(
+                build,
+                settings=read,
+                home=opened_home.path,
+                environ=environ,
+                catalog=catalog,
+                model=None if isinstance(model, str) else model,
+                embedder=embedder,
+                protection=protection,
+            )
+            bases = _opened(folders, lambda folder: RAG(made(folder)), undo)
             keys = KeyRing(opened_home.path / HOME_FILE)
             undo.pop_all()
-        traffic = Traffic(read.serve.max_concurrent)
-        metrics = Metrics(
-            opened_home.ledger,
-            in_flight=lambda: len(traffic.running),
-            dropped_spans=lambda: sum(base.parts.home.tracing.writer.dropped for base in bases.values()),
-            left_alone=lambda: {state.name: state.state != "closed" for state in protection.states()},
-        )
-        background = LoopThread()
-        return cls(
-            bases=bases,
-            default=next(iter(bases)),
-            home=opened_home,
-            protection=protection,
-            settings=read,
-            keys=keys,
-            traffic=traffic,
-            metrics=metrics,
-            ingestions=Ingestions(background, metrics.ingested),
-            background=background,
-            environ=environ,
-            loopback=loopback,
-        )
+        return cls(bases, opened_home, protection, read, keys, environ, catalog, loopback)
 
     @property
     def state(self) -> Literal["starting", "ready", "stopping"]:
@@ -173,7 +168,11 @@ class Host:
     async def ask(self, asked: Asked) -> Answer:
         """Answer from a knowledge base, and count the answer; raises as `base` and `RAG.aask`."""
         answer = await self.base(asked.kb).aask(
-            asked.question, condition=asked.condition, access=asked.access, history=asked.history
+            asked.question,
+            condition=asked.condition,
+            access=asked.access,
+            history=asked.history,
+            wants=asked.wants,
         )
         self.metrics.answered(answer)
         return answer
@@ -181,7 +180,11 @@ class Host:
     def stream(self, asked: Asked) -> AsyncGenerator[AnswerEvent, None]:
         """As `ask`, as it is worked out; what is wrong with the question is raised at once."""
         events = self.base(asked.kb).astream(
-            asked.question, condition=asked.condition, access=asked.access, history=asked.history
+            asked.question,
+            condition=asked.condition,
+            access=asked.access,
+            history=asked.history,
+            wants=asked.wants,
         )
         return self._counted(events)
 
@@ -195,25 +198,24 @@ class Host:
     @property
     def models(self) -> list[str]:
         """The names of the models that the gateway passes calls on to."""
+        return list(self._passed_on)
+
+    @property
+    def _passed_on(self) -> dict[str, str]:
+        """Their full names, and how they were configured."""
         names = self.settings.serve.models or [self.settings.generation.model]
-        return [self.catalog.full_name(name) for name in names]
+        return {self.catalog.full_name(name): name for name in names}
 
     def gateway(self, name: str) -> Router:
         """The router of one of `models`; raises `NotFoundError` for another name and what making the model raises."""
-        wanted = dict(zip(self.models, self.settings.serve.models or [self.settings.generation.model], strict=True))
+        wanted = self._passed_on
         if name not in wanted:
             message = f"There is no model '{name}'."
             known = [*(f"kb/{base}" for base in self.bases), *wanted]
             raise NotFoundError(message, hint=f"There are: {', '.join(known)}.", errors=[FieldError("model", message)])
         if name not in self._gateways:
             model = self.catalog.chat_model(wanted[name], environ=self.environ)
-            self._gateways[name] = build_router(
-                self.settings.routing,
-                [model],
-                self.bases[self.default].parts.meter,
-                self.protection,
-                facts=self.catalog.facts,
-            )
+            self._gateways[name] = self.bases[self.default].parts.routers.alone(model, wanted[name])
         return self._gateways[name]
 
     async def aclose(self) -> None:

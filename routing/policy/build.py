@@ -28,6 +28,15 @@ class Routes:
     configured: Mapping[str, str]
     by_reason: Mapping[Reason, tuple[str, ...]]
 
+    def wanted(self, name: str) -> str:
+        """The full name of the model that a request asks for by `name`, full or as it was written.
+
+        Raises `UnknownModelError` for one that may not answer.
+        """
+        full = next((full for full, configured in self.configured.items() if configured == name), name)
+        self.policy.check_wanted(full)
+        return full
+
 
 def build_routes(
     settings: RoutingSettings,

@@ -16,6 +16,7 @@ from routing.errors import MissingKeyError, OverloadedError, UnknownModelError
 from routing.meter import Meter
 from routing.models.catalog import DEFAULT_CATALOG
 from routing.models.embedded import EmbeddedEmbedder
+from routing.policy.step import Step
 from routing.router import Router
 from routing.settings import RetrySettings
 from routing.testing.fakes import FakeEmbedder, FakeReranker, ScriptedChatModel, ScriptedReranker
@@ -49,7 +50,8 @@ def build(
         lambda: Router([ScriptedChatModel('{"order": [2, 1]}', name=chat)], meter=meter, retry=RETRY),
         meter,
         retry=RETRY,
-        model=chat,
+        writer=Step(chat, "generation.model"),
+        embedding=Step("embedded/wordllama", "embedding.model"),
         environ={},
         reranker=reranker,
     )

@@ -18,8 +18,11 @@ from rag.retrieve.settings import QuestionSettings
 from rag.retrieve.transform import build_planner
 from routing.chat import ChatRequest, Message
 from routing.errors import AuthenticationError, ConnectionFailedError, ModelError
+from routing.policy.step import Step
 from routing.testing.fakes import ScriptedChatModel
 
+QUOTES = Step("extractive/default", "generation.model")
+WRITER = Step("scripted/chat", "generation.model")
 REPLIES = {
     "rewrite": '{"question": "What did Northwind earn in 2022?"}',
     "hyde": "Northwind earned 12 million.",
@@ -68,7 +71,7 @@ class Setting:
         router = Router([ScriptedChatModel(reply)], meter=parts.meter, retry=RetrySettings(attempts=1))
         planner = build_planner(
             QuestionSettings(**switches),
-            model="scripted/chat",
+            writer=WRITER,
             make_router=lambda: router,
             names=DocumentNames(parts.engine, parts.path / "knowledge.db", parts.changes),
         )
@@ -93,7 +96,10 @@ def test_without_a_switch_the_question_is_searched_for(kb: RAG) -> None:
 def test_a_model_that_quotes_cannot_write() -> None:
     def build(**switches: Any) -> object:
         return build_planner(
-            QuestionSettings(**switches), model="extractive/default", make_router=_never, names=_never()
+            QuestionSettings(**switches),
+            writer=QUOTES,
+            make_router=_never,
+            names=_never(),
         )
 
     with pytest.raises(ConfigError, match=r"retrieval\.question\.hyde needs a language model"):
@@ -105,7 +111,7 @@ def _never() -> Any:
 
 
 def test_filters_and_figures_need_no_model(kb: RAG) -> None:
-    planner = build_planner(QuestionSettings(), model="extractive/default", make_router=_never, names=_never())
+    planner = build_planner(QuestionSettings(), writer=QUOTES, make_router=_never, names=_never())
     assert isinstance(planner, PlainPlanner)
     plan = Setting(kb, {}).plan("What was Northwind's income in 2021?", filters=True, figures=True)
     assert plan.narrow == In("source_document", ("NORTHWIND_2021_10K.md",))
@@ -134,7 +140,9 @@ def test_nothing_is_rewritten_without_a_conversation(kb: RAG) -> None:
 
 
 @pytest.mark.parametrize(
-    "failure", ["no JSON", ConnectionFailedError("The line is dead.", model="scripted/chat")], ids=["form", "line"]
+    "failure",
+    ["no JSON", ConnectionFailedError("The line is dead.", model="scripted/chat")],
+    ids=["form", "line"],
 )
 def test_what_a_model_cannot_do_is_left_out_and_said(kb: RAG, failure: str | ModelError) -> None:
     setting = Setting(kb, {**REPLIES, "rewrite": failure, "variants": failure})
