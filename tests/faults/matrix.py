@@ -51,7 +51,7 @@ PLAIN = """
 400_too_long            too_long      too_long
 400_filtered            filtered      filtered
 401                     no_key        no_key
-402                     put_off       put_off
+402                     no_credit     no_credit
 403                     no_key        no_key
 404                     no_model      no_model
 408                     late          late
@@ -61,7 +61,7 @@ PLAIN = """
 429                     limited       limited
 429_in_a_moment         limited       limited
 429_in_an_hour          put_off       put_off
-429_no_credit           put_off       put_off
+429_no_credit           no_credit     no_credit
 500                     busy          busy
 500_no_body             busy          busy
 502_html                busy          busy

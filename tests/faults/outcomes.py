@@ -30,6 +30,7 @@ class Outcome:
     """`error` is what the model ends with (`None`: it answers), which is tried so many times and has this cost.
 
     `falls_back` says whether the next model is asked. `text` is how the text reads when it is not what was scripted.
+    `breaks` says that the breaker counts it as a failure of the model, `limited` that it does for a probe only.
     """
 
     error: type[ModelError] | None = None
@@ -37,6 +38,8 @@ class Outcome:
     falls_back: bool = True
     cost: Cost = "nothing"
     text: Literal["usual", "twice", "swapped"] = "usual"
+    breaks: bool = False
+    limited: bool = False
 
     @property
     def may_pass(self) -> bool:
@@ -48,18 +51,19 @@ OUTCOMES: Mapping[str, Outcome] = {
     "fine": Outcome(),
     "twice": Outcome(text="twice"),
     "swapped": Outcome(text="swapped"),
-    "unreached": Outcome(ConnectionFailedError, TRIES),
-    "lost": Outcome(ConnectionFailedError, TRIES, cost="unknown"),
-    "counted": Outcome(ConnectionFailedError, TRIES, cost="known"),
-    "late": Outcome(DeadlineError, TRIES, cost="unknown"),
-    "busy": Outcome(OverloadedError, TRIES),
-    "limited": Outcome(RateLimitError, TRIES),
-    "put_off": Outcome(RateLimitError),
+    "unreached": Outcome(ConnectionFailedError, TRIES, breaks=True),
+    "lost": Outcome(ConnectionFailedError, TRIES, cost="unknown", breaks=True),
+    "counted": Outcome(ConnectionFailedError, TRIES, cost="known", breaks=True),
+    "late": Outcome(DeadlineError, TRIES, cost="unknown", breaks=True),
+    "busy": Outcome(OverloadedError, TRIES, breaks=True),
+    "limited": Outcome(RateLimitError, TRIES, limited=True),
+    "put_off": Outcome(RateLimitError, limited=True),
+    "no_credit": Outcome(RateLimitError, breaks=True),
     "no_key": Outcome(AuthenticationError, falls_back=False),
     "bad": Outcome(BadRequestError, falls_back=False),
     "no_model": Outcome(ModelNotFoundError, falls_back=False),
     "too_long": Outcome(ContextLengthError),
     "filtered": Outcome(ContentFilterError),
-    "empty": Outcome(InvalidResponseError, 2, cost="known"),
-    "unread": Outcome(InvalidResponseError, 2, cost="unknown"),
+    "empty": Outcome(InvalidResponseError, 2, cost="known", breaks=True),
+    "unread": Outcome(InvalidResponseError, 2, cost="unknown", breaks=True),
 }

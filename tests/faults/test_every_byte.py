@@ -15,7 +15,7 @@ from routing.testing.wires import Asked, wire_of
 from tests.faults.faults import PROVIDERS, Provider
 from tests.faults.world import FIRST, REQUEST, RETRY, SECOND, World, heard, opened
 
-STEP = 1 if "PLUMBLINE_EVERY_BYTE" in os.environ else 23
+STEP = 1 if "PLUMBLINE_EVERY_BYTE" in os.environ else 41
 """Every so many bytes; all of them where the variable is set, which takes minutes."""
 BEGINNINGS = ["".join(FIRST.pieces[:count]) for count in range(len(FIRST.pieces) + 1)]
 

@@ -16,15 +16,17 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from routing.chat import Completed, Interrupted, Usage
+from routing.chat import ChatModel, Completed, Interrupted, Usage
+from routing.cost.ledger import LedgerEntry
 from routing.errors import ModelError
 from routing.models import bounds
 from routing.router import Router
 from routing.testing.faults import Fault
 from routing.testing.wire_http import Received
 from tests.faults.faults import FAULTS, PATIENCE, PROVIDERS, Provider
+from tests.faults.guards import BREAKER, Guards
 from tests.faults.matrix import Cell, cells
-from tests.faults.outcomes import OUTCOMES, Outcome
+from tests.faults.outcomes import OUTCOMES, TRIES, Outcome
 from tests.faults.world import FIRST, PRICE, REQUEST, SECOND, Heard, World, heard, opened
 
 HANGS = 20.0
@@ -113,31 +115,74 @@ async def test_cells_that_wait(tmp_path: Path, provider: Provider) -> None:
 
 
 async def check(world: World, cell: Cell, patience: float) -> None:
-    """With the fault once, and with the fault at every request."""
+    """With the fault once, with the fault at every request, and with the fault at a probe of the breaker."""
     outcome = OUTCOMES[cell.outcome]
     fault = FAULTS[cell.fault].at(cell.place, stream=cell.stream)
-    router = world.router(world.model(cell.provider, patience))
+    model = world.model(cell.provider, patience)
     for always in (False, True):
-        seen, last = world.seen(), world.meter.ledger.last_id()
-        world.first.faults.append(fault)
-        world.first.choose = partial(_chosen, fault if always else None)
-        async with asyncio.timeout(HANGS):
-            text, error = await ask(router, stream=cell.stream)
-        wanted = expected(cell, outcome, always=always)
-        first, second = (now - then for now, then in zip(world.seen(), seen, strict=True))
-        rows = world.rows(last)
-        assert (text, error and type(error), (first, second)) == (wanted.text, wanted.error, wanted.requests), rows
-        assert len(rows) == first + second, rows
+        guards = Guards()
+        asked = await ask(world, model, guards, fault, always=always, stream=cell.stream)
+        wanted, rows = expected(cell, outcome, always=always), asked.rows
+        assert (asked.text, asked.raised, asked.requests) == (wanted.text, wanted.error, wanted.requests), rows
         failed = [(row.error, row.cost) for row in rows if row.error]
         assert failed == failures(cell, outcome) * (len(rows) - (wanted.error is None))
-    world.first.choose = partial(_chosen, None)
+        in_a_row = len(failed) if outcome.breaks and rows[wanted.requests[0] - 1].error else 0
+        state = guards.state(model.name)
+        assert (state.state, state.failures) == ("open" if in_a_row == TRIES else "closed", in_a_row)
+    guards = Guards()
+    await guards.let_probe(model.name)
+    asked = await ask(world, model, guards, fault, always=True, stream=cell.stream)
+    state = guards.state(model.name)
+    if outcome.breaks or outcome.limited:
+        assert asked.requests[0] == 1, "nothing more is sent after a probe that failed"
+        assert state.retry_at is not None
+        assert (state.state, state.retry_at - state.since >= 2 * BREAKER.cooldown_seconds) == ("open", True)
+    else:
+        assert (state.state, state.failures) == ("closed", 0)
 
 
 def _chosen(fault: Fault | None, _received: Received) -> Fault | None:
     return fault
 
 
-async def ask(router: Router, *, stream: bool) -> tuple[str, ModelError | None]:
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What came of a call: `requests` to both providers, and the `rows` that it has left in the ledger."""
+
+    text: str
+    raised: type[ModelError] | None
+    requests: tuple[int, int]
+    rows: list[LedgerEntry]
+
+
+async def ask(world: World, model: ChatModel, guards: Guards, fault: Fault, *, always: bool, stream: bool) -> Asked:
+    """Make a call that meets the fault, after which nothing is held by anybody, and what is counted is right."""
+    seen, last = world.seen(), world.meter.ledger.last_id()
+    before = await spent(world)
+    world.first.choose = partial(_chosen, fault if always else None)
+    world.first.faults.append(fault)
+    try:
+        async with asyncio.timeout(HANGS):
+            text, error = await said(world.router(model, guards.around(world.meter, world.budgets)), stream=stream)
+    finally:
+        world.first.choose = partial(_chosen, None)
+    first, second = (now - then for now, then in zip(world.seen(), seen, strict=True))
+    rows = world.rows(last)
+    assert len(rows) == first + second, rows
+    assert await spent(world) - before == guards.spent(rows), rows
+    await guards.check(rows)
+    return Asked(text, None if error is None else type(error), (first, second), rows)
+
+
+async def spent(world: World) -> Decimal:
+    """What the budget has counted; nothing is set aside any more."""
+    for state in await world.budgets.states():
+        assert state.reserved == 0
+        return state.spent
+    return Decimal(0)
+
+
+async def said(router: Router, *, stream: bool) -> tuple[str, ModelError | None]:
     """What was said, and the error that is raised or ends the stream."""
     try:
         if not stream:

@@ -13,7 +13,19 @@ from sqlalchemy import Engine
 from plumbline.database import open_database
 from plumbline.trace import Tracing
 from plumbline.trace import component as traces
-from routing.chat import ChatModel, ChatRequest, Completed, Interrupted, Message, RoutedEvent, Tags, TextDelta
+from routing.chat import (
+    ChatModel,
+    ChatOptions,
+    ChatRequest,
+    Completed,
+    Interrupted,
+    Message,
+    RoutedEvent,
+    Tags,
+    TextDelta,
+)
+from routing.cost.budget import LocalBudgets
+from routing.cost.budget_tables import component as budgets
 from routing.cost.ledger import Ledger, LedgerEntry
 from routing.cost.ledger import component as ledger
 from routing.cost.prices import Price, PriceTable
@@ -22,14 +34,16 @@ from routing.models.anthropic import AnthropicChatModel
 from routing.models.cohere_chat import CohereChatModel
 from routing.models.openai import OpenAIChatModel
 from routing.router import Router
-from routing.settings import RetrySettings
+from routing.settings import BudgetSettings, RetrySettings
 from routing.testing.server import FakeProvider, Script
 from tests.faults.faults import Provider
 from tests.faults.outcomes import TRIES
 
 FIRST = Script(pieces=("The refund ", "window is ", "30 days ", "after delivery."))
 SECOND = Script(pieces=("Goods come back ", "within a month."))
-REQUEST = ChatRequest((Message("system", "Be brief."), Message("user", "When?")), tags=Tags("answer", "acme"))
+REQUEST = ChatRequest(
+    (Message("system", "Be brief."), Message("user", "When?")), ChatOptions(max_tokens=100), tags=Tags("answer", "acme")
+)
 PRICE = Price(Decimal(1), Decimal(2))
 RETRY = RetrySettings(attempts=TRIES, first_wait_seconds=0, longest_wait_seconds=0.01, free=10_000)
 
@@ -60,6 +74,7 @@ class World:
     meter: Meter
     healthy: ChatModel
     models: dict[tuple[Provider, float], ChatModel]
+    budgets: LocalBudgets
 
     def model(self, provider: Provider, timeout: float) -> ChatModel:
         """The model at the provider that fails; the same again, with its connections, for the same arguments."""
@@ -68,9 +83,9 @@ class World:
             self.models[key] = adapter(provider, self.first.url, timeout)
         return self.models[key]
 
-    def router(self, model: ChatModel) -> Router:
+    def router(self, model: ChatModel, meter: Meter | None = None) -> Router:
         """Asks `model`, and then the healthy one."""
-        return Router([model, self.healthy], meter=self.meter, retry=RETRY)
+        return Router([model, self.healthy], meter=meter or self.meter, retry=RETRY)
 
     def seen(self) -> tuple[int, int]:
         """How many requests have arrived at each."""
@@ -92,12 +107,16 @@ async def opened(folder: Path) -> AsyncIterator[World]:
     async with AsyncExitStack() as stack:
         first, second = [await stack.enter_async_context(FakeProvider(script)) for script in (FIRST, SECOND)]
         healthy = OpenAIChatModel("model", provider="healthy", api_key=None, base_url=f"{second.url}/v1", timeout=30)
-        world = World(first, second, Meter(tracing, Ledger(engine, path), prices), healthy, {})
+        books = Ledger(engine, path)
+        everything = BudgetSettings(name="everything", period="total", limit=Decimal(1_000_000))
+        kept = LocalBudgets(path, [everything], ledger=books)
+        world = World(first, second, Meter(tracing, books, prices), healthy, {}, kept)
         try:
             yield world
         finally:
             for model in (healthy, *world.models.values()):
                 await model.close()
+            await kept.close()
             tracing.close()
             engine.dispose()
 
@@ -105,7 +124,7 @@ async def opened(folder: Path) -> AsyncIterator[World]:
 def _home(folder: Path) -> tuple[Path, Engine]:
     folder.mkdir(exist_ok=True)
     path = folder / "home.db"
-    return path, open_database(path, [ledger(), traces()])
+    return path, open_database(path, [ledger(), traces(), budgets()])
 
 
 @dataclass(frozen=True, slots=True)
