@@ -19,6 +19,7 @@ from rag.ingest.options import (
     DryRun,
     Engine,
     Group,
+    InBatches,
     KeepMissing,
     Label,
     Name,
@@ -62,10 +63,12 @@ def ingest(
     group: Group = None,
     label: Label = None,
     engine: Engine = None,
+    batch: InBatches = False,
     as_json: AsJson = False,
 ) -> None:
     """Bring the knowledge base in step with a folder, file, list of URLs, or standard input."""
     pairs = [*(settings or []), *([f"loading.engine={engine}"] if engine else [])]
+    pairs += ["chunking.batch=true"] if batch else []
     if watch:
         once = {"--dry-run": dry_run, "--afresh": afresh, "--rehash": rehash, "--allow-empty": allow_empty}
         _require_watchable(target, [option for option, given in once.items() if given])

@@ -32,3 +32,7 @@ Label = Annotated[
 Engine = Annotated[
     str | None, typer.Option("--engine", help="Where files are read: local (default) or ray (extra ray).")
 ]
+InBatches = Annotated[
+    bool,
+    typer.Option("--batch", help="Ask the model of contextual chunks in batches: half the price, within a day."),
+]
