@@ -58,6 +58,9 @@ def run(
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only the first so many questions.")] = None,
     out: Annotated[Path, typer.Option("--out", help="Folder of the experiments.")] = OUT_DEFAULT,
     afresh: Annotated[bool, typer.Option("--afresh", help="Do not go on with an unfinished experiment.")] = False,
+    batch: Annotated[
+        bool, typer.Option("--batch", help="Have questions answered in batches: half the price, within a day.")
+    ] = False,
     home: HomeFolder = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change the suite, e.g. seed=1.")
@@ -69,6 +72,7 @@ def run(
     from rag.options import parse_settings
 
     overrides = parse_settings(settings or []) | ({} if limit is None else {"limit": limit})
+    overrides |= {"batch": True} if batch else {}
     try:
         with progress_bar("asking") as on_row:
             output = evaluate_suite(suite, out=out, home=home, overrides=overrides, afresh=afresh, on_row=on_row)

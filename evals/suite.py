@@ -23,6 +23,7 @@ from plumbline.prompts import load_prompt
 from plumbline.settings import read_settings_file
 from rag.config import read_rag_settings
 from rag.settings import RagSettings
+from routing.batch.work import takes_batches
 from routing.policy.build import NO_FALLBACK
 
 FALLBACK = "routing.fallback"
@@ -143,6 +144,8 @@ def _configs(
     Raises `ConfigError` when a metric at k looks deeper than a configuration retrieves.
     """
     configs = [_config(name, entry, folder, environ) for name, entry in settings.configs.items()]
+    if settings.batch:
+        configs = [Config(config.name, _in_batches(config.settings)) for config in configs]
     depth = max((int(name.partition("@")[2] or 0) for name in settings.metrics), default=0)
     for config in configs:
         if config.settings.retrieval.top_k < depth:
@@ -175,6 +178,16 @@ def _config(name: str, entry: ConfigEntry, folder: Path, environ: Mapping[str, s
 def _without_fallback(settings: RagSettings) -> RagSettings:
     """The settings without a fallback: another model's answer would be judged as this one's."""
     return settings.model_copy(update={"routing": settings.routing.model_copy(update={"fallback": NO_FALLBACK})})
+
+
+def _in_batches(settings: RagSettings) -> RagSettings:
+    """The settings with batches wherever the model's provider takes them; the others stay as they are."""
+    if not takes_batches(settings.generation.model):
+        return settings
+    generation = settings.generation.model_copy(update={"batch": True})
+    contextual = settings.chunking.chunker == "contextual"
+    chunking = settings.chunking.model_copy(update={"batch": contextual})
+    return settings.model_copy(update={"generation": generation, "chunking": chunking})
 
 
 def _hash(value: Any) -> str:

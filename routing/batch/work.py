@@ -99,6 +99,11 @@ class BatchableModel(Protocol):
         ...
 
 
+def takes_batches(name: str) -> bool:
+    """Whether the chat model "provider/name" is asked at a provider of which it is known that it takes batches."""
+    return name.partition("/")[0] in ("openai", "anthropic")
+
+
 class ChatWork:
     """Requests to a chat model. Raises `UnsupportedError` for one whose provider takes no batches."""
 
