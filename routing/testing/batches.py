@@ -14,10 +14,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email import message_from_bytes
-from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 from routing.testing.fakes import hashed_vector
+from routing.testing.serving import LocalServer
 from routing.testing.wire import Script, anthropic_message, error_body, openai_completion, openai_embeddings
 from routing.testing.wire_http import Answer
 from routing.testing.wire_responses import response as openai_response
@@ -65,7 +65,7 @@ class Arrived:
         return f"{self.method} {'/'.join(parts)}"
 
 
-class FakeBatches:
+class FakeBatches(LocalServer):
     """The server, as an async context manager: `async with FakeBatches() as server: … server.url`.
 
     Every request is answered with `script`, the results in reverse order, unless `fate` has another end for its own id
@@ -86,6 +86,7 @@ class FakeBatches:
         dim: int = 1536,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        super().__init__()
         self.script = script or Script()
         self.looks = looks
         self.fate = fate
@@ -97,54 +98,25 @@ class FakeBatches:
         self.steps: list[str] = []
         self.batches: dict[str, FakeBatch] = {}
         self.files: dict[str, bytes] = {}
-        self._server: asyncio.Server | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    @property
-    def url(self) -> str:
-        """The server's address, "http://127.0.0.1:PORT"."""
-        assert self._server is not None, "the server runs inside its `async with` block"
-        return f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
 
     @property
     def taken(self) -> list[str]:
         """The own ids of all requests that were taken, in batches that were not refused."""
         return [name for batch in self.batches.values() if batch.problem is None for name, _ in batch.lines]
 
-    async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        assert self._server is not None
-        self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
-        try:
-            while (arrived := await _read(reader)) is not None:
-                loss = self.losses.popleft() if self.losses else self.choose(arrived)
-                if loss == "before":
-                    break
-                self.steps.append(arrived.step)
-                frames = list(self._harmed(arrived, loss).frames()) if loss != "after" else []
-                whole = b"".join(frames)
-                writer.write(whole[: (len(whole) + whole.index(b"\r\n\r\n")) // 2] if loss == "cut" else whole)
-                await writer.drain()
-                if loss in ("after", "cut"):
-                    break
-        except (ConnectionError, asyncio.CancelledError):
-            return  # the client went away, or the server is closing
-        finally:
-            self._tasks.discard(task)
-            writer.close()
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Deal with what comes, or lose it."""
+        while (arrived := await _read(reader)) is not None:
+            loss = self.losses.popleft() if self.losses else self.choose(arrived)
+            if loss == "before":
+                return
+            self.steps.append(arrived.step)
+            frames = list(self._harmed(arrived, loss).frames()) if loss != "after" else []
+            whole = b"".join(frames)
+            writer.write(whole[: (len(whole) + whole.index(b"\r\n\r\n")) // 2] if loss == "cut" else whole)
+            await writer.drain()
+            if loss in ("after", "cut"):
+                return
 
     def _harmed(self, arrived: Arrived, loss: Loss | None) -> Answer:
         """The answer, if it is dealt with; something else, if that is what was to happen."""

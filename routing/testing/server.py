@@ -13,10 +13,9 @@ import socket
 import struct
 from collections import deque
 from collections.abc import Callable, Iterable
-from types import TracebackType
-from typing import Self
 
 from routing.testing.faults import Fault, Step, Then, steps
+from routing.testing.serving import LocalServer
 from routing.testing.wire import Script
 from routing.testing.wire_http import Answer, Received, read_request
 from routing.testing.wires import Asked, wire_of
@@ -26,7 +25,7 @@ MESSAGE = "scripted failure"
 """What the errors of a fake provider say."""
 
 
-class FakeProvider:
+class FakeProvider(LocalServer):
     """The server, as an async context manager: `async with FakeProvider() as server: … server.url`.
 
     `script` is what it answers; set it at any time. `faults` go wrong in order, one request each; for the requests
@@ -44,55 +43,20 @@ class FakeProvider:
         dim: int = 1536,
         port: int = 0,
     ) -> None:
+        super().__init__(port)
         self.script = script or Script()
         self.faults: deque[Fault] = deque(faults)
         self.choose = choose
         self.requests: list[Received] = []
         self.pause = pause
         self.dim = dim
-        self._port = port
-        self._server: asyncio.Server | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
 
-    @property
-    def url(self) -> str:
-        """The server's address, "http://127.0.0.1:PORT"."""
-        assert self._server is not None, "the server runs inside its `async with` block"
-        return f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
-
-    @property
-    def connections(self) -> int:
-        """How many connections are open."""
-        return len(self._tasks)
-
-    async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._connected, "127.0.0.1", self._port)
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        assert self._server is not None
-        self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
-        try:
-            while (received := await read_request(reader)) is not None:
-                self.requests.append(received)
-                for step in self._steps(received):
-                    await self._do(step, reader, writer)
-        except (ConnectionError, asyncio.CancelledError):
-            # The client went away, or the server is closing; a cancelled task of asyncio's server would be reported.
-            return
-        finally:
-            self._tasks.discard(task)
-            writer.close()
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer what comes, or fail."""
+        while (received := await read_request(reader)) is not None:
+            self.requests.append(received)
+            for step in self._steps(received):
+                await self._do(step, reader, writer)
 
     def _steps(self, received: Received) -> Iterable[Step]:
         fault = self.faults.popleft() if self.faults else self.choose(received)
