@@ -110,9 +110,8 @@ def status(console: Console, state: Status, spent: LedgerTotals) -> None:
     if state.standing.unknown is not None:
         table.add_row("budgets", styled(state.standing.unknown))
     for circuit in state.standing.left_alone:
-        table.add_row(
-            "left alone", f"[yellow]{styled(circuit.name)}[/yellow] after {circuit.failures} failures in a row"
-        )
+        why = f"after {circuit.failures} failures in a row" if circuit.failures else "as it does not work"
+        table.add_row("left alone", f"[yellow]{styled(circuit.name)}[/yellow] {why}")
     if state.dropped_spans:
         table.add_row("dropped spans", f"[yellow]{state.dropped_spans:,}[/yellow]")
     console.print(table)
