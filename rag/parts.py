@@ -57,6 +57,7 @@ class Parts:
     routes: Routes
     routers: Routers
     answering: LazyRouter
+    staying: LazyRouter
     writing: LazyRouter
     meter: Meter
     protection: Protection
@@ -88,12 +89,16 @@ class Parts:
         """The router, made when it is first needed: searching and ingesting work without the chat model's key."""
         return self.answering.get()
 
+    def router_for(self, wants: Wants) -> Router:
+        """The router that answers what is wanted so; where nothing may leave, it needs no key of who is elsewhere."""
+        return self.staying.get() if wants.local else self.router
+
     async def close(self) -> None:
         """Close everything, in the reverse order of opening."""
         await self.answering.close()
+        if self.staying is not self.answering:
+            await self.staying.close()
         await self.writing.close()
-        if isinstance(self.chunker, BatchChunker):
-            await self.chunker.close()
         if isinstance(self.chunker, BatchChunker):
             await self.chunker.close()
         if self.retriever.reranker is not None:
