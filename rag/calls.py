@@ -17,6 +17,7 @@ from routing.embedding import MeteredEmbedder
 from routing.lazy import LazyRouter
 from routing.meter import Meter
 from routing.models.facts import ModelFacts, chat_facts
+from routing.models.later import LaterModel
 from routing.policy import InOrder, Policy
 from routing.policy.build import Routes, leaves
 from routing.protection import Protection, protect
@@ -63,12 +64,17 @@ class Routers:
 
 @dataclass(frozen=True, slots=True)
 class Calls:
-    """Everything of a knowledge base that asks models: who answers, who writes questions, and who writes for chunks."""
+    """Everything of a knowledge base that asks models: who answers, who writes questions, and who writes for chunks.
+
+    `staying` answers what may not leave the machine where the configured model is asked elsewhere: its key may be
+    missing then.
+    """
 
     routers: Routers
     embedder: MeteredEmbedder
     routes: Routes
     answering: LazyRouter
+    staying: LazyRouter
     writing: LazyRouter
     cutting: LazyRouter
 
@@ -83,6 +89,9 @@ class Calls:
             first = _batching(models.chat(), home, meter) if settings.generation.batch else models.chat()
             return routers.routed([first, *models.others(routes)], routes)
 
+        def staying() -> Router:
+            return routers.routed([LaterModel(models.name, models.chat), *models.others(routes)], routes)
+
         # What a chunker has written is stored for good, and a quotation is no wording of a question: no fallback.
         def writing() -> Router:
             return routers.alone(models.chat(), models.configured)
@@ -90,8 +99,17 @@ class Calls:
         def cutting() -> Router:
             return routers.alone(_batching(models.chat(), home, meter, keeps=True), models.configured)
 
-        metered = MeteredEmbedder(embedder, meter=meter, retry=settings.routing.retry)
-        return cls(routers, metered, routes, LazyRouter(answering), LazyRouter(writing), LazyRouter(cutting))
+        stays = leaves(models.configured) is None
+        answers = LazyRouter(answering)
+        return cls(
+            routers,
+            MeteredEmbedder(embedder, meter=meter, retry=settings.routing.retry),
+            routes,
+            answers,
+            answers if stays else LazyRouter(staying),
+            LazyRouter(writing),
+            LazyRouter(cutting),
+        )
 
 
 def protection_of(home: Home, settings: RagSettings) -> Protection:

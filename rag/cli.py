@@ -85,7 +85,8 @@ def ask(
 
     wanted = wants(model, latency, local, task, language)
     with opened(kb, config, home, settings, model=model, create=docs is not None) as base:
-        base.require_model()
+        if not local:  # which needs no key of a model elsewhere
+            base.require_model()
         if docs is not None:
             ingest_quietly(base, docs)
         answer = base.ask(question, condition=where, access=access(tenant, group), wants=wanted)

@@ -179,6 +179,7 @@ def _joined(base: _Base, models: Models, calls: Calls, home: Home, *, shares_pro
         routes=calls.routes,
         routers=calls.routers,
         answering=calls.answering,
+        staying=calls.staying,
         writing=calls.writing,
         meter=meter,
         protection=calls.routers.protection,

@@ -105,7 +105,7 @@ async def _generate(
         )
     with stages.stage("generate"):
         on_text = None if emit is None else lambda text: emit(TextDelta(text))
-        return await parts.router.complete(request, on_text=on_text)
+        return await parts.router_for(query.wants).complete(request, on_text=on_text)
 
 
 def _compose(

@@ -106,6 +106,7 @@ class Host:
         home: str | Path | None = None,
         settings: Mapping[str, Any] | None = None,
         environ: Mapping[str, str] | None = None,
+        catalog: Catalog = DEFAULT_CATALOG,
         loopback: bool = True,
     ) -> Host:
         """Open the knowledge bases in `folders`; the other arguments are those of `RAG.open`.
@@ -114,8 +115,8 @@ class Host:
         """
         environ = os.environ if environ is None else environ
         overrides = {**(settings or {}), **({"generation.model": model} if isinstance(model, str) else {})}
-        read = read_rag_settings(config, environ=environ, overrides=overrides)
-        catalog = DEFAULT_CATALOG.connected()
+        read = read_rag_settings(config, environ=environ, overrides=overrides, catalog=catalog)
+        catalog = catalog.connected()
         with ExitStack() as undo:
             opened_home = open_home(home, environ=environ)
             undo.callback(opened_home.close)

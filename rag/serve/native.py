@@ -24,8 +24,10 @@ from rag.serve.errors import FieldError, InvalidFieldError
 from rag.serve.host import Asked, Host
 from rag.serve.limits import LONGEST_FILTER
 from rag.serve.sse import EventStream, attended, event, problem_event
+from rag.serve.wants import WantsInput, wanted
 from rag.types import Answer
-from routing.chat import TextDelta
+from routing.chat import TextDelta, Wants
+from routing.errors import UnknownModelError
 
 FilterText = Annotated[
     str, Field(max_length=LONGEST_FILTER, description="Limits what is searched: date >= 2023 and type = 'text/html'")
@@ -40,6 +42,7 @@ class AskInput(BaseModel):
     question: str
     kb: str | None = None
     filter: FilterText | None = None
+    wants: WantsInput | None = None
     stream: bool = False
 
 
@@ -51,6 +54,7 @@ class SearchInput(BaseModel):
     query: str
     kb: str | None = None
     filter: FilterText | None = None
+    wants: WantsInput | None = None
     top_k: Annotated[int, Field(ge=1, le=1000)] | None = None
     explain: bool = False
 
@@ -99,8 +103,9 @@ def routes(host: Host) -> APIRouter:
     async def ask(request: Request, body: AskInput) -> Response:
         """Answer a question, in one piece or as server-sent events."""
         name = host.default if body.kb is None else body.kb
-        condition = await _condition(host.base(name), body.filter, request.state.access)
-        asked = Asked(name, body.question, request.state.access, condition)
+        base = host.base(name)
+        condition = await _condition(base, body.filter, request.state.access)
+        asked = Asked(name, body.question, request.state.access, condition, wants=_wants(base, body.wants))
         if body.stream or "text/event-stream" in request.headers.get("accept", ""):
             request_id = request.state.request_id
             events = _events(name, host.stream(asked))
@@ -142,9 +147,19 @@ async def _condition(base: RAG, text: str | None, access: Access) -> Filter | No
         raise InvalidFieldError(error.message, hint=error.hint, errors=[FieldError("filter", error.message)]) from error
 
 
+def _wants(base: RAG, given: WantsInput | None) -> Wants:
+    """What is wanted; raises `InvalidFieldError` for a model that may not answer."""
+    try:
+        return wanted(given, base)
+    except UnknownModelError as error:
+        wrong = [FieldError("wants.model", error.message)]
+        raise InvalidFieldError(error.message, hint=error.hint, errors=wrong) from error
+
+
 async def _searched(base: RAG, body: SearchInput, access: Access) -> HitsOutput | ExplainOutput:
     condition = await _condition(base, body.filter, access)
-    found = await base.aexplain(body.query, top_k=body.top_k, condition=condition, access=access)
+    wants = _wants(base, body.wants)
+    found = await base.aexplain(body.query, top_k=body.top_k, condition=condition, access=access, wants=wants)
     if body.explain:
         parts = base.parts
         return ExplainOutput.of(found, await asyncio.to_thread(explained, found, parts.store, parts.catalogue))

@@ -17,7 +17,8 @@ from rag.serve.openai_messages import (
     UserMessage,
 )
 from rag.serve.openai_request import ChatBody, FunctionTool, NamedTool, ResponseFormat, check_extras
-from routing.chat import ChatOptions, ChatRequest, Message, Tags, Tool, ToolCall
+from rag.serve.wants import WantsInput
+from routing.chat import NO_WISH, ChatOptions, ChatRequest, Message, Tags, Tool, ToolCall, Wants
 
 # A knowledge base's answer is written as its own settings say.
 _OWN_SETTINGS = ("temperature", "max_tokens", "max_completion_tokens", "seed", "stop")
@@ -27,8 +28,6 @@ _OWN_EXTRAS = ("top_p", "presence_penalty", "frequency_penalty")
 def chat_request(body: ChatBody, *, tags: Tags, deadline: float) -> ChatRequest:
     """The request to a model; raises `UnsupportedParameterError` for what cannot be passed on."""
     check_extras(body)
-    if body.plumbline is not None:
-        raise refused("plumbline", "Only knowledge bases ('kb/…') take 'plumbline'.", hint="Leave it out.")
     tools = {} if body.tool_choice == "none" else {tool.function.name: _tool(tool) for tool in body.tools or ()}
     stop = (body.stop,) if isinstance(body.stop, str) else tuple(body.stop or ())
     return ChatRequest(
@@ -39,6 +38,7 @@ def chat_request(body: ChatBody, *, tags: Tags, deadline: float) -> ChatRequest:
         tool_choice=_choice(body.tool_choice, tools),
         deadline=deadline,
         tags=tags,
+        wants=_wants(body),
     )
 
 
@@ -61,6 +61,21 @@ def conversation(body: ChatBody) -> tuple[Message, ...]:
         if isinstance(message, UserMessage | AssistantMessage) and message.content:
             turns.append(Message(message.role, _text(f"messages.{place}.content", message.content)))
     return tuple(turns)
+
+
+def _wants(body: ChatBody) -> Wants:
+    """Whether the request may leave the machine; who answers it is named already, and how soon is the model's."""
+    given = body.plumbline
+    if given is None:
+        return NO_WISH
+    if given.filter is not None:
+        raise refused("plumbline.filter", "Only knowledge bases ('kb/…') search.", hint="Leave it out.")
+    wants = given.wants or WantsInput()
+    for name in ("model", "latency", "task", "language"):
+        if getattr(wants, name) is not None:
+            message = f"Only knowledge bases ('kb/…') take '{name}': here 'model' alone says who answers."
+            raise refused(f"plumbline.wants.{name}", message, hint="Leave it out.")
+    return wants.value()
 
 
 def _last_of_user(body: ChatBody) -> tuple[int, UserMessage]:

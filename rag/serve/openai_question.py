@@ -13,6 +13,7 @@ from plumbline.errors import InputError
 from rag.config import Parts
 from rag.events import Answered, Started
 from rag.index.filters import Filter
+from rag.knowledge import RAG
 from rag.output import AskOutput
 from rag.retrieve.access import Access
 from rag.serve.host import Asked, Host
@@ -21,8 +22,10 @@ from rag.serve.openai_errors import wrong
 from rag.serve.openai_gateway import completion_id
 from rag.serve.openai_request import ChatBody
 from rag.serve.openai_wire import Chunks, framed
+from rag.serve.wants import wanted
 from rag.types import Answer
-from routing.chat import TextDelta
+from routing.chat import TextDelta, Wants
+from routing.errors import UnknownModelError
 
 PREFIX = "kb/"
 """What the names of models that are knowledge bases begin with."""
@@ -44,7 +47,8 @@ class KnowledgeQuestion:
         parts = host.base(name).parts
         reads = parts.settings.retrieval.question.rewrite
         turns = conversation(body) if reads else ()
-        return cls(host, body, Asked(name, question(body), access, _condition(body, parts, access), turns))
+        text, wants = question(body), _wants(body, host.base(name))
+        return cls(host, body, Asked(name, text, access, _condition(body, parts, access), turns, wants))
 
     @property
     def base(self) -> str:
@@ -99,6 +103,14 @@ class KnowledgeQuestion:
             "text_start": start,
             "ignored": without_effect(self.body, self.asked.history),
         }
+
+
+def _wants(body: ChatBody, base: RAG) -> Wants:
+    """What the body wants; raises `InvalidValueError` for a model that may not answer."""
+    try:
+        return wanted(None if body.plumbline is None else body.plumbline.wants, base)
+    except UnknownModelError as error:
+        raise wrong("plumbline.wants.model", error.message, hint=error.hint) from error
 
 
 def _condition(body: ChatBody, parts: Parts, access: Access) -> Filter | None:

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from rag.serve.limits import LONGEST_FILTER
 from rag.serve.openai_errors import invalid, refused, unknown, wrong
 from rag.serve.openai_messages import AnyMessage, Part
+from rag.serve.wants import WantsInput
 from routing.schemas import is_strict
 
 HARMLESS = frozenset({"user", "safety_identifier", "metadata", "store", "prompt_cache_key", "prompt_cache_options"})
@@ -104,9 +105,12 @@ class ResponseFormat(Part):
 
 
 class Options(Part):
-    """What this server has beside OpenAI's parameters, for knowledge bases alone: `filter` limits what is searched."""
+    """What this server has beside OpenAI's parameters: `filter` limits what a knowledge base searches, `wants` is asked
+    of whoever is asked on the way.
+    """
 
     filter: Annotated[str, Field(max_length=LONGEST_FILTER)] | None = None
+    wants: WantsInput | None = None
 
 
 class ChatBody(BaseModel):

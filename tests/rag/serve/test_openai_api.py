@@ -178,7 +178,13 @@ async def test_a_filter_limits_what_a_knowledge_base_answers_from(serving: Servi
         ("kb/kb", {"filter": "a" * 20_001}, "invalid_value", "plumbline.filter"),
         ("kb/kb", {"tenant": "acme"}, "unknown_parameter", "plumbline.tenant"),
         ("kb/kb", "page = 1", "invalid_value", "plumbline"),
-        ("extractive/default", {"filter": "page = 1"}, "unsupported_parameter", "plumbline"),
+        ("extractive/default", {"filter": "page = 1"}, "unsupported_parameter", "plumbline.filter"),
+        ("kb/kb", {"wants": {"latency": "soon"}}, "invalid_value", "plumbline.wants.latency"),
+        ("kb/kb", {"wants": {"local": "yes"}}, "invalid_value", "plumbline.wants.local"),
+        ("kb/kb", {"wants": {"loca": True}}, "unknown_parameter", "plumbline.wants.loca"),
+        ("kb/kb", {"wants": {"model": "openai/gpt-5"}}, "invalid_value", "plumbline.wants.model"),
+        ("extractive/default", {"wants": {"model": "a/b"}}, "unsupported_parameter", "plumbline.wants.model"),
+        ("extractive/default", {"wants": {"task": "a"}}, "unsupported_parameter", "plumbline.wants.task"),
     ],
 )
 async def test_a_filter_that_cannot_be_is_named(
