@@ -29,6 +29,7 @@ COMMAND_MODULES = (
     "rag.index.migrate_command",
     "rag.serve.commands",
     "rag.cost_commands",
+    "rag.batch_command",
     "evals.cli",
 )
 

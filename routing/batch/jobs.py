@@ -8,6 +8,7 @@ import json
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextvars import Context
+from decimal import Decimal
 from pathlib import Path
 from secrets import token_hex
 
@@ -16,9 +17,10 @@ from plumbline.trace import current_ids
 from routing.batch.job import NO_CREDIT, PATIENT, BatchJob, JobStatus, Pace, standing
 from routing.batch.provider import Limits
 from routing.batch.reserving import Held, give_back, reserved
-from routing.batch.store import BatchStore, JobRow, Kept, Planned, key_of
+from routing.batch.store import BatchStore, JobRow, Kept, PartRow, Planned, key_of
 from routing.batch.taking import Ids
 from routing.batch.work import Answer, Item, Work
+from routing.cost.prices import total_cost
 from routing.errors import InvalidResponseError, ModelError, TransientError
 from routing.meter import Meter
 
@@ -137,6 +139,14 @@ class BatchJobs:
     def status(self, row: JobRow) -> JobStatus:
         """How a job stood when it was last looked at; nobody is asked."""
         return standing(row, self._store.counts(row.id))
+
+    def parts(self, row: JobRow) -> Sequence[PartRow]:
+        """The batches of a job, in the order in which they were planned."""
+        return self._store.parts(row.id)
+
+    def cost(self, row: JobRow) -> Decimal | None:
+        """What is known to have been spent on a job; `None` when any price is unknown."""
+        return total_cost([None if cost is None else Decimal(cost) for cost in self._store.costs(row.id)])
 
     async def forget(self, job: BatchJob[Item, Answer] | JobRow) -> None:
         """Take a job out of the home, requests and answers; the ledger keeps its rows.

@@ -263,6 +263,13 @@ class BatchStore:
             self._reading.rows("SELECT state, count(*) FROM batch_requests WHERE job = ? GROUP BY state", (job,))
         )
 
+    def costs(self, job: str) -> list[str | None]:
+        """What each request of which something is known has cost; `None` where nobody knows."""
+        rows = self._reading.rows(
+            "SELECT cost FROM batch_requests WHERE job = ? AND state IN ('answered', 'failed')", (job,)
+        )
+        return [cost for (cost,) in rows]
+
     async def move(self, part: PartRow, to: PartState, *, at: float | None = None, batch: str | None = None) -> bool:
         """Change a batch's state from the one in `part`; false when somebody else has."""
 

@@ -187,6 +187,10 @@ class BatchableEmbedder(Protocol):
         """Where its batches are sent."""
         ...
 
+    async def close(self) -> None:
+        """Give back connections."""
+        ...
+
 
 class EmbeddingWork:
     """Texts for an embedder, each request as many as go into one: `embedder.requests` says which."""
@@ -243,6 +247,10 @@ class EmbeddingWork:
         """Vectors carry no price: the result does."""
         del cost
         return answer
+
+    async def close(self) -> None:
+        """Close the embedder."""
+        await self._embedder.close()
 
 
 @cache
