@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import sys
 from decimal import Decimal
 from pathlib import Path
@@ -49,7 +50,14 @@ class Route:
         self._config, self._capsys, self._monkeypatch = config, capsys, monkeypatch
 
     def __call__(self, *arguments: str) -> tuple[int, str, str]:
-        words = ["rag", "route", "How long is the refund window?", "--config", str(self._config), *arguments]
+        return self._run("route", *arguments)
+
+    def asked(self, *arguments: str) -> tuple[int, str, str]:
+        """What `rag ask` says."""
+        return self._run("ask", *arguments, "--json")
+
+    def _run(self, command: str, *arguments: str) -> tuple[int, str, str]:
+        words = ["rag", command, "How long is the refund window?", "--config", str(self._config), *arguments]
         self._monkeypatch.setattr(sys, "argv", words)
         with pytest.raises(SystemExit) as exit_:
             main()
@@ -74,6 +82,42 @@ def test_it_says_who_answers_and_by_which_rule(route: Route, tmp_path: Path) -> 
     assert route("--local")[1] == "vllm/qwen  rule 'private'\n"
     assert route("--model", "openai/gpt-4.1")[1] == "openai/gpt-4.1  asked for by name\n"
     assert not (tmp_path / "home").exists(), "nothing is asked, and nothing is written"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "model"),
+    [
+        (("--local",), "vllm/qwen"),
+        (("--model", "openai/gpt-4.1", "--tenant", "acme-2"), "openai/gpt-4.1"),
+        (("--model", "vllm/other@http://127.0.0.1:9"), "vllm/other"),
+        (("--latency", "realtime"), "extractive/default"),
+        (("--task", "legal"), "anthropic/claude-haiku-4-5"),
+        (("--language", "de"), "openai/gpt-4.1"),
+    ],
+)
+def test_who_is_asked_is_who_it_said_would_be(
+    route: Route,
+    config: Path,
+    docs: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: tuple[str, ...],
+    model: str,
+) -> None:
+    for provider in ("OPENAI", "ANTHROPIC"):  # where nobody listens
+        pytest.importorskip(provider.lower())
+        monkeypatch.setenv(f"{provider}_API_KEY", "k")
+        monkeypatch.setenv(f"{provider}_BASE_URL", "http://127.0.0.1:9")
+    rules = """    - {name: legal, task: legal, use: [anthropic/claude-haiku-4-5]}
+    - {name: german, language: de, use: [openai/gpt-4.1]}
+  retry: {attempts: 1}
+"""
+    config.write_text(CONFIG.replace("  fallbacks:", f"{rules}  fallbacks:"), encoding="utf-8")
+    assert route.json(*arguments)["models"][0] == model
+    code, out, err = route.asked(*arguments, "--docs", str(docs), "--kb", str(tmp_path / "kb"))
+    assert code == 0, err
+    answer = json.loads(out)
+    assert model in (answer["model"], *re.findall(r"^(\S+) did not answer", answer["degraded"] or ""))
 
 
 def test_explained_it_says_why_not_at_what_price_and_who_comes_next(route: Route) -> None:
