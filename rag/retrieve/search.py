@@ -140,14 +140,7 @@ class Retriever:
                 hits = self.reader.hits(ranked, sides, top_k, searched.generation, query.access.condition())
                 now = self.live.current()
             span.set_attributes(_attributes(now, found, hits))
-        report = None
-        if self.reranker is not None and hits:
-            with stages.stage("rerank") as span:
-                shown = tags.purpose == "search"  # the hits themselves are the result
-                hits, report = await self.reranker.rerank(
-                    plan.question, hits, self.settings.top_n, tags, ordered=shown, wants=query.wants
-                )
-                span.set_attributes(report.attributes)
+        hits, report = await self._reranked(plan.question, hits, query.wants, tags, stages)
         if self.settings.expand in ("neighbours", "section"):
             hits = self.reader.expanded(hits, now.generation)
         store = now.store
@@ -173,6 +166,20 @@ class Retriever:
             span=self.reader.span,
             tokens=self.reader.count,
         )
+
+    async def _reranked(
+        self, question: str, hits: list[Hit], wants: Wants, tags: Tags, stages: Stages
+    ) -> tuple[list[Hit], RerankReport | None]:
+        """The hits in the reranker's order, if there is one."""
+        if self.reranker is None or not hits:
+            return hits, None
+        with stages.stage("rerank") as span:
+            shown = tags.purpose == "search"  # the hits themselves are the result
+            hits, report = await self.reranker.rerank(
+                question, hits, self.settings.top_n, tags, ordered=shown, wants=wants
+            )
+            span.set_attributes(report.attributes)
+        return hits, report
 
     async def _planned(self, query: Query, tags: Tags, stages: Stages) -> QueryPlan:
         condition = both(query.access.condition(), query.condition)
