@@ -27,6 +27,8 @@ M = TypeVar("M", bound=BaseModel)
 # How servers say that it is the schema that they cannot work with.
 _ABOUT_SCHEMA = re.compile(r"schema|response_format|structured|grammar|guided", re.IGNORECASE)
 _BEGINS = re.compile(r"[{\[]")
+_MEANT = re.compile(r'\{\s*"')  # a JSON object, where prose has other things in brackets
+_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"?|[{}\[\]]', re.DOTALL)
 _MOST_BEGINNINGS = 200  # places in a text at which JSON is looked for
 _MOST_PROBLEMS = 12  # told to the model
 
@@ -139,7 +141,8 @@ def _read(form: _Form[M], response: ChatResponse) -> M | str:
 def _candidates(text: str) -> Iterator[str]:
     """Every outermost JSON object or list in the text, in order; or the whole text, where it is JSON of another kind.
 
-    What stands before the end of a thought ("</think>") is not looked at.
+    What stands before the end of a thought ("</think>") is not looked at, nor what is inside of a broken one: a part of
+    an answer may satisfy the schema of the whole.
     """
     text = text.rpartition("</think>")[2].strip()
     try:
@@ -160,9 +163,19 @@ def _inside(text: str) -> Iterator[str]:
         try:
             _, position = decoder.raw_decode(text, begins.start())
         except (ValueError, RecursionError):
-            position = begins.end()
+            position = _end_of_broken(text, begins.start()) if _MEANT.match(text, begins.start()) else begins.end()
         else:
             yield text[begins.start() : position]
+
+
+def _end_of_broken(text: str, start: int) -> int:
+    """Where the bracket at `start` is closed again, the end of the text where it never is."""
+    depth = 0
+    for found in _BRACKETS.finditer(text, start):
+        depth += {"{": 1, "[": 1, "}": -1, "]": -1}.get(found[0], 0)
+        if not depth:
+            return found.end()
+    return len(text)
 
 
 def _told(error: ValidationError) -> str:

@@ -204,3 +204,23 @@ async def test_every_call_is_in_the_books(meter: Meter) -> None:
     assert totals.cost == response.cost
     assert response.cost is not None
     assert response.cost > 0
+
+
+class Windows(BaseModel):
+    """Windows, none of which have to be named: a single window satisfies this, too."""
+
+    windows: list[Window] = []
+
+
+async def test_a_part_of_an_answer_that_was_cut_off_is_not_taken_for_all_of_it() -> None:
+    model = ScriptedChatModel(answer('{"windows": [{"days": 1}, {"days": 2}, {"da', finish_reason="length"))
+    with pytest.raises(SchemaError, match="cut off before its JSON ended"):
+        await structured(model, ASKED, Windows)
+
+
+async def test_a_part_of_a_broken_answer_is_not_taken_for_all_of_it() -> None:
+    broken = 'So: {"windows": [{"days": 1, "starts": "}"}, {"days": 2},],}'
+    found, _ = await structured(ScriptedChatModel(broken, '{"windows": [{"days": 1}]}'), ASKED, Windows)
+    assert found == Windows(windows=[WINDOW.model_copy(update={"days": 1})])
+    found, _ = await structured(ScriptedChatModel(f'{broken} Or rather: {{"windows": []}}'), ASKED, Windows)
+    assert found == Windows()
