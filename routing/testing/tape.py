@@ -128,7 +128,7 @@ def read_lines(path: Path) -> list[Line]:
     except OSError as error:
         raise InputError(f"There is no tape at {path}: {error.strerror}.", hint="Record one first.") from error
     lines: list[Line] = []
-    for number, written in enumerate(text.splitlines(), 1):
+    for number, written in enumerate(text.split("\n"), 1):
         if not written.strip():
             continue
         try:

@@ -281,3 +281,11 @@ async def test_a_replayed_model_is_routed_and_priced_like_the_recorded_one(tape:
     assert replayed.cost == recorded.cost == Decimal("0.002")
     assert [attempt.error for attempt in replayed.attempts] == [attempt.error for attempt in recorded.attempts]
     assert len(replayed.attempts) == 2
+
+
+async def test_text_with_ends_of_lines_that_are_none_of_json_is_recorded(tape: Path) -> None:
+    said = "one\u2028two\u2029three\x85four\x0cfive\r\nsix"
+    recording = RecordingChatModel(ScriptedChatModel(said), tape)
+    request = replace(REQUEST, messages=(Message("user", said),))
+    assert (await recording.complete(request)).text == said
+    assert (await ReplayingChatModel(tape).complete(request)).text == said
