@@ -21,6 +21,8 @@ from routing.cost.report_rows import By
 
 _COUNTS = [each.name for each in fields(Usage) if each.name != "estimated"]
 
+_FORMULA = frozenset("=+-@\uff1d\uff0b\uff0d\uff20")
+
 
 class CostLineOutput(Output):
     """Calls under one name; `cost` is that of the calls whose price is known."""
@@ -132,7 +134,10 @@ class CostOutput(Output):
 
 
 def cost_csv(report: CostReport) -> str:
-    """The lines of a report as CSV (RFC 4180), money with all its digits."""
+    """The lines of a report as CSV (RFC 4180), money with all its digits.
+
+    A name that a spreadsheet would run as a formula has an apostrophe before it: anybody may choose a tenant's.
+    """
     text = io.StringIO()
     columns = [report.by, *(name for name in CostLineOutput.model_fields if name != "name")]
     writer = csv.writer(text)
@@ -140,8 +145,12 @@ def cost_csv(report: CostReport) -> str:
     for line in report.lines:
         values = CostLineOutput.of(line).model_dump()
         name = values.pop("name")
-        writer.writerow(["" if name is None else name, *(_plain(value) for value in values.values())])
+        writer.writerow([_name(name), *(_plain(value) for value in values.values())])
     return text.getvalue()
+
+
+def _name(name: str | None) -> str:
+    return f"'{name}" if name and name.lstrip()[:1] in _FORMULA else name or ""
 
 
 def _plain(value: object) -> object:

@@ -184,3 +184,16 @@ def test_a_check_ends_with_1_when_a_price_differs(rag: Run) -> None:
     code, out, _ = rag("prices", "check", "--set", own, "--json")
     (found,) = json.loads(out)["differences"]
     assert (code, found["ours"], found["theirs"], found["ratio"]) == (1, 0.03, 0.02, 1.5)
+
+
+def test_no_name_in_a_csv_file_is_a_formula(rag: Run, tmp_path: Path) -> None:
+    names = ["=1+2", "+1", "-1", "@SUM(A1)", " =1", "\t=1", "＝1", "a=1", 'a,"b"', "Zürich", ""]
+    home = open_home(tmp_path / "home")
+    for name in names:
+        tags = Tags("answer", name)
+        home.ledger.record(LedgerEntry("chat", MINI, Usage(1), Decimal("0.1"), 1.0, name, "a", tags, None))
+    home.close()
+    code, out, _ = rag("cost", "--by", "tenant", "--csv", "-")
+    assert code == 0
+    told = {row["tenant"] for row in csv.DictReader(io.StringIO(out, newline=""))}
+    assert told == {*(f"'{name}" for name in names[:7]), *names[7:]}
