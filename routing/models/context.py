@@ -95,7 +95,7 @@ class ContextWindow:
         bound = bound_tokens(request, self._facts)
         if bound <= (_FITS_ANYWHERE if room is None else room):
             return
-        if room is not None and _MARGIN * _estimate(request) <= room:
+        if room is not None and _MARGIN * _estimate(request, self._facts) <= room:
             return
         counted = await self._counted(request)
         if counted is None:
@@ -166,14 +166,24 @@ def _tokens(encoding: Tokenizer, texts: list[str]) -> int:
 
 
 def _texts(request: ChatRequest) -> Iterator[str]:
+    """What stands in the prompt as it is: the forms of tools do not, nor has the schema to be in it."""
     for message in request.messages:
         yield message.content
         for call in message.tool_calls:
             yield call.arguments
+    for tool in request.tools:
+        yield tool.name
+        yield tool.description
 
 
-def _estimate(request: ChatRequest) -> int:
-    return sum(map(estimate_tokens, _texts(request)))
+def _estimate(request: ChatRequest, facts: ModelFacts) -> int:
+    """About how many tokens it all has; of images, as many as they may have."""
+    total = sum(map(estimate_tokens, _texts(request)))
+    total += sum(estimate_tokens(_json(tool.parameters)) for tool in request.tools)
+    if request.response_schema is not None:
+        total += estimate_tokens(_json(request.response_schema))
+    images = sum(len(message.images) for message in request.messages)
+    return total + images * (facts.image_tokens or _PER_IMAGE)
 
 
 def _size(text: str) -> int:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -145,3 +146,32 @@ async def test_a_server_that_does_not_count_now_lets_it_through() -> None:
         return None
 
     await ContextWindow("vllm/m", ModelFacts(context=10), count).check(asking("word " * 900))
+
+
+LONG = "word " * 2000
+TOOL = Tool("look", "", {"type": "object", "properties": {"q": {"type": "string", "description": LONG}}})
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"tools": (TOOL,)},
+        {"response_schema": {"type": "object", "description": LONG}},
+        {"messages": (Message("user", "Hi", images=(Image(b"x"),)),)},
+    ],
+    ids=["tools", "schema", "images"],
+)
+async def test_what_makes_a_prompt_long_beside_its_text_has_it_counted(more: dict[str, Any]) -> None:
+    async def count(request: ChatRequest) -> Counted:
+        return Counted(1001, "the server")
+
+    facts = ModelFacts(context=1000, image_tokens=1500)
+    with pytest.raises(ContextLengthError, match=r"counted by the server"):
+        await ContextWindow("vllm/m", facts, count).check(replace(asking("Hi"), **more))
+
+
+async def test_what_tools_say_of_themselves_is_counted_by_the_models_own_tokenizer() -> None:
+    window = ContextWindow("m/m", ModelFacts(context=1000, tokenizer="cl100k_base"))
+    await window.check(replace(asking("Hi"), tools=(Tool("look", "word " * 900, {"type": "object"}),)))
+    with pytest.raises(ContextLengthError, match=r"at least 1,00[0-9] tokens"):
+        await window.check(replace(asking("Hi"), tools=(Tool("look", "word " * 1000, {"type": "object"}),)))
