@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Literal, Protocol
 
+from plumbline.errors import InputError
 from routing.errors import ModelError
 
 Role = Literal["system", "user", "assistant", "tool"]
@@ -115,7 +116,8 @@ class EvidenceSpan:
 class Tags:
     """Whose call this is and what for; every ledger row and span carries them, and limits and budgets go by them.
 
-    `session` is a conversation, `key` the name of the API key that asks.
+    `session` is a conversation, `key` the name of the API key that asks. Raises `InputError` for half characters: no
+    row can be written of a call that has them.
     """
 
     purpose: str = "answer"
@@ -123,6 +125,21 @@ class Tags:
     release: str | None = None
     session: str | None = None
     key: str | None = None
+
+    def __post_init__(self) -> None:
+        for text in (self.purpose, self.tenant, self.release, self.session, self.key):
+            if text is not None and not text.isascii():
+                _check_whole(text)
+
+
+def _check_whole(text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"{text!r} is not a name: the character at {error.start + 1} is half of one (a lone surrogate).",
+            hint="Names are Unicode texts that can be written as UTF-8.",
+        ) from error
 
 
 @dataclass(frozen=True, slots=True)

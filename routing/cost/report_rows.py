@@ -14,7 +14,7 @@ from typing import Any, Literal
 from plumbline.database import storage_errors
 from plumbline.errors import InputError
 from routing.call import Kind
-from routing.chat import Tier, Usage
+from routing.chat import Tags, Tier, Usage
 
 By = Literal["day", "tenant", "model", "purpose", "release", "key", "session"]
 _COLUMN: dict[By, str] = {
@@ -55,6 +55,7 @@ class Selection:
     def __post_init__(self) -> None:
         if self.since is not None and self.until is not None and self.since > self.until:
             raise InputError(f"There is no day from {self.since} until {self.until}.", hint="Swap the two.")
+        Tags(tenant=self.tenant)  # raises for what no tenant can be called
 
     @property
     def where(self) -> tuple[str, list[str]]:

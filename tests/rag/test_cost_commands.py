@@ -197,3 +197,9 @@ def test_no_name_in_a_csv_file_is_a_formula(rag: Run, tmp_path: Path) -> None:
     assert code == 0
     told = {row["tenant"] for row in csv.DictReader(io.StringIO(out, newline=""))}
     assert told == {*(f"'{name}" for name in names[:7]), *names[7:]}
+
+
+def test_what_no_tenant_can_be_called_is_a_clear_error(rag: Run) -> None:
+    code, _, err = rag("cost", "--tenant", "caf\udce9")
+    assert code == 2
+    assert "is not a name" in err

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from plumbline.errors import InputError
 from routing.chat import ChatOptions, ChatRequest, ChatResponse, Interrupted, Message, Tags, TextDelta
 from routing.errors import BudgetError, DeadlineError
 from routing.resilience.hedge import Hedges
@@ -97,3 +98,10 @@ async def test_when_redis_goes_in_the_middle_of_a_call_its_answer_comes_and_is_i
     assert (await Router([free], meter=meter, retry=ONCE).complete(REQUEST)).text == "For nothing."
     meter.tracing.close()
     await protection.close()
+
+
+@pytest.mark.parametrize("name", ["purpose", "tenant", "release", "session", "key"])
+def test_a_name_that_no_row_can_be_written_with_is_refused_before_anything_is_paid(name: str) -> None:
+    with pytest.raises(InputError, match=r"'caf\\udce9' is not a name: the character at 4 is half of one"):
+        Tags(**{name: "caf\udce9"})
+    assert getattr(Tags(**{name: "café 🙂"}), name) == "café 🙂"
