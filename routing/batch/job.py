@@ -11,11 +11,19 @@ from typing import Generic
 
 from plumbline.errors import InputError
 from plumbline.trace import AttributeValue
-from routing.batch.provider import Line
+from routing.batch.provider import Line, Standing
 from routing.batch.store import BatchStore, JobRow, PartRow
 from routing.batch.taking import ATTEMPTS, Ids, Taker
 from routing.batch.work import Answer, Item, Work
-from routing.errors import InvalidResponseError, ModelError, RateLimitError, TransientError
+from routing.errors import (
+    BadRequestError,
+    ContentFilterError,
+    InvalidResponseError,
+    ModelError,
+    ModelNotFoundError,
+    RateLimitError,
+    TransientError,
+)
 from routing.meter import Meter
 
 NO_CREDIT = 402
@@ -157,33 +165,41 @@ class BatchJob(Generic[Item, Answer]):
         await self._store.cancel(self.id)
         for part in self._store.parts(self.id):
             if part.state == "sent" and part.batch is not None:
-                await self._work.batches.cancel(part.batch)
+                await self._cancel(part.batch)
 
     async def advance(self) -> bool:
-        """Do what can be done now: send, find, look, collect; whether anything changed. Raises `ModelError`."""
-        moved = False
+        """Do what can be done now: send, find, look, collect; whether anything changed.
+
+        A batch with which that fails holds up none of the others: the first `ModelError` is raised after all.
+        """
+        moved, failure = False, None
+        steps = {"planned": self._send, "sending": self._find, "sent": self._collect}
         for part in self._store.parts(self.id):
-            if part.state == "planned":
-                moved |= await self._send(part)
-            elif part.state == "sending":
-                moved |= await self._find(part)
-            elif part.state == "sent":
-                moved |= await self._collect(part)
+            if part.state not in steps:
+                continue
+            try:
+                moved |= await steps[part.state](part)
+            except ModelError as error:
+                failure = failure or error
+        if failure is not None:
+            raise failure
         return moved
 
     async def _send(self, part: PartRow) -> bool:
-        if self._row().cancelled:
-            return await self._give_up(part)
         now = self._clock()
         if not await self._store.move(part, "sending", at=now):
             return False
         (sending,) = [each for each in self._store.parts(self.id) if each.id == part.id]
+        if self._row().cancelled:  # asked now that nobody else can send it
+            return await self._give_up(sending)
         try:
             async with self._turn:
                 lines = self._lines(part)
                 attributes = self._attributes(part) | {"plumbline.batch.requests": len(lines)}
                 with self._tracing.span("batch send", attributes):
                     batch = await self._work.batches.send(lines, part.mark)
+        except (BadRequestError, ContentFilterError) as error:
+            return await self._take(sending, Standing(ended=True, problem=error))
         except ModelError as error:
             if isinstance(error, RateLimitError) or not isinstance(error, TransientError | InvalidResponseError):
                 await self._store.move(sending, "planned")  # it was refused, and can be sent another time
@@ -205,17 +221,44 @@ class BatchJob(Generic[Item, Answer]):
     async def _collect(self, part: PartRow) -> bool:
         assert part.batch is not None  # it was sent
         cancelled = self._row().cancelled
-        standing = await self._work.batches.look(part.batch)
-        if not standing.ended:
-            if cancelled and not standing.cancelled:
-                await self._work.batches.cancel(part.batch)
-            return False
+        try:
+            standing = await self._work.batches.look(part.batch)
+            if standing.ended:
+                return await self._take(part, standing)
+        except ModelNotFoundError as error:
+            if cancelled:
+                return await self._give_up(part)
+            raise self._gone(part.batch, error) from error
+        if cancelled and not standing.cancelled:
+            await self._cancel(part.batch)
+        return False
+
+    async def _take(self, part: PartRow, standing: Standing) -> bool:
+        """Take the results of a batch that has ended; of one that was given up, as many as there are."""
+        cancelled = self._row().cancelled
         again = part.attempt < ATTEMPTS and not cancelled
         async with self._turn:
             with self._tracing.span("batch results", self._attributes(part)):
-                await self._taker.collect(part, standing, again=again)
+                await self._taker.collect(part, standing, again=again, whole=not cancelled)
         await self._store.end(part, f"{part.mark}x")
         return True
+
+    async def _cancel(self, batch: str) -> None:
+        """One that has ended, is gone or being cancelled is refused to be cancelled: looking at it says which."""
+        try:
+            await self._work.batches.cancel(batch)
+        except ModelError as error:
+            if error.status not in (400, 404, 409):
+                raise
+
+    def _gone(self, batch: str, error: ModelError) -> ModelError:
+        return ModelNotFoundError(
+            f"The provider of {self._work.model} has no batch {batch}, or not its results.",
+            model=self._work.model,
+            status=error.status,
+            hint="Is it the key of the account that it was sent from? "
+            f"What is lost is given up by `rag batch cancel {self.id}`.",
+        )
 
     async def _give_up(self, part: PartRow) -> bool:
         await self._taker.give_up(part)

@@ -10,8 +10,8 @@ from routing.errors import ModelError
 
 MOST_BYTES = 100_000_000
 """Of one batch, at half of what providers take or less: a batch is held in memory when it is sent."""
-SKEW_SECONDS = 300.0
-"""So much may a provider's clock and ours differ."""
+SKEW_SECONDS = 86_400.0
+"""So much may a provider's clock and ours differ: a batch that is not looked for is sent twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Search:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How a batch stands: `problem` says why it, as a whole, was refused after it had been taken."""
+    """How a batch stands: `problem` says why it, as a whole, was refused; it is `cancelled` when that was asked for."""
 
     ended: bool
     done: int = 0

@@ -46,18 +46,30 @@ class Taker(Generic[Item, Answer]):
         self._store = store
         self._meter = meter
 
-    async def collect(self, part: PartRow, standing: Standing, *, again: bool) -> None:
-        """Keep what became of all requests of a batch that has ended; those that may do better go out `again`."""
+    async def collect(self, part: PartRow, standing: Standing, *, again: bool, whole: bool = True) -> None:
+        """Keep what became of all requests of a batch that has ended; those that may do better go out `again`.
+
+        Raises `InvalidResponseError` when there are fewer results than the provider counts answers, and `whole` asks
+        for all: what was answered and is paid for is not to be sent once more.
+        """
         waiting = {row.number: row for row in self._store.unanswered(part.id)}
         chunk: list[RequestRow] = []
+        seen: set[int | None] = set()
         async for result in self._results(part, standing):
             number = _number(result.id, part.mark)
+            seen.add(number)
             row = waiting.pop(number, None) if number is not None else None
             if row is not None:
                 chunk.append(self._closed(row, result, again=again))
             if len(chunk) >= AT_ONCE:
                 await self._keep(part, chunk)
                 chunk = []
+        if whole and len(seen - {None}) < standing.done:
+            await self._keep(part, chunk)
+            raise InvalidResponseError(
+                f"The results of {part.batch} have {len(seen - {None})} of its {standing.done} answers.",
+                model=self._work.model,
+            )
         ending: Ending = "expired" if standing.expired else "cancelled" if standing.cancelled else "missing"
         chunk += [self._ended(row, ending, again=again) for row in waiting.values()]
         await self._keep(part, chunk)
@@ -78,12 +90,13 @@ class Taker(Generic[Item, Answer]):
             return Outcome(usage=error.usage or Usage(), error=error)
 
     async def _results(self, part: PartRow, standing: Standing) -> AsyncIterator[Result]:
-        assert part.batch is not None  # it was sent
         if standing.problem is None:
+            assert part.batch is not None  # it was sent
             async for result in self._work.batches.results(part.batch):
                 yield result
             return
-        problem = {"error": {"message": standing.problem.message}}
+        words = standing.problem.message
+        problem = {"error": {"message": words.partition(": ")[2] or words}}  # what stands before is said again
         for row in self._store.unanswered(part.id):
             yield Result(f"{part.mark}-{row.number}", "answered", standing.problem.status or 400, problem)
 
@@ -168,7 +181,7 @@ def _write_all(connection: sqlite3.Connection, writes: list[Write]) -> None:
 def _number(name: str, mark: str) -> int | None:
     """Which request an id of ours stands for; `None` for one that is not of this batch."""
     head, _, number = name.rpartition("-")
-    return int(number) if head == mark and number.isdigit() else None
+    return int(number) if head == mark and number.isascii() and number.isdigit() and len(number) < 10 else None
 
 
 def _may_do_better(error: ModelError) -> bool:

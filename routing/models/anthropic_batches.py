@@ -11,7 +11,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from routing.batch.provider import SKEW_SECONDS, Limits, Line, Result, Search, Standing
-from routing.models.batch_documents import fetched, id_of, mapping_of
+from routing.errors import ModelNotFoundError
+from routing.models.batch_documents import fetched, id_of, listed, mapping_of
 from routing.models.clients import ClientPool
 from routing.models.failures import Endpoint, calling, invalid, next_event, of_status
 
@@ -48,7 +49,7 @@ class AnthropicBatches:
             page = mapping_of(
                 await fetched(await self._clients.get(), self._endpoint, _PATH, {"limit": 100, **after}), self._endpoint
             )
-            batches = [mapping_of(each, self._endpoint) for each in page.get("data") or ()]
+            batches = listed(page, self._endpoint)
             for batch in batches:
                 if id_of(batch, self._endpoint) in known or _made(batch) < since - SKEW_SECONDS:
                     continue
@@ -76,11 +77,17 @@ class AnthropicBatches:
 
     async def results(self, batch: str) -> AsyncGenerator[Result, None]:
         """As `Batches.results`."""
+        from anthropic import AnthropicError, APIError
+
         client = await self._clients.get()
         async with calling(self._endpoint, None):
             opening = client.messages.batches.with_streaming_response.results(batch)
             try:
                 response = await opening.__aenter__()
+            except AnthropicError as error:
+                if isinstance(error, APIError):
+                    raise
+                raise of_status(404, str(error), self._endpoint, headers={}) from error  # they are no longer kept
             except AttributeError as error:  # the SDK looks at the batch first, and takes whatever came for one
                 raise invalid(self._endpoint, "is not a batch") from error
         try:
@@ -103,6 +110,8 @@ class AnthropicBatches:
         try:
             async for result in results:
                 return result.id
+        except ModelNotFoundError:
+            return ""
         finally:
             await results.aclose()
         return ""
@@ -112,7 +121,9 @@ class AnthropicBatches:
             document = mapping_of(json.loads(line), self._endpoint)
             name, result = document["custom_id"], mapping_of(document["result"], self._endpoint)
             kind = result["type"]
-        except (ValueError, KeyError) as error:
+            if not isinstance(name, str):
+                raise TypeError
+        except (ValueError, KeyError, TypeError) as error:
             raise invalid(self._endpoint, f"has a line that is no result: {line[:80]!r}") from error
         if kind == "succeeded":
             return Result(name, "answered", 200, result.get("message"))

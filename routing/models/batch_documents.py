@@ -27,3 +27,17 @@ def id_of(document: Any, endpoint: Endpoint) -> str:
     if not isinstance(found, str) or not found:
         raise invalid(endpoint, "is a batch without an id")
     return found
+
+
+def section(document: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """The object under `name`; an empty one where there is none."""
+    found = document.get(name)
+    return found if isinstance(found, Mapping) else {}
+
+
+def listed(page: Mapping[str, Any], endpoint: Endpoint) -> list[Mapping[str, Any]]:
+    """The batches on a page of a list; raises `InvalidResponseError` when it is none."""
+    data = page.get("data")
+    if not isinstance(data, list):
+        raise invalid(endpoint, "is no list of batches")
+    return [mapping_of(each, endpoint) for each in data]

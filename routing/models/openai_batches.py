@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from routing.batch.provider import SKEW_SECONDS, Limits, Line, Result, Search, Standing
-from routing.models.batch_documents import fetched, id_of, mapping_of
+from routing.models.batch_documents import fetched, id_of, listed, mapping_of, section
 from routing.models.clients import ClientPool
 from routing.models.failures import Endpoint, calling, invalid, next_event, of_status
 
@@ -70,9 +70,9 @@ class OpenAIBatches:
                 await fetched(await self._clients.get(), self._endpoint, "/batches", {"limit": 100, **after}),
                 self._endpoint,
             )
-            batches = [mapping_of(each, self._endpoint) for each in page.get("data") or ()]
+            batches = listed(page, self._endpoint)
             for batch in batches:
-                if (batch.get("metadata") or {}).get(_MARK) == mark:
+                if section(batch, "metadata").get(_MARK) == mark:
                     return Search(id_of(batch, self._endpoint))
             if not batches or not page.get("has_more") or _made(batches[-1]) < since - SKEW_SECONDS:
                 return Search(None)
@@ -83,17 +83,17 @@ class OpenAIBatches:
         found = mapping_of(
             await fetched(await self._clients.get(), self._endpoint, f"/batches/{batch}"), self._endpoint
         )
-        counts = found.get("request_counts") or {}
-        status = found.get("status")
+        counts = section(found, "request_counts")
+        status = str(found.get("status"))
         problem = None
         if status == "failed":
             problem = self._problem(found.get("errors"))
         return Standing(
             status in _ENDED,
-            counts.get("completed", 0),
-            counts.get("failed", 0),
+            _number(counts.get("completed")),
+            _number(counts.get("failed")),
             status == "expired",
-            status == "cancelled",
+            status in ("cancelling", "cancelled"),
             problem,
         )
 
@@ -156,6 +156,10 @@ class OpenAIBatches:
         first = listed[0] if isinstance(listed, list) and listed else {}
         error = first if isinstance(first, Mapping) else {}
         return of_status(429 if error.get("code") == _TOO_MUCH else 400, {"error": error}, self._endpoint, headers={})
+
+
+def _number(count: object) -> int:
+    return count if isinstance(count, int) else 0
 
 
 def _made(batch: Mapping[str, Any]) -> float:

@@ -71,7 +71,8 @@ class FakeBatches(LocalServer):
     Every request is answered with `script`, the results in reverse order, unless `fate` has another end for its own id
     and body. A batch ends when it was looked at `looks` times. The next requests to the server fail as `losses` say,
     `None` being none; for those after them `choose` says it. `problems` are the errors by which the next batches are
-    refused after they were taken (OpenAI's only). `steps` has all that was asked, `batches` what was taken.
+    refused after they were taken (OpenAI's only). `results` may change the lines of results. `steps` has all that was
+    asked, `batches` what was taken.
     """
 
     def __init__(
@@ -83,6 +84,7 @@ class FakeBatches(LocalServer):
         losses: Iterable[Loss | None] = (),
         choose: Callable[[Arrived], Loss | None] = lambda arrived: None,
         problems: Iterable[Mapping[str, Any] | None] = (),
+        results: Callable[[list[dict[str, Any]]], list[dict[str, Any]]] = list,
         dim: int = 1536,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -93,6 +95,7 @@ class FakeBatches(LocalServer):
         self.losses: deque[Loss | None] = deque(losses)
         self.choose = choose
         self.problems: deque[Mapping[str, Any] | None] = deque(problems)
+        self.results = results
         self.dim = dim
         self.clock = clock
         self.steps: list[str] = []
@@ -146,9 +149,11 @@ class FakeBatches(LocalServer):
                 self.batches[name].looks -= 1
                 return _json(self._told(self.batches[name], anthropic=anthropic))
             case "GET", ["batches", name, "results"]:
-                lines = [self._anthropic_line(*line) for line in reversed(self.batches[name].lines)]
+                lines = self.results([self._anthropic_line(*line) for line in reversed(self.batches[name].lines)])
                 return Answer((_jsonl(lines),), content_type="application/x-jsonl")
             case "POST", ["batches", name, "cancel"]:
+                if self.batches[name].ended or self.batches[name].cancelled:
+                    return _json(error_body(409, "it cannot be cancelled any more", anthropic=anthropic), status=409)
                 self.batches[name].cancelled = True
                 return _json(self._told(self.batches[name], anthropic=anthropic))
         return _json(error_body(404, "there is no such thing", anthropic=anthropic), status=404)
@@ -208,7 +213,7 @@ class FakeBatches(LocalServer):
         return self._openai(batch, fates)
 
     def _openai(self, batch: FakeBatch, fates: list[Fate | None]) -> dict[str, Any]:
-        state = "in_progress"
+        state = "cancelling" if batch.cancelled else "in_progress"
         if batch.ended:
             ends = "cancelled" if batch.cancelled else "expired" if "expired" in fates else "completed"
             state = "failed" if batch.problem is not None else ends
@@ -229,6 +234,8 @@ class FakeBatches(LocalServer):
                     for line, fate in reversed(list(zip(batch.lines, fates, strict=True)))
                     if fate in wanted or (name == "error" and isinstance(fate, int))
                 ]
+                if name == "output":
+                    lines = self.results(lines)
                 if lines:
                     self.files[f"file-{name}-{batch.id}"] = _jsonl(lines)
                     told[f"{name}_file_id"] = f"file-{name}-{batch.id}"
