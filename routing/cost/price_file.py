@@ -35,6 +35,7 @@ RATES = (
     "images",
     "gpu_hour",
 )
+_MOST = 1_000_000  # dollars: nothing costs so much, and sums beyond it lose their last digits
 _CHARGES = ("input", "searches", "requests", "gpu_hour")
 _TABLE = ("provider", "tier", "above", "date", "source", "models")
 _FILE = ("date", "tables")
@@ -112,7 +113,7 @@ def _number(model: str, key: str, value: object, place: str | None) -> Decimal:
             source=place,
             key=key,
             value=value,
-            hint=nearest(key, RATES),
+            hint=nearest(str(key), RATES),
         )
     try:
         if isinstance(value, bool):
@@ -120,7 +121,7 @@ def _number(model: str, key: str, value: object, place: str | None) -> Decimal:
         number = Decimal(str(value))
     except InvalidOperation as error:
         raise ConfigError(f"{what}{key}: {value!r} is not a number.", source=place, key=key, value=value) from error
-    if not number.is_finite() or number < 0:
+    if not number.is_finite() or not 0 <= number <= _MOST:
         raise ConfigError(f"{what}{key}: {value!r} is not a price.", source=place, key=key, value=value)
     return number
 
