@@ -110,6 +110,8 @@ async def calling(endpoint: Endpoint, deadline: float | None) -> AsyncIterator[N
         ours = translate(error, endpoint)
         if ours is None:
             raise
+        if isinstance(ours, AuthenticationError):
+            raise ours from None  # servers repeat keys in their words, and tracebacks are logged
         raise ours from error
 
 

@@ -6,7 +6,7 @@ import base64
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from routing.chat import ChatRequest, Image, Message, Tool
@@ -27,7 +27,7 @@ class Setting:
     name: str
     facts: ModelFacts = UNKNOWN
     effort: str | None = None
-    key: str | None = None
+    key: str | None = field(default=None, repr=False)
 
     @property
     def model(self) -> str:

@@ -28,6 +28,7 @@ from routing.testing.wire import Script
 pytest.importorskip("openai")
 
 from routing.models.openai import OpenAIChatModel
+from routing.models.openai_request import Setting
 from tests.routing.models.adapters import once, with_options
 
 
@@ -262,3 +263,7 @@ async def test_text_after_its_end_is_out_of_order(server: FakeProvider) -> None:
     await model.close()
     assert isinstance(end, Completed)
     assert end.response.text == server.script.text
+
+
+def test_a_setting_does_not_tell_the_servers_key() -> None:
+    assert "sk-test" not in repr(Setting("vllm", "m", key="sk-test"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import traceback
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
@@ -101,6 +102,7 @@ async def test_a_wrong_key_names_its_variable(server: FakeProvider, case: Case, 
     assert f"in the environment variable {case.variable}" in str(caught.value)
     assert server.url in str(caught.value)
     assert KEY not in str(caught.value)
+    assert KEY not in "".join(traceback.format_exception(caught.value))
     await model.close()
 
 
