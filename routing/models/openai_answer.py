@@ -131,14 +131,15 @@ class ChatAnswer(Answer):
         """What the call used, estimated where the server does not say."""
         counts = self.counts
         details = part_of(counts, "prompt_tokens_details")
+        reasoning = part_of(counts, "completion_tokens_details").get("reasoning_tokens")
         return checked_usage(
             request,
             self.written,
             input_tokens=counts.get("prompt_tokens"),
-            output_tokens=counts.get("completion_tokens"),
+            output_tokens=_output_tokens(counts, reasoning),
             cached=details.get("cached_tokens"),
             written=details.get("cache_write_tokens"),
-            reasoning=part_of(counts, "completion_tokens_details").get("reasoning_tokens"),
+            reasoning=reasoning,
         )
 
     def _take(self, part: Mapping[str, Any], choice: Mapping[str, Any]) -> str:
@@ -164,3 +165,11 @@ class ChatAnswer(Answer):
     def _end(self, reason: str) -> None:
         self.given_up = reason in _GIVEN_UP
         self.finish = fitting(_FINISH.get(reason, "other"), self.calls, refused=self.refused)
+
+
+def _output_tokens(counts: Mapping[str, Any], reasoning: object) -> object:
+    """All that was written. Some servers (xAI) count what was thought beside the completion: their total says so."""
+    parts = (counts.get("prompt_tokens"), counts.get("completion_tokens"), reasoning)
+    prompt, written, thought = (part if isinstance(part, int) else 0 for part in parts)
+    beside = thought > 0 and counts.get("total_tokens") == prompt + written + thought
+    return written + thought if beside else counts.get("completion_tokens")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -63,12 +64,18 @@ def text_of(value: object) -> str:
 
 
 def estimate_prompt(request: ChatRequest) -> int:
-    """About how many tokens the request's messages have."""
-    return sum(
+    """About how many tokens the request's messages and tools have."""
+    messages = sum(
         estimate_tokens(message.content)
         + sum(estimate_tokens(call.arguments) for call in message.tool_calls)
         + _PER_MESSAGE
         for message in request.messages
+    )
+    return messages + sum(
+        estimate_tokens(tool.name)
+        + estimate_tokens(tool.description)
+        + estimate_tokens(json.dumps(dict(tool.parameters)))
+        for tool in request.tools
     )
 
 
