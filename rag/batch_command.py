@@ -175,8 +175,9 @@ def _print(row: JobRow, jobs: BatchJobs, *, as_json: bool) -> None:
     _table([found])
     for part in found.batches:
         sent = "not sent yet" if part.sent is None else f"sent {part.sent:%Y-%m-%d %H:%M} UTC"
+        stands = "" if part.state in ("sent", "planned") else f"{part.state}, "
         again = ", once more" if part.attempt > 1 else ""
-        console().print(styled(f"  {part.batch or '-'}  {part.state}, {sent}{again}", "dim"))
+        console().print(styled(f"  {part.batch or '-'}  {stands}{sent}{again}", "dim"))
 
 
 def _table(found: list[JobOutput] | list[Any]) -> None:

@@ -12,7 +12,7 @@ from decimal import Decimal
 from pathlib import Path
 from secrets import token_hex
 
-from plumbline.errors import InputError
+from plumbline.errors import InputError, StateError
 from plumbline.trace import current_ids
 from routing.batch.job import NO_CREDIT, PATIENT, BatchJob, JobStatus, Pace, standing
 from routing.batch.provider import Limits
@@ -69,11 +69,11 @@ class BatchJobs:
             return await self._again(known, content, work)
         number = token_hex(6)
         parts = plan(work, items, number)
-        held = await reserved(self.meter, work, items)
+        held = await reserved(self._store, self.meter, work, items)
         refusal = next((each for each in held if isinstance(each, ModelError)), None)
         kept = [Kept(text, each.words) for text, each in zip(texts, held, strict=True) if isinstance(each, Held)]
         row = JobRow(number, name, work.kind, work.model, content, self._clock())
-        if refusal is not None or not await self._store.add(row, kept, parts):
+        if refusal is not None or not await self._added(row, kept, parts, held):
             await give_back(self._store, held)
             if refusal is not None:
                 raise refusal
@@ -88,7 +88,7 @@ class BatchJobs:
         """Keep and send those requests that the budgets allow, as a job without a name of its own; for all of them why
         not, in their order. Its numbers count those that are sent. `contexts` are those of whoever waits.
         """
-        held = await reserved(self.meter, work, items, contexts)
+        held = await reserved(self._store, self.meter, work, items, contexts)
         refused = [each if isinstance(each, ModelError) else None for each in held]
         fit = [(item, each) for item, each in zip(items, held, strict=True) if isinstance(each, Held)]
         if not fit:
@@ -96,7 +96,7 @@ class BatchJobs:
         number = token_hex(6)
         parts = plan(work, [item for item, _ in fit], number)
         row = JobRow(number, f"{GATHERED}{number}", work.kind, work.model, "", self._clock())
-        await self._store.add(row, [Kept(work.dump(item), each.words) for item, each in fit], parts)
+        await self._added(row, [Kept(work.dump(item), each.words) for item, each in fit], parts, held)
         await give_back(self._store, _unkept(held))
         ids = [each.run(current_ids) for each, why in zip(contexts, refused, strict=True) if why is None]
         return await self._sent(self._job(row, work, dict(enumerate(ids)))), refused
@@ -177,6 +177,16 @@ class BatchJobs:
                 f"There is a job '{known.name}' with other requests.", hint="Give these another name, or open that one."
             )
         return await self._sent(self._job(known, work))
+
+    async def _added(
+        self, row: JobRow, kept: Sequence[Kept], parts: Sequence[Planned], held: Sequence[Held | ModelError]
+    ) -> bool:
+        """As `BatchStore.add`; when nothing can be kept, nothing stays set aside."""
+        try:
+            return await self._store.add(row, kept, parts)
+        except StateError:
+            await give_back(self._store, held)
+            raise
 
     async def _sent(self, job: BatchJob[Item, Answer]) -> BatchJob[Item, Answer]:
         try:

@@ -33,17 +33,23 @@ class Held:
 
 
 async def reserved(
-    meter: Meter, work: Work[Item, Answer], items: Sequence[Item], contexts: Sequence[Context] | None = None
+    store: BatchStore,
+    meter: Meter,
+    work: Work[Item, Answer],
+    items: Sequence[Item],
+    contexts: Sequence[Context] | None = None,
 ) -> list[Held | ModelError]:
     """Set aside what each request may cost, for whoever asks it (`contexts`); where there is no room, the error.
 
-    Budgets that cannot keep a reservation in words are only asked whether all of it would fit.
+    Budgets that cannot keep a reservation in words are only asked whether all of it would fit. When they cannot be
+    asked any more nothing stays set aside.
     """
     budgets = meter.budgets
     if budgets is None:
         return [Held()] * len(items)
     loop = asyncio.get_running_loop()
     found: list[Held | ModelError] = []
+    failures: list[BaseException] = []
     for start in range(0, len(items), AT_ONCE):
         tasks = []
         for at in range(start, min(start + AT_ONCE, len(items))):
@@ -54,9 +60,12 @@ async def reserved(
             if isinstance(made, ModelError):
                 found.append(made)
             elif isinstance(made, BaseException):
-                raise made
+                failures.append(made)
             else:
                 found.append(Held(made, _words(budgets, made)))
+        if failures:
+            await give_back(store, found)
+            raise failures[0]
     return found
 
 

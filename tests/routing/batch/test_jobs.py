@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterator
+from contextvars import copy_context
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -11,10 +13,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from plumbline.errors import InputError
+from plumbline.errors import InputError, StateError
 from routing.batch.jobs import plan
 from routing.batch.provider import Limits
+from routing.batch.store import BatchStore
 from routing.batch.work import ChatWork, EmbeddingWork
+from routing.call import Call, Reservation
 from routing.chat import ChatOptions, ChatRequest, Image, Message, Tags, Tool
 from routing.cost.budget import LocalBudgets
 from routing.errors import (
@@ -243,6 +247,35 @@ async def test_money_is_set_aside_when_requests_are_sent_and_counted_by_another_
             assert [row[2] for row in home.rows()] == [COST, COST]
     await budgets.close()
     await other.close()
+
+
+async def test_a_home_that_cannot_be_written_sets_no_money_aside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether the job cannot be kept, or the budgets cannot be asked about its last requests."""
+    clock, asked = Clock(), itertools.count()
+    budgets = LocalBudgets(tmp_path / "home.db", [BudgetSettings(name="all", limit=Decimal(1))], clock=clock)
+    reserve = budgets.reserve
+
+    async def locked(*given: object) -> bool:
+        raise StateError("The home is locked.")
+
+    async def locked_later(call: Call) -> Reservation | None:
+        return await reserve(call) if next(asked) < 2 else await locked()  # type: ignore[return-value]  # it raises
+
+    with batch_home(tmp_path / "home.db", clock, budgets) as home:
+        work = work_of("openai", "http://127.0.0.1:9")
+        for owner, step, harmed in ((BatchStore, "add", locked), (LocalBudgets, "reserve", locked_later)):
+            with monkeypatch.context() as broken:
+                broken.setattr(budgets if owner is LocalBudgets else owner, step, harmed)
+                with pytest.raises(StateError, match="locked"):
+                    await home.jobs.submit(work, requests(4))
+                with pytest.raises(StateError, match="locked"):
+                    await home.jobs.gather(work, requests(4), [copy_context()] * 4)
+            (state,) = await budgets.states()
+            assert (state.spent, state.reserved) == (Decimal(0), Decimal(0))
+        assert home.jobs.list() == []
+    await budgets.close()
 
 
 @PROVIDERS
