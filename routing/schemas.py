@@ -20,8 +20,9 @@ def is_strict(schema: object) -> bool:
     """Whether OpenAI's strict mode takes `schema`: its objects name all their properties and require every one."""
     if isinstance(schema, Mapping):
         properties = schema.get("properties")
-        if isinstance(properties, Mapping) and (
-            schema.get("additionalProperties") is not False or set(schema.get("required", ())) != set(properties)
+        named = set(properties) if isinstance(properties, Mapping) else set()
+        if (isinstance(properties, Mapping) or schema.get("type") == "object") and (
+            schema.get("additionalProperties") is not False or set(schema.get("required", ())) != named
         ):
             return False
         return all(is_strict(value) for value in schema.values())

@@ -106,3 +106,10 @@ def test_a_list_stays_one() -> None:
     made = strict(RootModel[list[Part]])
     assert made["type"] == "array"
     assert is_strict(made)
+
+
+@pytest.mark.parametrize("inner", [{"type": "object"}, {"type": "object", "additionalProperties": {"type": "string"}}])
+def test_an_object_whose_properties_nobody_named_is_not_strict(inner: dict[str, object]) -> None:
+    outer = {"type": "object", "properties": {"m": inner}, "required": ["m"], "additionalProperties": False}
+    assert not is_strict(outer)
+    assert is_strict({**outer, "properties": {"m": {"type": "object", "additionalProperties": False}}})
