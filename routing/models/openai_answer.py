@@ -92,6 +92,8 @@ class Answer(ABC):
 class ChatAnswer(Answer):
     """An answer of /v1/chat/completions."""
 
+    _places: dict[int, int] = field(default_factory=dict)  # in `calls`, of those that a stream gives this index
+
     def take_document(self, document: Any) -> None:
         """Take a `chat.completion`."""
         choice = document["choices"][0]
@@ -155,8 +157,14 @@ class ChatAnswer(Answer):
 
     def _take_call(self, call: Mapping[str, Any]) -> None:
         function = call.get("function") or {}
-        known = self.calls.get(call["index"]) or ToolCall("", text_of(function["name"]), "")  # its name comes first
-        self.calls[call["index"]] = ToolCall(
+        place = self._places.get(call["index"])
+        known = None if place is None else self.calls[place]
+        if known and known.id and function.get("name") and call.get("id") not in (None, "", known.id):
+            known = None  # some servers give every call the same index
+        if place is None or known is None:
+            place = self._places[call["index"]] = len(self.calls)
+            known = ToolCall("", text_of(function["name"]), "")  # its name comes first
+        self.calls[place] = ToolCall(
             known.id or call.get("id") or "",
             known.name,
             known.arguments + (function.get("arguments") or ""),

@@ -17,6 +17,7 @@ from routing.chat import (
     Tags,
     TokenLogprob,
     Tool,
+    ToolCall,
     Usage,
 )
 from routing.errors import ConnectionFailedError, InvalidResponseError, ModelError, UnsupportedError
@@ -28,6 +29,7 @@ from routing.testing.wire import Script
 pytest.importorskip("openai")
 
 from routing.models.openai import OpenAIChatModel
+from routing.models.openai_answer import ChatAnswer
 from routing.models.openai_request import Setting
 from tests.routing.models.adapters import once, with_options
 
@@ -267,3 +269,11 @@ async def test_text_after_its_end_is_out_of_order(server: FakeProvider) -> None:
 
 def test_a_setting_does_not_tell_the_servers_key() -> None:
     assert "sk-test" not in repr(Setting("vllm", "m", key="sk-test"))
+
+
+def test_calls_that_a_server_streams_under_one_index_are_not_made_one() -> None:
+    answer = ChatAnswer()
+    for id_, name, arguments in [("a", "look", '{"q"'), ("a", "look", ": 1}"), ("b", "find", "{"), (None, None, "}")]:
+        call = {"index": 0, "id": id_, "function": {"name": name, "arguments": arguments}}
+        answer.take_event({"choices": [{"index": 0, "delta": {"tool_calls": [call]}}]})
+    assert list(answer.calls.values()) == [ToolCall("a", "look", '{"q": 1}'), ToolCall("b", "find", "{}")]
