@@ -81,7 +81,8 @@ class BatchingModel:
 
     async def complete(self, request: ChatRequest) -> ChatResponse:
         """The answer, when the batch has come back; raises `ModelError`."""
-        self._work.body(request)  # what the model does not do is refused at once
+        self._work.body(request)  # what the model does not do is refused at once,
+        self._work.dump(request)  # and what cannot be kept: others are not to fail with it
         attributes = {"gen_ai.operation.name": "chat", "gen_ai.request.model": self.name, "plumbline.tier": "batch"}
         with self._jobs.meter.tracing.span(f"chat {self.name}", attributes) as span:
             async with set_aside():

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from routing.batch.provider import Batches
 from routing.call import Kind, Most, most_tokens
 from routing.chat import ChatRequest, ChatResponse, Tags, Usage
-from routing.errors import UnsupportedError
+from routing.errors import BadRequestError, UnsupportedError
 from routing.models.context import bound_tokens
 from routing.models.facts import chat_facts
 from routing.vectors import Embeddings
@@ -54,7 +54,7 @@ class Work(Protocol[Item, Answer]):
         ...
 
     def dump(self, item: Item) -> str:
-        """The request as text, from which `load` makes it again."""
+        """The request as text, from which `load` makes it again; raises `BadRequestError` for what is no text."""
         ...
 
     def load(self, text: str) -> Item:
@@ -146,7 +146,10 @@ class ChatWork:
 
     def dump(self, item: ChatRequest) -> str:
         """As JSON; deadlines are of a clock that no other process has, and left out."""
-        return _kept()(request=replace(item, deadline=None)).model_dump_json()
+        try:
+            return _kept()(request=replace(item, deadline=None)).model_dump_json()
+        except ValueError as error:  # halves of characters
+            raise BadRequestError(f"A request to {self.model} is no text: {error}", model=self.model) from error
 
     def load(self, text: str) -> ChatRequest:
         """From JSON."""

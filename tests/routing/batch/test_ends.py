@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from routing.batch.job import JobStatus
 from routing.batch.provider import Limits
+from routing.batch.store import BatchStore
 from routing.errors import (
     BadRequestError,
     ContextLengthError,
@@ -198,22 +198,20 @@ async def test_a_clock_that_is_fast_sends_nothing_twice(provider: str, home: Bat
 async def test_what_another_process_sends_is_not_given_up_by_who_cancels(
     home: BatchHome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One process is about to send a batch when another cancels the job: what is answered then is paid for."""
-    async with FakeBatches(clock=home.clock, losses=[429, None]) as server, served("anthropic", server.url) as work:
+    """Between looking and giving up, another process may have sent the batch: what is answered then is paid for."""
+    async with FakeBatches(clock=home.clock, losses=[429]) as server, served("anthropic", server.url) as work:
         job = await home.jobs.submit(work, requests(2))
-        mine = home.jobs.open(job.id, work)
-        send = work.batches.send
-
-        async def cancelled_meanwhile(*given: Any, **named: Any) -> str:
-            monkeypatch.setattr(work.batches, "send", send)
-            await mine.cancel()
-            stale: JobStatus = await mine.status()
-            assert stale.waiting == 2
-            return await send(*given, **named)
-
-        monkeypatch.setattr(work.batches, "send", cancelled_meanwhile)
-        results = await job.answers()
-    assert len(home.rows()) == sum(result.error is None for result in results)
+        seen = home.jobs.parts(home.jobs.row(job.id))
+        assert [part.state for part in seen] == ["planned"]
+        server.looks = 9
+        await job.advance()
+        await job.cancel()
+        with monkeypatch.context() as late:
+            late.setattr(BatchStore, "parts", lambda *given: seen)
+            assert not await job.advance()
+        assert job.known().waiting == 2
+        assert [result.error for result in await job.answers()] == [None, None]
+    assert [row[2] for row in home.rows()] == [COST] * 2
 
 
 @PROVIDERS

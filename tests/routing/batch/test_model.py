@@ -15,7 +15,7 @@ import pytest
 from routing.batch.aside import lending
 from routing.batch.jobs import BatchJobs
 from routing.batch.model import BatchingModel
-from routing.chat import ChatModel, Completed, Wants
+from routing.chat import ChatModel, Completed, Message, Wants
 from routing.cost.budget import LocalBudgets
 from routing.errors import BadRequestError
 from routing.meter import billed
@@ -59,6 +59,19 @@ async def test_what_is_asked_at_once_is_one_batch_and_recorded_once(tmp_path: Pa
             assert sorted(row[3] or "" for row in home.rows()) == [""] * 4 + ["BadRequestError"]
             assert [row[2] for row in home.rows() if row[3] is None] == [COST] * 4
             assert {row[4] for row in home.rows() if row[3] is None} == {"batch"}
+
+
+async def test_what_is_no_text_is_refused_alone(tmp_path: Path) -> None:
+    clock = Clock()
+    async with FakeBatches(clock=clock) as server:
+        with batch_home(tmp_path / "home.db", clock) as home:
+            model = batching(home, server.url)
+            half = replace(requests(1)[0], messages=(Message("user", "half a \ud83d"),))
+            found = await asyncio.gather(*map(model.complete, [half, *requests(2)]), return_exceptions=True)
+            await model.close()
+    assert [isinstance(each, BaseException) for each in found] == [True, False, False]
+    assert isinstance(found[0], BadRequestError)
+    assert "is no text" in str(found[0])
 
 
 async def test_after_a_crash_the_same_questions_go_on_with_the_same_job(tmp_path: Path) -> None:
