@@ -216,7 +216,7 @@ async def ours(url: str, *, everything: bool) -> AsyncIterator[Asker]:
         engine = open_database(path, [ledger(), traces(), budgets()])
         rows, tracing = Ledger(engine, path), Tracing(engine)
         guard = protect(settings, path, ledger=rows)
-        meter = Meter(tracing, rows, price_table(settings), guard.guards, guard.budgets, guard.retry_budget)
+        meter = Meter(tracing, rows, price_table(settings), guard.guards, guard.budgets, guard.retry_budgets)
         router = Router([model], meter=meter, retry=settings.retry)
 
         async def stream() -> int:

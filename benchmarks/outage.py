@@ -175,7 +175,7 @@ async def opened(path: Path, names: Sequence[str], arguments: argparse.Namespace
         price_table(settings),
         guards=(*protection.guards, tries),
         budgets=protection.budgets,
-        retry_budget=protection.retry_budget,
+        retry_budgets=protection.retry_budgets,
     )
     environ = {"OPENAI_COMPATIBLE_API_KEY": "none"}
     models = [DEFAULT_CATALOG.chat_model(name, environ=environ) for name in names]

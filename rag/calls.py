@@ -139,7 +139,7 @@ def build_meter(
         prices_with(settings.routing, brought or {}),
         guards=protection.guards,
         budgets=protection.budgets,
-        retry_budget=protection.retry_budget,
+        retry_budgets=protection.retry_budgets,
         latencies=protection.latencies,
     )
 

@@ -112,7 +112,8 @@ class MeteredEmbedder:
                 result, reading.usage = await embed()
             return result
 
-        return await with_retries(attempt, self._retry, deadline=deadline, budget=self._meter.retry_budget)
+        budget = self._meter.retry_budget(self.embedder.name)
+        return await with_retries(attempt, self._retry, deadline=deadline, budget=budget)
 
 
 def _joined(found: Sequence[Vectors | BaseException | None]) -> Vectors:

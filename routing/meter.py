@@ -18,7 +18,7 @@ from routing.cost.ledger import Ledger, LedgerEntry
 from routing.cost.prices import PriceTable, total_cost
 from routing.errors import ConnectionFailedError, DeadlineError, InvalidResponseError, ModelError
 from routing.resilience.latency import Latencies
-from routing.resilience.retry import RetryBudget
+from routing.resilience.retry import RetryBudget, RetryBudgets
 
 _OPERATION = {"chat": "chat", "embedding": "embeddings", "rerank": "rerank"}
 
@@ -119,7 +119,7 @@ class Meter:
     """Makes calls pass their guards and their budgets, and writes what they use into the trace and the ledger.
 
     `guards` are asked in order, each before it is known whether the next one agrees; the budget comes last, so that
-    no money is set aside for a call that waits. `retry_budget` is for whoever tries calls again. `latencies` remember
+    no money is set aside for a call that waits. `retry_budgets` are for whoever tries calls again. `latencies` remember
     how long what was answered took: to the first word of a stream, else to the end.
     """
 
@@ -128,13 +128,17 @@ class Meter:
     prices: PriceTable
     guards: tuple[Guard, ...] = ()
     budgets: Budgets | None = None
-    retry_budget: RetryBudget | None = None
+    retry_budgets: RetryBudgets | None = None
     latencies: Latencies | None = None
 
     @property
     def looks_ahead(self) -> bool:
         """Whether anybody wants to know what a call may use before it is made."""
         return bool(self.guards) or self.budgets is not None
+
+    def retry_budget(self, model: str) -> RetryBudget | None:
+        """How often calls to `model` may be tried again, if anybody counts."""
+        return None if self.retry_budgets is None else self.retry_budgets.of(model)
 
     @asynccontextmanager
     async def call(

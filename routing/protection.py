@@ -19,7 +19,7 @@ from routing.resilience.hedge import Hedges
 from routing.resilience.latency import Latencies
 from routing.resilience.limits import Limiter
 from routing.resilience.redis_link import RedisLink, RedisLostError
-from routing.resilience.retry import RetryBudget
+from routing.resilience.retry import RetryBudgets
 from routing.resilience.shared import RedisCircuits
 from routing.resilience.shared_limits import RedisLimits
 from routing.settings import RoutingSettings
@@ -46,7 +46,7 @@ class Standing:
 class Protection:
     """The guards that calls pass, in this order, and the budgets that they count in; shared by all of a process."""
 
-    retry_budget: RetryBudget
+    retry_budgets: RetryBudgets
     breakers: Breakers | None
     limiter: Limiter | None
     budgets: LocalBudgets | RedisBudgets | None
@@ -108,7 +108,7 @@ def protect(
     """
     link = None if settings.shared is None else RedisLink(settings.shared)
     return Protection(
-        retry_budget=RetryBudget(settings.retry),
+        retry_budgets=RetryBudgets(settings.retry),
         breakers=_breakers(settings, link, addresses),
         limiter=_limiter(settings, link),
         budgets=_budgets(settings, link, path, ledger),

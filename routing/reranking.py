@@ -63,7 +63,7 @@ class MeteredReranker:
                 reading.usage = scores.usage
             return scores.values
 
-        return await with_retries(attempt, self._retry, deadline=deadline, budget=self._meter.retry_budget)
+        return await with_retries(attempt, self._retry, deadline=deadline, budget=self._meter.retry_budget(self.name))
 
     def price(self, usage: Usage) -> Decimal | None:
         """What so much would cost in dollars; `None`: price unknown."""

@@ -191,7 +191,7 @@ class Router:
             partial(self._attempt, model, request, attempts, on_text),
             self._retry,
             deadline=request.deadline,
-            budget=self._meter.retry_budget,
+            budget=self._meter.retry_budget(model.name),
         )
 
     def _planned(self, request: ChatRequest) -> _Route:

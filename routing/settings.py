@@ -19,8 +19,8 @@ class RetrySettings(Settings):
     """`attempts` counts the first try; waits in seconds. A provider that asks for more than the longest is given up.
 
     `try_seconds` is how long one try is waited for, to the first word of a stream or to the end of an answer in one
-    piece, before it has failed; `None`: as long as the call has. `budget` is the share of all calls of the last minute
-    that may be tries again, beyond `free` tries a minute.
+    piece, before it has failed; `None`: as long as the call has. `budget` is the share of a model's calls of the last
+    minute that may be tries again, and `free` how many may be in any case.
     """
 
     attempts: Annotated[int, Field(ge=1, le=10)] = 3

@@ -28,11 +28,11 @@ _SPENT = "It was not tried again: too many calls are tried again already (routin
 
 
 class RetryBudget:
-    """How many tries again all calls together may make, so that retries do not keep a provider down that is overloaded.
+    """How many tries again the calls to one model may make, so that retries do not keep it down when it is overloaded.
 
-    In every minute at most `free` and the share `budget` of the calls (B. Beyer et al., *Site Reliability Engineering*,
-    2016, chapter 21: "per-client retry budget"). Counted by seconds, calls too few and tries too many at the edges, so
-    that the bound is kept in any minute. One for a process; may be used from several threads.
+    In every minute at most the share `budget` of the calls, or `free` where that is more (B. Beyer et al., *Site
+    Reliability Engineering*, 2016, chapter 21: "per-client retry budget"). Counted by seconds, calls too few and tries
+    too many at the edges, so that the bound is kept in any minute. May be used from several threads.
     """
 
     def __init__(self, settings: RetrySettings, clock: Callable[[], float] = time.monotonic) -> None:
@@ -55,7 +55,7 @@ class RetryBudget:
             calls = (
                 sum(self._calls) - self._calls[(slot + 1) % len(self._calls)]
             )  # but the oldest, of more than a minute
-            if sum(self._tries) + 1 > self._settings.free + self._settings.budget * calls:
+            if sum(self._tries) + 1 > max(self._settings.free, self._settings.budget * calls):
                 return False
             self._tries[slot] += 1
             return True
@@ -67,6 +67,24 @@ class RetryBudget:
             self._calls[second % len(self._calls)] = self._tries[second % len(self._tries)] = 0
         self._second = max(self._second, now)
         return self._second % len(self._calls)
+
+
+class RetryBudgets:
+    """The budget of each model of this process: what another answers in its place is no call of its own."""
+
+    def __init__(self, settings: RetrySettings, clock: Callable[[], float] = time.monotonic) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._of: dict[str, RetryBudget] = {}
+
+    def of(self, model: str) -> RetryBudget:
+        """That of `model`, "provider/name"."""
+        budget = self._of.get(model)
+        if budget is None:
+            with self._lock:
+                budget = self._of.setdefault(model, RetryBudget(self._settings, self._clock))
+        return budget
 
 
 async def with_retries(
