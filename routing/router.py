@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cache, partial
 from typing import Literal
@@ -29,7 +29,7 @@ from routing.chat import (
     TextDelta,
 )
 from routing.continuing import Seam, continuation
-from routing.cost.prices import LOCAL_PROVIDERS, total_cost
+from routing.cost.prices import total_cost
 from routing.errors import DeadlineError, InvalidResponseError, ModelError, TransientError, UnsupportedError
 from routing.meter import Meter, Reading
 from routing.models.context import bound_tokens
@@ -38,6 +38,7 @@ from routing.policy import InOrder, Policy
 from routing.resilience.fallback import Reason, reason_of
 from routing.resilience.hedge import Claim, Hedges
 from routing.resilience.retry import with_retries
+from routing.route import Route, Turn
 from routing.settings import RetrySettings
 
 OnText = Callable[[str], None]
@@ -116,7 +117,8 @@ class Router:
         while True:
             model = self.models[route.current]
             try:
-                return await self._raced(model, route.request(request), attempts, on_text)
+                turn = Turn(model, None if self._retry.try_seconds else route.first_word_by(request.deadline))
+                return await self._raced(turn, route.request(request), attempts, on_text)
             except _BrokenOffError as broken:
                 try:
                     return await self._gone_on(broken, request, route, attempts, on_text)
@@ -136,7 +138,7 @@ class Router:
         self,
         broken: _BrokenOffError,
         request: ChatRequest,
-        route: _Route,
+        route: Route,
         attempts: list[Attempt],
         on_text: OnText | None,
     ) -> ChatResponse:
@@ -151,7 +153,7 @@ class Router:
         for model in able[:CONTINUATIONS]:
             seam = Seam(broken.said, on_text)
             try:
-                response = await self._asked(model, continuation(request, broken.said), attempts, seam.take)
+                response = await self._asked(Turn(model), continuation(request, broken.said), attempts, seam.take)
             except _BrokenOffError as again:
                 broken.said, error = seam.broken_off(), again.error
                 costs.append(again.cost)
@@ -162,47 +164,49 @@ class Router:
         raise error
 
     async def _raced(
-        self, model: ChatModel, request: ChatRequest, attempts: list[Attempt], on_text: OnText | None
+        self, turn: Turn, request: ChatRequest, attempts: list[Attempt], on_text: OnText | None
     ) -> ChatResponse:
         """The model's answer, or that of a second request to it when the first takes long.
 
         One that `settles` (`routing.batch.model`) sees to guards, tries, time, price and record by itself.
         """
+        model = turn.model
         if getattr(model, "settles", False):
             with _recorded(model, attempts):
                 response = await model.complete(request)
             if on_text is not None:
                 on_text(response.text)
             return replace(response, attempts=tuple(attempts))
-        if self._hedges is None or model.name.partition("/")[0] in LOCAL_PROVIDERS:  # asked twice, it would take longer
-            return await self._asked(model, request, attempts, on_text)
+        if self._hedges is None or turn.is_local:  # asked twice, it would take longer
+            return await self._asked(turn, request, attempts, on_text)
 
         async def contender(claim: Claim) -> ChatResponse:
             heard = None if on_text is None else _Contender(claim, on_text).take
-            return await self._asked(model, request, attempts, heard)
+            return await self._asked(turn, request, attempts, heard)
 
         return await self._hedges.call(model.name, contender, contender, streamed=on_text is not None)
 
     async def _asked(
-        self, model: ChatModel, request: ChatRequest, attempts: list[Attempt], on_text: OnText | None
+        self, turn: Turn, request: ChatRequest, attempts: list[Attempt], on_text: OnText | None
     ) -> ChatResponse:
         """The model's answer, after as many tries as it may have."""
         return await with_retries(
-            partial(self._attempt, model, request, attempts, on_text),
+            partial(self._attempt, turn, request, attempts, on_text),
             self._retry,
-            deadline=request.deadline,
-            budget=self._meter.retry_budget(model.name),
+            deadline=turn.first_word_by or request.deadline,
+            budget=self._meter.retry_budget(turn.model.name),
         )
 
-    def _planned(self, request: ChatRequest) -> _Route:
+    def _planned(self, request: ChatRequest) -> Route:
         plan = self._policy.plan(request)
         annotate({"plumbline.route.models": list(plan.models), "plumbline.route.reason": plan.reason})
         first, *rest = plan.models
-        return _Route(first, rest, {reason: plan.allowed(names) for reason, names in self._by_reason.items()})
+        return Route(first, rest, {reason: plan.allowed(names) for reason, names in self._by_reason.items()})
 
     async def _attempt(
-        self, model: ChatModel, request: ChatRequest, attempts: list[Attempt], on_text: OnText | None
+        self, turn: Turn, request: ChatRequest, attempts: list[Attempt], on_text: OnText | None
     ) -> ChatResponse:
+        model = turn.model
         _check_deadline(model, request)
         reading: Reading | None = None
         said: list[str] = []
@@ -213,7 +217,7 @@ class Router:
                     "chat", model.name, request.tags, most=most, deadline=request.deadline, tier=request.options.tier
                 )
                 async with call as reading:
-                    response = await self._within(model, request, reading, on_text, said)
+                    response = await self._within(turn, request, reading, on_text, said)
                     _read(response, reading)
         except ModelError as error:
             if reading is not None and said:
@@ -222,11 +226,14 @@ class Router:
         return replace(response, cost=reading.cost, attempts=tuple(attempts))
 
     async def _within(
-        self, model: ChatModel, request: ChatRequest, reading: Reading, on_text: OnText | None, said: list[str]
+        self, turn: Turn, request: ChatRequest, reading: Reading, on_text: OnText | None, said: list[str]
     ) -> ChatResponse:
-        """The model's answer, all of which or the first word of which is there in the time that one try has."""
-        seconds = self._retry.try_seconds
-        if seconds is None or model.name.partition("/")[0] in LOCAL_PROVIDERS:
+        """The model's answer, all of which or the first word of which is there in the time that this try has."""
+        model, seconds = turn.model, None if turn.is_local else self._retry.try_seconds
+        why = "that one try has (routing.retry.try_seconds)"
+        if turn.first_word_by is not None:
+            seconds, why = turn.first_word_by - time.monotonic(), "that it had: the rest of the time is for another"
+        if seconds is None:
             if on_text is None:
                 return await model.complete(request)
             return await _spoken(model, request, reading, on_text, said)
@@ -239,40 +246,8 @@ class Router:
         except TimeoutError as error:
             if not limit.expired():
                 raise
-            raise DeadlineError(
-                f"{model.name} brought nothing in the {seconds:g} s that one try has (routing.retry.try_seconds).",
-                model=model.name,
-            ) from error
-
-
-@dataclass(slots=True)
-class _Route:
-    """Which model is asked now, and which may be asked after it."""
-
-    current: str
-    rest: list[str]
-    by_reason: Mapping[Reason, Sequence[str]]
-    asked: set[str] = field(default_factory=set)
-
-    def goes_on(self, reason: Reason | None) -> bool:
-        """Turn to the next model: of the reason's own chain, else of the rest; false when there is none.
-
-        No model is asked twice.
-        """
-        if reason is None:
-            return False
-        self.asked.add(self.current)
-        own = [name for name in self.by_reason.get(reason, ()) if name not in self.asked]
-        self.rest = own or [name for name in self.rest if name not in self.asked]
-        if not self.rest:
-            return False
-        self.current, *self.rest = self.rest
-        return True
-
-    def request(self, request: ChatRequest) -> ChatRequest:
-        """A last resort in this process may answer late: late is better than not at all."""
-        is_last_resort = bool(self.asked) and not self.rest and self.current.partition("/")[0] in LOCAL_PROVIDERS
-        return replace(request, deadline=None) if is_last_resort else request
+            said_nothing = f"{model.name} brought nothing in the {seconds:.3g} s {why}."
+            raise DeadlineError(said_nothing, model=model.name) from error
 
 
 class _BrokenOffError(Exception):

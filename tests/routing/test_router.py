@@ -375,9 +375,10 @@ async def test_a_model_that_takes_long_is_asked_twice_and_both_are_priced(meter:
 class Mute(ScriptedChatModel):
     """Is asked, and does not answer: at all, or after its first words."""
 
-    def __init__(self, name: str, said: str = "") -> None:
+    def __init__(self, name: str, said: str = "", *, pause: float = 0.1) -> None:
         super().__init__("", name=name)
         self.said = said
+        self.pause = pause
         self.closed_streams = 0
 
     async def complete(self, request: ChatRequest) -> ChatResponse:
@@ -389,7 +390,7 @@ class Mute(ScriptedChatModel):
         self.requests.append(request)
         try:
             yield TextDelta(self.said)
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(self.pause)
             yield TextDelta(self.said)
             yield Completed(answered(self.said * 2))
         finally:
@@ -407,6 +408,33 @@ async def test_a_try_that_takes_too_long_has_failed_and_the_next_model_answers(m
     assert [attempt.error for attempt in response.attempts] == [said, said, None]
     rows = [entry for _, entry in meter.ledger.after(0)]
     assert [(row.error, row.cost) for row in rows[:2]] == [("DeadlineError", None)] * 2, "it may have been at work"
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("own_chain", [False, True])
+async def test_a_model_that_does_not_answer_leaves_time_for_the_next(
+    meter: Meter, streamed: bool, own_chain: bool
+) -> None:
+    mute, good = Mute("openai/priced", pause=60), ScriptedChatModel("Hello.", name="openai/b")
+    made = Router(
+        [mute, good],
+        meter=meter,
+        retry=RetrySettings(attempts=3, first_wait_seconds=0),
+        policy=InOrder(("openai/priced",) if own_chain else ("openai/priced", "openai/b")),
+        by_reason={"too_slow": ["openai/b"]} if own_chain else {},
+    )
+    request = replace(REQUEST, deadline=time.monotonic() + 0.4)
+    response = (await collect(made.stream(request)))[1] if streamed else await made.complete(request)
+    assert (response.text, response.model) == ("Hello.", "openai/b")
+    assert len(mute.requests) == 1, "its time was over"
+    assert "the rest of the time is for another" in str(response.attempts[0].error)
+
+
+async def test_a_stream_that_has_begun_may_take_all_the_time(meter: Meter) -> None:
+    slow = Mute("openai/priced", "Well. ")
+    made = Router([slow, ScriptedChatModel("Hello.", name="openai/b")], meter=meter, retry=RetrySettings())
+    request = replace(REQUEST, deadline=time.monotonic() + 0.15)  # its end comes after .1
+    assert (await collect(made.stream(request)))[0] == "Well. Well. "
 
 
 async def test_a_stream_that_has_begun_may_take_longer_than_a_try(meter: Meter) -> None:
