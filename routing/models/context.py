@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,7 +86,8 @@ class ContextWindow:
         self._model = model
         self._facts = facts
         self._context = facts.context
-        self._count = count or (None if facts.tokenizer is None else _by_encoding(facts.tokenizer))
+        knows = facts.tokenizer is not None or facts.context is not None or facts.max_input is not None
+        self._count = count or (_by_encoding(facts.tokenizer) if knows else None)
 
     async def check(self, request: ChatRequest) -> None:
         """Raise `ContextLengthError` for a prompt that certainly does not fit, beside the answer that it asks for."""
@@ -135,8 +137,8 @@ class ContextWindow:
         )
 
 
-def _by_encoding(name: str) -> Count:
-    """Counts by an encoding of tiktoken's, or where its ranks are not on this machine, by the one that is."""
+def _by_encoding(name: str | None) -> Count:
+    """Counts by an encoding of tiktoken's, or by the one that is on this machine where it is not known or not here."""
 
     async def count(request: ChatRequest) -> Counted | None:
         texts = list(_texts(request))
@@ -147,13 +149,13 @@ def _by_encoding(name: str) -> Count:
     return count
 
 
-def _count_by(name: str, texts: list[str]) -> Counted:
-    try:
-        return Counted(_tokens(tokenizer(name), texts), name)
-    except ConfigError:
-        ascii_only = [text for text in texts if text.isascii()]
-        least = int(_tokens(tokenizer(DEFAULT_TOKENIZER), ascii_only) * _OTHER_TOKENIZER)
-        return Counted(least, f"an estimate from {DEFAULT_TOKENIZER}")
+def _count_by(name: str | None, texts: list[str]) -> Counted:
+    with suppress(ConfigError):
+        if name is not None:
+            return Counted(_tokens(tokenizer(name), texts), name)
+    ascii_only = [text for text in texts if text.isascii()]
+    least = int(_tokens(tokenizer(DEFAULT_TOKENIZER), ascii_only) * _OTHER_TOKENIZER)
+    return Counted(least, f"an estimate from {DEFAULT_TOKENIZER}")
 
 
 def _tokens(encoding: Tokenizer, texts: list[str]) -> int:

@@ -65,7 +65,7 @@ async def test_a_short_prompt_is_not_counted() -> None:
 
 async def test_nothing_is_checked_where_nothing_is_known() -> None:
     await ContextWindow("openai/m", UNKNOWN).check(asking("word " * 100_000))
-    await ContextWindow("openai/m", ModelFacts(context=10)).check(asking("word " * 100))
+    await ContextWindow("openai/m", ModelFacts()).check(asking("word " * 100))
 
 
 async def test_a_prompt_that_is_too_long_says_by_how_much() -> None:
@@ -175,3 +175,14 @@ async def test_what_tools_say_of_themselves_is_counted_by_the_models_own_tokeniz
     await window.check(replace(asking("Hi"), tools=(Tool("look", "word " * 900, {"type": "object"}),)))
     with pytest.raises(ContextLengthError, match=r"at least 1,00[0-9] tokens"):
         await window.check(replace(asking("Hi"), tools=(Tool("look", "word " * 1000, {"type": "object"}),)))
+
+
+@pytest.mark.parametrize("model", ["gpt-5.5", "gpt-6-sol", "gpt-6.1-terra"])
+async def test_a_model_whose_tokenizer_is_not_known_is_sent_nothing_that_is_far_too_long(model: str) -> None:
+    facts = provider_facts("openai").of_chat(model)
+    assert facts.context is not None
+    window = ContextWindow(f"openai/{model}", facts)
+    with pytest.raises(ContextLengthError, match=r"counted by an estimate from cl100k_base"):
+        await window.check(asking("refund " * (2 * facts.context)))
+    await window.check(asking("refund " * (facts.context // 2)))
+    await window.check(asking(" " * (4 * facts.context)))
