@@ -42,7 +42,7 @@ class Gate(Protocol):
 class Waiter:
     """A call that waits, or may soon, at most until its `deadline`. `size` is its part of its tenant's share.
 
-    `admitted_at` is set when it may go, `refused` when it is not let go: how long it would have to wait.
+    `admitted_at` is set when it may go, `refused` when it is not let go: why, and how long it would have to wait.
     """
 
     tenant: str | None
@@ -53,7 +53,7 @@ class Waiter:
     woken: asyncio.Future[None] | None = None
     number: int = 0
     admitted_at: float | None = None
-    refused: float | None = None
+    refused: tuple[str, float] | None = None
 
     def wake(self) -> bool:
         """Tell it that it may go, or not; false when its event loop is no more."""
@@ -92,6 +92,7 @@ class FairQueue:
         self._flows: dict[tuple[object, ...], Flow] = {}
         self._heap: list[tuple[float, int, int, Flow]] = []
         self._ends: dict[str | None, float] = {}
+        self._of_tenant: dict[str | None, int] = {}
         self._time = 0.0
         self._count = 0
         self._pushed = 0
@@ -120,6 +121,7 @@ class FairQueue:
         flow.waiters.insert(0 if first else len(flow.waiters), waiter)
         flow.need += waiter.need
         self._count += 1
+        self._of_tenant[waiter.tenant] = self._of_tenant.get(waiter.tenant, 0) + 1
         self._list(flow)
 
     def remove(self, waiter: Waiter) -> None:
@@ -128,10 +130,26 @@ class FairQueue:
         flow.waiters.remove(waiter)
         flow.need -= waiter.need
         self._count -= 1
+        self._of_tenant[waiter.tenant] -= 1
+        if not self._of_tenant[waiter.tenant]:
+            del self._of_tenant[waiter.tenant]
         if not flow.waiters:
             del self._flows[_key(waiter)]
             for gate in flow.gates:
                 gate.waiting -= 1
+
+    def in_excess(self, newcomer: Waiter) -> Waiter:
+        """Who has to go when too many wait: the last one of the tenant of whom most do.
+
+        P. E. McKenney, "Stochastic Fairness Queueing", INFOCOM 1990 ("buffer stealing"): who floods the queue closes
+        it to himself alone. It is the newcomer whose tenant has as many waiting as any other.
+        """
+        most = max(self._of_tenant.values())
+        if self._of_tenant[newcomer.tenant] == most:
+            return newcomer
+        tenant = next(tenant for tenant, waiting in self._of_tenant.items() if waiting == most)
+        flows = (flow for flow in self._flows.values() if flow.tenant == tenant)
+        return max((flow.waiters[-1] for flow in flows), key=lambda waiter: waiter.number)
 
     def before(self, gate: Gate) -> list[Waiter]:
         """Those that wait for it."""

@@ -121,11 +121,17 @@ class Limiter:
                 raise refusal(call, _PAUSED, pause)
         if call.deadline is not None and wait < math.inf and now + wait >= call.deadline:
             raise refusal(call, "a limit is reached until after the time allowed", wait)
-        if not first and len(self._queue) >= self._longest_queue:
-            raise refusal(call, f"a limit is reached, and {len(self._queue)} calls wait already", wait)
         waiter.woken = asyncio.get_running_loop().create_future()
         self._queue.push(waiter, first=first)
         self._look(now)
+        if len(self._queue) > self._longest_queue and not first and waiter.admitted_at is None:
+            excess = self._queue.in_excess(waiter)
+            self._queue.remove(excess)
+            why = f"a limit is reached, and {self._longest_queue} calls wait already"
+            if excess is waiter:
+                raise refusal(call, why, wait)
+            excess.refused = why, wait
+            excess.wake()
 
     def _look(self, now: float) -> None:
         """Let go whoever may; and see to it that somebody looks again when there is room."""
@@ -152,7 +158,7 @@ class Limiter:
             async with asyncio.timeout(left):
                 await waiter.woken
             if waiter.refused is not None:
-                raise refusal(call, _PAUSED, waiter.refused)
+                raise refusal(call, *waiter.refused)
         except GeneratorExit:  # its event loop is no more, which is found out when it is to be woken
             raise
         except BaseException as error:
@@ -213,7 +219,7 @@ class Limiter:
             for waiter in self._queue.before(gate) if pause else ():
                 if pause > self._longest_pause or (waiter.deadline is not None and now + pause >= waiter.deadline):
                     self._queue.remove(waiter)
-                    waiter.refused = pause
+                    waiter.refused = _PAUSED, pause
                     waiter.wake()
 
 

@@ -334,6 +334,50 @@ def test_a_full_queue_refuses_early() -> None:
     run_virtually(main())
 
 
+def test_a_full_queue_is_full_for_the_tenant_that_fills_it() -> None:
+    """Or one that floods it would keep everybody else out."""
+
+    async def main() -> None:
+        guard = limiter(LimitSettings(per="everything", concurrent=1), queue=4)
+        first = await guard.enter(CALL)
+        loud = [asyncio.create_task(made(guard, of("loud"))) for _ in range(4)]
+        await asyncio.sleep(0)
+        assert "4 calls wait already" in str(await refused(guard, of("loud")))
+        quiet = [asyncio.create_task(made(guard, of("quiet"))) for _ in range(2)]
+        await asyncio.sleep(0)
+        for latest in loud[2:]:
+            with pytest.raises(LimitError, match="4 calls wait already"):
+                await latest
+        assert "4 calls wait already" in str(await refused(guard, of("loud")))
+        assert "4 calls wait already" in str(await refused(guard, of("quiet"))), (
+            "as many of its own wait as of the other"
+        )
+        third = asyncio.create_task(made(guard, of("third")))
+        await asyncio.sleep(0)
+        assert guard.waiting == 4
+        first(OK)
+        ended = await asyncio.gather(*loud[:2], *quiet, third, return_exceptions=True)
+        assert sum(isinstance(end, LimitError) for end in ended) == 1
+        assert guard.waiting == 0
+        (await guard.enter(CALL))(OK)
+
+    run_virtually(main())
+
+
+def test_a_full_queue_holds_up_nobody_who_need_not_wait() -> None:
+    async def main() -> None:
+        guard = limiter(LimitSettings(per="model", match="openai/*", concurrent=1), adaptive=True, queue=1)
+        first = await guard.enter(CALL)
+        waiting = asyncio.create_task(made(guard, CALL))
+        await asyncio.sleep(0)
+        await made(guard, replace(CALL, model="vllm/other"))
+        assert "1 calls wait already" in str(await refused(guard, CALL))
+        first(OK)
+        await waiting
+
+    run_virtually(main())
+
+
 def test_a_call_that_never_fits_is_told_so() -> None:
     async def main() -> None:
         guard = limiter(LimitSettings(per="tenant", tokens_per_minute=100))
