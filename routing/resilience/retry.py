@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from routing.errors import InvalidResponseError, ModelError, SchemaError, TransientError, UnavailableError
+from routing.resilience.verdict import NOT_SENT
 from routing.settings import RetrySettings
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ _SPENT = "It was not tried again: too many calls are tried again already (routin
 class RetryBudget:
     """How many tries again the calls to one model may make, so that retries do not keep it down when it is overloaded.
 
-    In every minute at most the share `budget` of the calls, or `free` where that is more (B. Beyer et al., *Site
+    Calls count once their first try is over: what a limit or a breaker refuses, or lets wait, is no load. In every minute at most the share `budget` of the calls, or `free` where that is more (B. Beyer et al., *Site
     Reliability Engineering*, 2016, chapter 21: "per-client retry budget"). Counted by seconds, calls too few and tries
     too many at the edges, so that the bound is kept in any minute. May be used from several threads.
     """
@@ -43,18 +44,24 @@ class RetryBudget:
         self._tries = [0] * (_MINUTE + 1)
         self._second = int(clock())
 
-    def called(self) -> None:
-        """Count a call, that is its first try."""
+    @property
+    def moment(self) -> float:
+        """Now, by its clock."""
+        return self._clock()
+
+    def called(self, begun: float) -> None:
+        """Count a call, that is its first try, which began at that moment and has gone out since."""
         with self._lock:
-            self._calls[self._turn()] += 1
+            self._turn()
+            if int(begun) > self._second - len(self._calls):
+                self._calls[int(begun) % len(self._calls)] += 1
 
     def allows(self) -> bool:
         """Count one try more, unless there are too many already."""
         with self._lock:
             slot = self._turn()
-            calls = (
-                sum(self._calls) - self._calls[(slot + 1) % len(self._calls)]
-            )  # but the oldest, of more than a minute
+            oldest = self._calls[(slot + 1) % len(self._calls)]  # of more than a minute
+            calls = sum(self._calls) - oldest
             if sum(self._tries) + 1 > max(self._settings.free, self._settings.budget * calls):
                 return False
             self._tries[slot] += 1
@@ -99,14 +106,21 @@ async def with_retries(
     `deadline` is a moment of `time.monotonic()`: no wait is begun that would end after it. When `budget` is spent, or
     a breaker or a limit refuses the next try, the error that was to be cured is raised.
     """
-    if budget is not None:
-        budget.called()
+    begun = 0.0 if budget is None else budget.moment
     try:
-        return await call()
+        answer = await call()
+    except NOT_SENT:
+        raise
     except ModelError as error:
-        if not _curable(error):
-            raise
         failed = error
+    else:
+        if budget is not None:
+            budget.called(begun)
+        return answer
+    if budget is not None:
+        budget.called(begun)
+    if not _curable(failed):
+        raise failed
     return await _tried_again(call, settings, deadline, budget, failed)
 
 

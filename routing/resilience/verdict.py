@@ -23,7 +23,8 @@ from routing.errors import (
 Verdict = Literal["works", "fails", "limited", "nothing"]
 
 _NO_CREDIT = 402
-_NOT_SENT = (UnavailableError, BudgetError, UnsupportedError, MissingKeyError, UnknownModelError)
+NOT_SENT = (UnavailableError, BudgetError, UnsupportedError, MissingKeyError, UnknownModelError)
+"""What is raised before anything has gone out."""
 
 
 def verdict(outcome: Outcome, fair_seconds: float) -> Verdict:
@@ -38,7 +39,7 @@ def verdict(outcome: Outcome, fair_seconds: float) -> Verdict:
     error = outcome.error
     if error is None:
         return "works" if outcome.made else "nothing"
-    if isinstance(error, _NOT_SENT):
+    if isinstance(error, NOT_SENT):
         return "nothing"
     if isinstance(error, SchemaError):
         return "works"

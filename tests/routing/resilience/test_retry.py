@@ -14,10 +14,12 @@ from routing.errors import (
     AuthenticationError,
     BadRequestError,
     BreakerOpenError,
+    BudgetError,
     ConnectionFailedError,
     ContentFilterError,
     ContextLengthError,
     InvalidResponseError,
+    LimitError,
     ModelError,
     ModelNotFoundError,
     OverloadedError,
@@ -157,7 +159,7 @@ def test_the_budget_grows_with_the_calls_and_is_forgotten_after_a_minute() -> No
     now = [1000.0]
     budget = RetryBudget(RetrySettings(budget=0.1, free=2), clock=lambda: now[0])
     for _ in range(100):
-        budget.called()
+        budget.called(now[0])
     assert sum(budget.allows() for _ in range(50)) == 10
     now[0] += 59.9
     assert not budget.allows()
@@ -179,12 +181,38 @@ def test_in_no_minute_are_there_more_tries_than_allowed(events: list[tuple[float
     for pause, again in events:
         now += pause
         if not again:
-            budget.called()
+            budget.called(now)
             calls.append(now)
         elif budget.allows():
             tries.append(now)
             recent = sum(at > now - 60 for at in calls)
             assert sum(at > now - 60 for at in tries) <= max(free, 0.5 * recent)
+
+
+async def test_what_was_refused_before_it_went_out_pays_for_no_tries() -> None:
+    """Or a queue that refuses a thousand calls a second would let a hundred tries out, to a model that is in trouble."""
+    budget = RetryBudget(RetrySettings(budget=0.1, free=0))
+    settings = RetrySettings(attempts=2, first_wait_seconds=0)
+    for refused in (LimitError("full", model="m"), BudgetError("spent", model="m")):
+        for _ in range(50):
+            with pytest.raises(type(refused)):
+                await with_retries(failing(refused)[0], settings, deadline=None, budget=budget)
+    assert not budget.allows()
+    for _ in range(10):
+        with pytest.raises(BadRequestError):
+            await with_retries(failing(BadRequestError("no", model="m"))[0], settings, deadline=None, budget=budget)
+    assert [budget.allows(), budget.allows()] == [True, False]
+
+
+def test_a_call_that_took_long_counts_in_the_minute_in_which_it_went_out() -> None:
+    now = 1000.0
+    budget = RetryBudget(RetrySettings(budget=1.0, free=0), clock=lambda: now)
+    begun = budget.moment
+    now += 70
+    budget.called(begun)
+    assert not budget.allows()
+    budget.called(now - 50)
+    assert [budget.allows(), budget.allows()] == [True, False]
 
 
 def test_a_budget_may_be_asked_by_many_threads() -> None:
@@ -197,6 +225,6 @@ def test_a_budget_may_be_asked_by_many_threads() -> None:
 def test_calls_to_one_model_pay_for_no_tries_of_another() -> None:
     budgets = RetryBudgets(RetrySettings(budget=0.1, free=1))
     for _ in range(100):
-        budgets.of("openai/healthy").called()
+        budgets.of("openai/healthy").called(time.monotonic())
     assert sum(budgets.of("openai/ill").allows() for _ in range(50)) == 1
     assert sum(budgets.of("openai/healthy").allows() for _ in range(50)) == 10
