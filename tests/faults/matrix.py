@@ -39,7 +39,6 @@ bytes_that_are_no_text  -         -       -       -       -       -         unre
 unknown_event           -         -       -       -       -       -         fine    fine    fine    fine
 comment                 -         -       -       -       -       -         fine    fine    fine    fine
 broken_chunk            -         -       -       -       -       -         late    late    late    fine
-broken_chunk@cohere     -         -       -       -       -       -         lost    lost    lost    fine
 event_twice             -         -       -       -       -       -         -       twice   fine    -
 event_twice@responses   -         -       -       -       -       -         -       fine    fine    -
 events_swapped          -         -       -       -       -       -         -       swapped fine    -

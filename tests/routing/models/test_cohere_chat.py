@@ -72,6 +72,16 @@ async def test_keeps_the_contract(model: CohereChatModel, server: FakeProvider) 
     assert server.requests[0].headers["authorization"] == "Bearer k"
 
 
+async def test_keeps_the_contract_without_aiohttp(server: FakeProvider, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("routing.models.cohere_client.find_spec", lambda name: None)
+    adapter = CohereChatModel("command-test", api_key="k", base_url=server.url, timeout=5)
+    await check_chat_model(adapter)
+    server.faults.append(Fault("cut"))
+    with pytest.raises(ConnectionFailedError):
+        await last(adapter)
+    await adapter.close()
+
+
 async def test_what_is_billed_is_counted(model: CohereChatModel, server: FakeProvider) -> None:
     response = await model.complete(REQUEST)
     assert (response.text, response.usage) == (server.script.text, USED)
