@@ -31,9 +31,10 @@ _SPENT = "It was not tried again: too many calls are tried again already (routin
 class RetryBudget:
     """How many tries again the calls to one model may make, so that retries do not keep it down when it is overloaded.
 
-    Calls count once their first try is over: what a limit or a breaker refuses, or lets wait, is no load. In every minute at most the share `budget` of the calls, or `free` where that is more (B. Beyer et al., *Site
-    Reliability Engineering*, 2016, chapter 21: "per-client retry budget"). Counted by seconds, calls too few and tries
-    too many at the edges, so that the bound is kept in any minute. May be used from several threads.
+    In every minute at most the share `budget` of the calls, or `free` where that is more (B. Beyer et al., *Site
+    Reliability Engineering*, 2016, chapter 21: "per-client retry budget"). Calls count once their first try is over:
+    what a limit or a breaker refuses, or lets wait, is no load. Counted by seconds, calls too few and tries too many at
+    the edges, so that the bound is kept in any minute. May be used from several threads.
     """
 
     def __init__(self, settings: RetrySettings, clock: Callable[[], float] = time.monotonic) -> None:

@@ -190,7 +190,7 @@ def test_in_no_minute_are_there_more_tries_than_allowed(events: list[tuple[float
 
 
 async def test_what_was_refused_before_it_went_out_pays_for_no_tries() -> None:
-    """Or a queue that refuses a thousand calls a second would let a hundred tries out, to a model that is in trouble."""
+    """Or a queue that refuses a thousand calls a second would let a hundred tries out, to a model in trouble."""
     budget = RetryBudget(RetrySettings(budget=0.1, free=0))
     settings = RetrySettings(attempts=2, first_wait_seconds=0)
     for refused in (LimitError("full", model="m"), BudgetError("spent", model="m")):
