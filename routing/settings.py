@@ -50,7 +50,7 @@ class BreakerSettings(Settings):
 
 
 class HedgeSettings(Settings):
-    """A second request to the next model, or the same, when the first takes long: `after` "p95" or so many seconds.
+    """A second request to the same model when the first takes long: `after` "p95" or so many seconds.
 
     At most `share` of the calls are asked twice; below `least` known times there is no p95.
     """

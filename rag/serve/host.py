@@ -91,7 +91,7 @@ class Host:
             self.home.ledger,
             in_flight=lambda: len(self.traffic.running),
             dropped_spans=lambda: sum(base.parts.home.tracing.writer.dropped for base in self.bases.values()),
-            left_alone=lambda: {state.name: state.state != "closed" for state in self.protection.states()},
+            breakers=lambda: {breaker.name: breaker.state for breaker in self.protection.states()},
         )
         self.ingestions = Ingestions(self.background, self.metrics.ingested)
 

@@ -13,15 +13,16 @@ from typing import Any
 from plumbline.extras import require
 from rag.types import Answer
 from routing.cost.ledger import Ledger, LedgerEntry
+from routing.resilience.circuit import State
 
 _METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
 
 
 class Metrics:
-    """Counts and times. `in_flight`, `dropped_spans` and `left_alone` are asked when `/metrics` is.
+    """Counts and times. `in_flight`, `dropped_spans` and `breakers` are asked when `/metrics` is.
 
-    `left_alone` says of each model and provider that was asked whether its circuit breaker lets calls out (false).
+    `breakers` says of each model and provider that was asked the state of its circuit breaker.
     """
 
     content_type = "text/plain; version=0.0.4; charset=utf-8"
@@ -32,7 +33,7 @@ class Metrics:
         *,
         in_flight: Callable[[], int],
         dropped_spans: Callable[[], int],
-        left_alone: Callable[[], Mapping[str, bool]] = dict,
+        breakers: Callable[[], Mapping[str, State]] = dict,
     ) -> None:
         self._client = client = require("prometheus_client", "serve")
         self._registry = registry = client.CollectorRegistry()
@@ -62,10 +63,11 @@ class Metrics:
         gauge.set_function(in_flight)
         gauge = client.Gauge("plumbline_dropped_spans", "Spans of traces that could not be kept.", registry=registry)
         gauge.set_function(dropped_spans)
-        self._left_alone = left_alone
-        self._open = client.Gauge(
-            "plumbline_breaker_open", "1 while a model or provider is left alone.", ["model"], registry=registry
-        )
+        self._breakers = breakers
+        what = "1 while a model or provider is left alone."
+        self._open = client.Gauge("plumbline_breaker_open", what, ["model"], registry=registry)
+        what = "1 while one call finds out whether a model or provider is back."
+        self._half_open = client.Gauge("plumbline_breaker_half_open", what, ["model"], registry=registry)
 
     def request(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count an answered request; clients make up methods, and each series takes memory for ever."""
@@ -89,8 +91,9 @@ class Metrics:
         for number, entry in self._ledger.after(self._read_to):
             self._read_to = number
             self._count(entry)
-        for model, is_open in self._left_alone().items():
-            self._open.labels(model).set(is_open)
+        for model, state in self._breakers().items():
+            self._open.labels(model).set(state != "closed")
+            self._half_open.labels(model).set(state == "half-open")
         return bytes(self._client.generate_latest(self._registry))
 
     def _count(self, entry: LedgerEntry) -> None:

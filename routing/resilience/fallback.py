@@ -22,8 +22,8 @@ Reason = Literal["down", "rate_limited", "too_long", "content_filter", "too_slow
 def reason_of(error: ModelError) -> Reason | None:
     """Why another model should be asked, or `None` when its user has to know: a wrong key, a malformed request.
 
-    What our own limits refuse is "rate_limited", what the breaker refuses "down". An answer that cannot be read, or
-    does not satisfy its schema, is "down" too.
+    What our own limits refuse is "rate_limited", what the breaker refuses "down". An answer that cannot be
+    read is "down" too. One that does not satisfy its schema is found out after the router (`routing.structured`).
     """
     for kind, reason in _REASONS.items():
         if isinstance(error, kind):

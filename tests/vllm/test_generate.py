@@ -165,6 +165,8 @@ async def test_what_an_overloaded_server_refuses_is_answered_elsewhere(vllm: Pat
         answers = await asyncio.gather(*(router.complete(asking(f"{n}?", max_tokens=200)) for n in range(12)))
         assert_all_answered(answers, meter)
         assert any(answer.model == f"vllm/{MODEL}" for answer in answers), "some were not refused"
+        assert failures(meter) == {"OverloadedError"}, "it says 503"
+        before = meter.ledger.totals().calls
         # On its way down it refuses new calls while it still says that it is well.
         late = [asyncio.create_task(router.complete(asking(f"{n}!", max_tokens=200))) for n in range(3)]
         await asyncio.sleep(0.2)
@@ -173,6 +175,8 @@ async def test_what_an_overloaded_server_refuses_is_answered_elsewhere(vllm: Pat
             late.append(asyncio.create_task(router.complete(asking(f"late {number}", max_tokens=20))))
             await asyncio.sleep(0.05)
         assert_all_answered(await asyncio.gather(*late), meter)
+        on_its_way_down = failures(meter, after=before)
+        assert on_its_way_down & {"OverloadedError", "ConnectionFailedError"}, "500 or 503, and then no connection"
         await router.close()
 
 
@@ -181,3 +185,8 @@ def assert_all_answered(answers: list[ChatResponse], meter: Meter) -> None:
     assert any(answer.model == "scripted/elsewhere" for answer in answers), "some were refused"
     failed = [attempt.error for answer in answers for attempt in answer.attempts if attempt.error]
     assert meter.ledger.totals().calls >= len(answers) + len(failed)
+
+
+def failures(meter: Meter, *, after: int = 0) -> set[str]:
+    """How calls ended that were made after so many others."""
+    return {entry.error for _, entry in list(meter.ledger.after(0))[after:] if entry.error is not None}

@@ -6,8 +6,10 @@ from decimal import Decimal
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from rag.serve.metrics import Metrics
 from routing.chat import ChatResponse, Usage
 from routing.errors import OverloadedError
+from routing.resilience.circuit import State
 from routing.testing.fakes import ScriptedChatModel
 from tests.rag.serve.conftest import Served, Serving
 
@@ -52,6 +54,22 @@ async def test_refusals_and_fallbacks_are_counted(serving: Serving) -> None:
     assert found["plumbline_model_calls_total", failed] == 2, "then it is left alone"
     open_ = frozenset({("model", "openai/gpt-4o-mini")})
     assert found["plumbline_breaker_open", open_] == 1
+    assert found["plumbline_breaker_half_open", open_] == 0
+
+
+async def test_each_state_of_a_breaker_is_told_apart(serving: Serving) -> None:
+    served = await serving()
+    states: dict[str, State] = {"openai/a": "closed", "openai/b": "open", "openai/c": "half-open"}
+    metrics = Metrics(served.host.home.ledger, in_flight=lambda: 0, dropped_spans=lambda: 0, breakers=lambda: states)
+    lines = metrics.text().decode().splitlines()
+    assert [line for line in lines if line.startswith("plumbline_breaker_")] == [
+        'plumbline_breaker_open{model="openai/a"} 0.0',
+        'plumbline_breaker_open{model="openai/b"} 1.0',
+        'plumbline_breaker_open{model="openai/c"} 1.0',
+        'plumbline_breaker_half_open{model="openai/a"} 0.0',
+        'plumbline_breaker_half_open{model="openai/b"} 0.0',
+        'plumbline_breaker_half_open{model="openai/c"} 1.0',
+    ]
 
 
 async def test_paths_that_nobody_knows_share_one_series(serving: Serving) -> None:
