@@ -93,7 +93,7 @@ class Breakers:
             _check(call, circuits, now)
             probed = [circuit for circuit in circuits if circuit.state == "open"]
             turns = [circuit.enter(now) for circuit in circuits]
-            visit = Visit(self, circuits, turns, circuits[1].pulse.begin(now))
+            visit = Visit(self, circuits, turns, circuits[1].pulse.begin(now, call.input_tokens, call.output_tokens))
         if probed and self._shared is not None:
             await self._claim(self._shared, call, probed, visit)
         return visit
@@ -139,8 +139,12 @@ class Breakers:
         now = self._clock()
         with self._lock:
             said = verdict(outcome, of_model.fair_seconds)
-            if said == "works":
+            if error is None and outcome.made:
                 of_model.pulse.heard(visit.number, now)
+                of_model.learn(outcome.seconds)
+                of_provider.learn(outcome.seconds)
+            elif said in ("works", "limited"):
+                of_model.pulse.lives(visit.number, now)
             else:
                 of_model.pulse.end(visit.number)
             changed = of_model.leave(turns[1], said, outcome.seconds, now, retry_after)

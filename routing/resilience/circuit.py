@@ -84,12 +84,18 @@ class Circuit:
         self.in_flight -= 1
         self.last_end = now
         if self.state == "half-open":
-            return self._probed(said, seconds, now, retry_after)
+            return self._probed(said, now, retry_after)
         if said == "works":
-            self._succeeded(seconds, now)
+            self.failures = 0
+            self.hopeful_since = now
         elif said == "fails" or (said == "limited" and now - self.hopeful_since > self.settings.window_seconds):
             return self._failed(seconds, now, retry_after)
         return False
+
+    def learn(self, seconds: float) -> None:
+        """An answer took so long. What is refused is quick, and says nothing of that."""
+        mean = self.mean_seconds
+        self.mean_seconds = seconds if mean is None else mean + _SMOOTHING * (seconds - mean)
 
     def notice(self, now: float) -> bool:
         """Open when calls in flight are not answered; true when the state has changed."""
@@ -100,8 +106,8 @@ class Circuit:
         return True
 
     def revive(self, now: float) -> bool:
-        """A call that was given up shows a sign of life; true when the state has changed."""
-        if self.stalled and self.state == "open":
+        """A call that was given up, or the probe, shows a sign of life; true when the state has changed."""
+        if self.stalled and self.state != "closed":
             self.close(now)
             return True
         return False
@@ -137,12 +143,6 @@ class Circuit:
         self.in_flight = 0
         self.known = False
 
-    def _succeeded(self, seconds: float, now: float) -> None:
-        self.failures = 0
-        self.hopeful_since = now
-        mean = self.mean_seconds
-        self.mean_seconds = seconds if mean is None else mean + _SMOOTHING * (seconds - mean)
-
     def _failed(self, seconds: float, now: float, retry_after: float | None) -> bool:
         settings = self.settings
         self.failures = self.failures + 1 if now - self.last_failure <= settings.window_seconds + seconds else 1
@@ -154,10 +154,9 @@ class Circuit:
         self._trip(now, settings.cooldown_seconds, retry_after)
         return True
 
-    def _probed(self, said: Verdict, seconds: float, now: float, retry_after: float | None) -> bool:
+    def _probed(self, said: Verdict, now: float, retry_after: float | None) -> bool:
         if said == "works":
             self.close(now)
-            self._succeeded(seconds, now)
         elif said == "nothing":
             self.open(now, 0.0, self.cooldown)
         else:

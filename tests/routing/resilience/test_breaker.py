@@ -206,6 +206,17 @@ async def test_a_missed_deadline_counts_when_the_time_was_fair(breakers: Breaker
     assert await is_open(breakers)
 
 
+async def test_what_is_refused_at_once_makes_no_time_fair(breakers: Breakers) -> None:
+    """Or two callers in a hurry would close a model to everybody, after others had sent it nonsense."""
+    for _ in range(10):
+        await tried(breakers, seconds=1.0)
+    for _ in range(100):
+        await tried(breakers, BadRequestError("no", model="openai/gpt"), seconds=0.01)
+    for _ in range(10):
+        await tried(breakers, DeadlineError("late", model="openai/gpt"), seconds=0.5)
+    assert not await is_open(breakers)
+
+
 async def test_no_connection_counts_for_the_provider_too(breakers: Breakers, clock: Clock) -> None:
     await tried(breakers, refused())
     await tried(breakers, refused())

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import heapq
+from dataclasses import replace
 
 import pytest
 
 from routing.call import NOT_MADE, Call, Leave, Listening, Outcome
 from routing.chat import Usage
-from routing.errors import BreakerOpenError, DeadlineError
+from routing.errors import (
+    BadRequestError,
+    BreakerOpenError,
+    ContentFilterError,
+    DeadlineError,
+    ModelError,
+    RateLimitError,
+)
 from routing.resilience.breaker import Breakers
 from routing.resilience.pulse import KEPT, KNOWN, OVERDUE, Pulse
 from routing.settings import BreakerSettings
@@ -28,18 +36,20 @@ def ended(error: BaseException | None = None, seconds: float = 0.05) -> Outcome:
     return Outcome(Usage(), None, seconds, error)
 
 
-async def known(breakers: Breakers, clock: Clock, seconds: float = 0.05, answers: int = KNOWN) -> None:
+async def known(
+    breakers: Breakers, clock: Clock, seconds: float = 0.05, answers: int = KNOWN, call: Call = CALL
+) -> None:
     for _ in range(answers):
-        leave = await breakers.enter(CALL)
+        leave = await breakers.enter(call)
         clock.now += seconds
         leave(ended(seconds=seconds))
 
 
-async def sent(breakers: Breakers, clock: Clock, calls: int = OVERDUE) -> list[Leave]:
+async def sent(breakers: Breakers, clock: Clock, calls: int = OVERDUE, call: Call = CALL) -> list[Leave]:
     """So many calls, one each tenth of a second."""
     leaves = []
     for _ in range(calls):
-        leaves.append(await breakers.enter(CALL))
+        leaves.append(await breakers.enter(call))
         clock.now += 0.1
     return leaves
 
@@ -173,13 +183,88 @@ async def test_a_try_that_had_all_its_time_counts_though_nothing_is_known(clock:
     assert state(breakers) == "open", "though eighteen are in flight: nothing came for as long as a try may take"
 
 
-def test_patience_is_as_long_as_the_longest_of_the_last_waits() -> None:
-    pulse = Pulse(1.0)
+def test_calls_are_overdue_when_they_wait_longer_than_any_of_the_last_did() -> None:
+    pulse, now = Pulse(1.0), 1000.0
     for seconds in [30.0] + [0.1] * (KEPT - 1):
-        pulse.heard(pulse.begin(0.0), seconds)
-    assert pulse.patience == 30.0
-    pulse.heard(pulse.begin(0.0), 0.1)
-    assert pulse.patience == 1.0
+        pulse.heard(pulse.begin(now), now + seconds)
+        now += 30
+    for _ in range(OVERDUE):
+        pulse.begin(now)
+    assert not any(pulse.has_stalled(now + seconds) for seconds in (1.0, 20.0, 29.9))
+    assert [pulse.has_stalled(now + seconds) for seconds in (30.0, 30.1)] == [False, True]
+    pulse.heard(1 + pulse.begin(now + 31), now + 31)  # nobody's
+    pulse.heard(pulse.begin(now + 31), now + 31.1)
+    for _ in range(OVERDUE):
+        pulse.begin(now + 40)
+    assert [pulse.has_stalled(now + 40 + seconds) for seconds in (1.0, 1.1)] == [False, True]
+
+
+async def test_longer_calls_than_any_that_are_known_are_given_their_time(clock: Clock, breakers: Breakers) -> None:
+    """A model that rewrote questions, and is asked for answers now, has not stalled, nor if it reads more."""
+    await known(breakers, clock, answers=KEPT, call=replace(CALL, input_tokens=400, output_tokens=64))
+    for longer in (replace(CALL, output_tokens=1024), replace(CALL, input_tokens=4000)):
+        leaves = await sent(breakers, clock, 10, call=longer)
+        for _ in range(3):
+            clock.now += 5
+            assert not await is_refused(breakers)
+        for leave in leaves:
+            leave(ended(seconds=15.0))
+
+
+async def test_more_calls_at_once_than_ever_are_given_their_time(clock: Clock, breakers: Breakers) -> None:
+    """A server of one's own is slower for sixty callers than for one."""
+    for _ in range(KEPT):
+        await known(breakers, clock, answers=1)
+        clock.now += 2
+    for _ in range(60):
+        await breakers.enter(CALL)
+        clock.now += 0.02
+    for _ in range(40):
+        clock.now += 0.05
+        assert not await is_refused(breakers)
+
+
+@pytest.mark.parametrize(
+    "error", [BadRequestError("no", model="m"), RateLimitError("429", model="m"), ContentFilterError("no", model="m")]
+)
+async def test_what_is_refused_is_a_sign_of_life_but_no_measure_of_answers(
+    error: ModelError, clock: Clock, breakers: Breakers
+) -> None:
+    await known(breakers, clock, seconds=8.0)
+    for _ in range(KEPT):
+        (await breakers.enter(CALL))(ended(error, 0.01))
+        clock.now += 0.05
+    leaves = await sent(breakers, clock, 5)
+    for _ in range(7):
+        clock.now += 1
+        assert not await is_refused(breakers), "answers take eight seconds"
+    for leave in leaves:
+        leave(NOT_MADE)
+    await sent(breakers, clock, OVERDUE)
+    clock.now += 8.5
+    (await breakers.enter(CALL))(ended(error, 0.01))
+    clock.now += 0.1
+    assert not await is_refused(breakers), "it refuses others, so it lives"
+
+
+async def test_an_answer_after_all_closes_it_while_a_probe_is_under_way(clock: Clock, breakers: Breakers) -> None:
+    first = await stalled(clock, breakers)
+    clock.now += 11
+    probe = await breakers.enter(CALL)
+    assert state(breakers) == "half-open"
+    first[0](ended(seconds=12.0))
+    assert state(breakers) == "closed"
+    probe(ended(DeadlineError("late", model="m"), 60.0))
+    assert state(breakers) == "closed", "it was sent before, and says nothing"
+
+
+async def test_the_first_word_of_a_probe_closes_what_had_stalled(clock: Clock, breakers: Breakers) -> None:
+    await stalled(clock, breakers)
+    clock.now += 11
+    probe = await breakers.enter(CALL)
+    assert isinstance(probe, Listening)
+    probe.spoke()
+    assert state(breakers) == "closed"
 
 
 async def stalled(clock: Clock, breakers: Breakers) -> list[Leave]:
