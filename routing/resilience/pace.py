@@ -20,7 +20,8 @@ class Pace:
 
     Without a limit until the first 429, which halves what is in flight; only calls that began after the last cut can
     cut again, as in TCP, since all of one burst are refused together. Every answer in full flight then adds its part
-    of one call more. `Retry-After` is a pause for all. Ten minutes without a 429 lift the limit.
+    of one call more. `Retry-After` is a pause for all, of ten minutes at most: then it is found
+    out whether it is still meant. Ten minutes without a 429 lift the limit.
     """
 
     __slots__ = ("_cut_at", "_paused_until", "in_flight", "limit", "waiting")
@@ -62,6 +63,6 @@ class Pace:
                 self.limit = max(1.0, math.floor(in_flight * _CUT))
                 self._cut_at = now
             if error.retry_after:
-                self._paused_until = max(self._paused_until, now + error.retry_after)
+                self._paused_until = max(self._paused_until, now + min(error.retry_after, _FORGET_SECONDS))
         elif error is None and outcome.made and in_flight + 1 > self.limit + _ROUNDING:
             self.limit += 1 / math.floor(self.limit)

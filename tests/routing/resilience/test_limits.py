@@ -540,6 +540,24 @@ def test_a_pause_that_is_asked_for_is_kept_or_refused() -> None:
     run_virtually(main())
 
 
+@pytest.mark.parametrize("pause", [1e9, float("inf")])
+def test_a_pause_without_end_has_one(pause: float) -> None:
+    """A provider that writes milliseconds for seconds would not be asked again before the process ends."""
+
+    async def main() -> None:
+        guard = limiter(adaptive=True)
+        (await guard.enter(CALL))(limited(pause)())
+        await asyncio.sleep(599)
+        await refused_soon(guard)
+        await asyncio.sleep(2)
+        await made(guard, CALL)
+
+    async def refused_soon(guard: Limiter) -> None:
+        await refused(guard, replace(CALL, deadline=now() + 0.5))
+
+    run_virtually(main())
+
+
 def test_a_long_pause_refuses_those_who_wait_already() -> None:
     """Or they would wait until their deadlines, and no time would be left to ask another model."""
 
@@ -562,7 +580,7 @@ def test_a_long_pause_refuses_those_who_wait_already() -> None:
         for refused in waiting[1:]:
             with pytest.raises(LimitError, match="is not asked now: it asks to be left alone") as raised:
                 await refused
-            assert raised.value.retry_after == 3600
+            assert raised.value.retry_after == 600
         with pytest.raises(asyncio.CancelledError):
             await cancelled
         assert (guard.waiting, now()) == (0, 1007)
