@@ -248,7 +248,8 @@ class Meter:
 
 
 def _left(leaves: Sequence[Leave], outcome: Outcome) -> None:
-    for leave in reversed(leaves):
+    """As they were passed: limits hear how long the provider wants to be left alone, before the breaker adds to it."""
+    for leave in leaves:
         leave(outcome)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -20,7 +22,7 @@ from routing.cost.budget_tables import component as budgets
 from routing.cost.ledger import Ledger
 from routing.cost.ledger import component as ledger
 from routing.cost.prices import Price, PriceTable
-from routing.errors import BreakerOpenError, BudgetError, OverloadedError
+from routing.errors import BreakerOpenError, BudgetError, OverloadedError, RateLimitError
 from routing.meter import Meter
 from routing.protection import Protection, protect
 from routing.router import Router
@@ -81,6 +83,34 @@ async def test_a_model_that_fails_is_left_alone_and_shown(tmp_path: Path) -> Non
     assert (len(model.requests), meter.ledger.totals().calls) == (2, 2)
     standing = await protection.standing()
     assert [state.name for state in standing.left_alone] == ["openai/priced"]
+    meter.tracing.close()
+
+
+async def test_limits_pause_for_what_the_provider_asks_and_not_for_the_breaker(tmp_path: Path) -> None:
+    """A model whose probe has succeeded would be left alone all the same, for a 429 of a call sent before."""
+    settings = RoutingSettings(
+        breaker=BreakerSettings(cooldown_seconds=0.1), retry=RetrySettings(longest_wait_seconds=0)
+    )
+    meter, protection = guarded(tmp_path / "home.db", settings)
+
+    def call() -> AbstractAsyncContextManager[object]:
+        return meter.call("chat", "openai/priced", Tags())
+
+    async with AsyncExitStack() as probe:
+        with pytest.raises(RateLimitError):
+            async with call():
+                for _ in range(2):
+                    with pytest.raises(OverloadedError):
+                        async with call():
+                            raise OverloadedError("503", model="openai/priced", status=503)
+                with pytest.raises(BreakerOpenError):
+                    await call().__aenter__()
+                await asyncio.sleep(0.1)
+                await probe.enter_async_context(call())
+                raise RateLimitError("429", model="openai/priced", status=429)
+    async with call():
+        assert [state.state for state in protection.states()] == ["closed", "closed"]
+    await protection.close()
     meter.tracing.close()
 
 
