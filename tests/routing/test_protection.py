@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -96,18 +96,21 @@ async def test_limits_pause_for_what_the_provider_asks_and_not_for_the_breaker(t
     def call() -> AbstractAsyncContextManager[object]:
         return meter.call("chat", "openai/priced", Tags())
 
+    async def slow(probe: AsyncExitStack) -> None:
+        async with call():
+            for _ in range(2):
+                with suppress(OverloadedError):
+                    async with call():
+                        raise OverloadedError("503", model="openai/priced", status=503)
+            with pytest.raises(BreakerOpenError):
+                await call().__aenter__()
+            await asyncio.sleep(0.1)
+            await probe.enter_async_context(call())
+            raise RateLimitError("429", model="openai/priced", status=429)
+
     async with AsyncExitStack() as probe:
         with pytest.raises(RateLimitError):
-            async with call():
-                for _ in range(2):
-                    with pytest.raises(OverloadedError):
-                        async with call():
-                            raise OverloadedError("503", model="openai/priced", status=503)
-                with pytest.raises(BreakerOpenError):
-                    await call().__aenter__()
-                await asyncio.sleep(0.1)
-                await probe.enter_async_context(call())
-                raise RateLimitError("429", model="openai/priced", status=429)
+            await slow(probe)
     async with call():
         assert [state.state for state in protection.states()] == ["closed", "closed"]
     await protection.close()
