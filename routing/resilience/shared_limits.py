@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
 from typing import Any, Literal, Protocol
@@ -80,6 +82,9 @@ for i, key in ipairs(KEYS) do
 end
 """
 
+_RELEASE = "for i, key in ipairs(KEYS) do redis.call('ZREM', key, ARGV[i]) end"
+_AT_ONCE = 256
+
 
 @dataclass(frozen=True, slots=True)
 class Claim:
@@ -121,16 +126,20 @@ class RedisLimits:
     """`SharedLimits` on a Redis server, by its clock.
 
     Of each limit a hash has what was taken in each second, and a sorted set the calls that are out, which are forgotten
-    when their time is over. While the server is away each process keeps the limits for itself.
+    when their time is over. While the server is away each process keeps the limits for itself, and the calls that it
+    could not say to have come back, or to have never gone out, it says when the server is there again.
     """
 
     def __init__(self, link: RedisLink) -> None:
         self._link = link
         self._process = uuid4().hex
         self._numbers = count()
+        self._owed: deque[tuple[str, str]] = deque()
 
     async def take(self, claims: Sequence[Claim], seconds: float | None) -> Grant | None:
         """See `SharedLimits`."""
+        if self._owed:
+            self._release()
         token = f"{self._process}:{next(self._numbers)}"
         arguments: list[Any] = [token, _LEASE_SECONDS if seconds is None else max(seconds, 0.0) + 1.0]
         for claim in claims:
@@ -142,6 +151,7 @@ class RedisLimits:
         try:
             full, wait, second = await asyncio.wrap_future(asked)
         except RedisLostError:
+            self._owe(claims, token)  # it may have been heard all the same
             return None
         except asyncio.CancelledError:
             asked.add_done_callback(lambda done: self._undo(tuple(claims), token, done))
@@ -158,12 +168,33 @@ class RedisLimits:
             spare = claim.amount if claim.resource == "concurrent" else claim.amount - used.of(claim.resource)
             arguments += [claim.resource, grant.second, spare]
         try:
-            self._link.submit(_GIVE_BACK, [_key(claim) for claim in grant.claims], arguments)
+            said = self._link.submit(_GIVE_BACK, [_key(claim) for claim in grant.claims], arguments)
         except RedisLostError:
-            return  # what was taken is forgotten by itself
+            self._owe(grant.claims, grant.token)
+        else:
+            said.add_done_callback(lambda done: self._owe(grant.claims, grant.token) if done.exception() else None)
+
+    def _owe(self, claims: Sequence[Claim], token: str) -> None:
+        """What was taken of a minute is forgotten by itself; a call that is out holds its place for an hour."""
+        self._owed.extend((_key(claim), token) for claim in claims if claim.resource == "concurrent")
+
+    def _release(self) -> None:
+        places: list[tuple[str, str]] = []
+        with suppress(IndexError):  # another thread was first
+            while len(places) < _AT_ONCE:
+                places.append(self._owed.popleft())
+        try:
+            said = self._link.submit(_RELEASE, [key for key, _ in places], [token for _, token in places])
+        except RedisLostError:
+            self._owed.extend(places)
+        else:
+            said.add_done_callback(lambda done: self._owed.extend(places) if done.exception() else None)
 
     def _undo(self, claims: tuple[Claim, ...], token: str, done: Future[Any]) -> None:
-        if done.cancelled() or done.exception() is not None:
+        if done.cancelled():
+            return
+        if done.exception() is not None:
+            self._owe(claims, token)
             return
         full, _, second = done.result()
         if not full:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
+import signal
 import socket
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 WATCH = 'redis-server "$@" & cat > /dev/null; kill -9 $!; wait'
 """The shell reads from a pipe of ours, which the kernel closes when we are gone."""
@@ -45,6 +50,19 @@ class RedisServer:
             self._shell.stdin.close()
             self._shell.wait(30)
             self._shell = None
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """In the block it answers nothing, and does what it was asked when the block is over."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=5) as connection:
+            connection.sendall(b"INFO server\r\n")
+            found = re.search(rb"process_id:(\d+)", connection.recv(65536))
+        assert found is not None
+        os.kill(int(found[1]), signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(int(found[1]), signal.SIGCONT)
 
     def flush(self) -> None:
         """Forget everything."""

@@ -151,6 +151,37 @@ async def test_without_the_server_each_machine_keeps_the_limit_for_itself(redis_
         machine.link.close()
 
 
+async def test_no_place_is_lost_to_a_server_that_was_slow_or_away(redis_server: RedisServer) -> None:
+    """Or calls without a deadline would keep others out for an hour."""
+    link = RedisLink(redis_server.url, again_seconds=0.05)
+    limits = RedisLimits(link)
+    slot, other = Claim("slot", "concurrent", 1, 1), Claim("other", "requests", 1, 1)
+    with redis_server.held():
+        assert await limits.take([slot], None) is None, "it takes the place when it goes on"
+    back(link)
+    grant = await limits.take([slot], None)
+    assert grant is not None
+    assert grant.wait == 0
+    with redis_server.held():
+        assert await limits.take([other], None) is None
+        limits.give_back(grant, Need())
+    back(link)
+    grant = await limits.take([slot], None)
+    assert grant is not None
+    assert grant.wait == 0
+    with redis_server.held():
+        limits.give_back(grant, Need())
+        assert await limits.take([other], None) is None
+    back(link)
+    assert (await taken(limits, slot)).wait == 0
+    link.close()
+
+
+def back(link: RedisLink) -> None:
+    while link.lost:
+        time.sleep(0.01)
+
+
 async def taken(limits: RedisLimits, *claims: Claim) -> Any:
     grant = await limits.take(claims, 30.0)
     assert grant is not None
