@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from asyncio import CancelledError
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import asynccontextmanager, contextmanager, suppress
 from contextvars import ContextVar
@@ -28,8 +29,8 @@ class Reading:
     """What a metered block reports: set `usage` (and `model`, if another one answered) before the block ends.
 
     `began` is true once a part of the answer has arrived: a connection that breaks after that has cost something.
-    `tier` is what the provider charged by. `first_seconds` is when the first word of a stream came,
-    which those of `leaves` hear that want to.
+    `tier` is what the provider charged by. `given_up` guesses what a call used that is cancelled.
+    `first_seconds` is when the first word of a stream came, which those of `leaves` hear that want to.
     """
 
     model: str
@@ -42,6 +43,7 @@ class Reading:
     started: float = field(default_factory=time.perf_counter)
     first_seconds: float | None = None
     leaves: Sequence[Leave] = ()
+    given_up: Callable[[], Usage] | None = None
 
     def spoke(self) -> None:
         """The first word of a stream is there."""
@@ -154,10 +156,11 @@ class Meter:
         """Measure one call. A call that raises is recorded too, with what usage was set by then (usually none).
 
         The cost of a failure is 0 when the provider refused it or was never reached. It is `None`, unknown, when the
-        provider may have worked and counted: no answer in time, cancelled, an answer that cannot be read, a stream
-        that broke off, a fault of the program. Models that cost nothing cost nothing then, too. Raises what a guard or
-        a budget refuses it with; such a call is not recorded, as it was not made. What it uses
-        at `most` is read only where the meter `looks_ahead`.
+        provider may have worked and counted: no answer in time, an answer that cannot be read, a stream that broke
+        off, a fault of the program. Of one that is cancelled, as that which lost a race, it is what `Reading.given_up`
+        guesses; the budget counts its bound, as for every cost that nobody told. Models that cost nothing cost
+        nothing then, too. Raises what a guard or a budget refuses it with; such a call is not recorded, as it was not
+        made. What it uses at `most` is read only where the meter `looks_ahead`.
         """
         leaves: list[Leave] = []
         reservation: Reservation | None = None
@@ -179,11 +182,14 @@ class Meter:
                 raise
             finally:
                 reading.seconds = time.perf_counter() - reading.started
+                guessed = False
                 try:
+                    guessed = _guessed(reading, error)
                     reading.cost = self._cost(reading, error)
                 finally:  # a usage that cannot be reckoned with must not keep what others wait for
                     _left(leaves, Outcome(reading.usage, reading.cost, reading.seconds, error))
-                    also = None if reservation is None else reservation.settle(reading.cost)
+                    told = None if guessed else reading.cost
+                    also = None if reservation is None else reservation.settle(told)
                 if error is None and self.latencies is not None:
                     self.latencies.add(model, reading.first_seconds or reading.seconds)
                 _annotate(span, reading)
@@ -251,6 +257,14 @@ def _left(leaves: Sequence[Leave], outcome: Outcome) -> None:
     """As they were passed: limits hear how long the provider wants to be left alone, before the breaker adds to it."""
     for leave in leaves:
         leave(outcome)
+
+
+def _guessed(reading: Reading, error: BaseException | None) -> bool:
+    """Whether what was used had to be guessed, as the call was given up; puts it into `reading`."""
+    if not isinstance(error, CancelledError) or reading.usage != Usage() or reading.given_up is None:
+        return False
+    reading.usage = reading.given_up()
+    return True
 
 
 def _may_be_billed(error: BaseException | None, reading: Reading) -> bool:

@@ -6,8 +6,10 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from routing.chat import ChatModel, ChatRequest
+from plumbline.text.tokens import estimate_tokens
+from routing.chat import ChatModel, ChatRequest, Usage
 from routing.cost.prices import LOCAL_PROVIDERS
+from routing.models.usage import estimate_prompt
 from routing.resilience.fallback import Reason
 
 
@@ -19,16 +21,24 @@ def is_local(model: str) -> bool:
 @dataclass(frozen=True, slots=True)
 class Turn:
     """A model that is asked now, and the moment of `time.monotonic()` by which its first word must be there, or its
-    answer in one piece, so that whoever is asked after it has time, too.
+    answer in one piece, so that whoever is asked after it has time, too. `used` is what was used by those of its
+    requests that were answered.
     """
 
     model: ChatModel
     first_word_by: float | None = None
+    used: list[Usage] = field(default_factory=list)
 
     @property
     def is_local(self) -> bool:
         """Whether it runs in this process."""
         return is_local(self.model.name)
+
+    def given_up(self, request: ChatRequest, said: Sequence[str]) -> Usage:
+        """What one of its requests that is cancelled after `said` used, at a guess: as much as one that is answered."""
+        if self.used:
+            return replace(self.used[-1], estimated=True)
+        return Usage(estimate_prompt(request), estimate_tokens("".join(said)), estimated=True)
 
 
 @dataclass(slots=True)

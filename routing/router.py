@@ -89,7 +89,7 @@ class Router:
         """Answer in pieces. A failure before the first piece falls back unseen; after it, another model goes on with
         the text, or the stream ends with `Interrupted`.
 
-        Closing the generator early ends the call; its price is then recorded as unknown.
+        Closing the generator early ends the call; what it cost by then is estimated.
         """
 
         async def produce(emit: Callable[[RoutedEvent], None]) -> None:
@@ -217,12 +217,14 @@ class Router:
                     "chat", model.name, request.tags, most=most, deadline=request.deadline, tier=request.options.tier
                 )
                 async with call as reading:
+                    reading.given_up = partial(turn.given_up, request, said)
                     response = await self._within(turn, request, reading, on_text, said)
                     _read(response, reading)
         except ModelError as error:
             if reading is not None and said:
                 raise _BrokenOffError(error, model.name, "".join(said), reading.cost) from error
             raise
+        turn.used.append(response.usage)
         return replace(response, cost=reading.cost, attempts=tuple(attempts))
 
     async def _within(

@@ -41,6 +41,7 @@ from routing.meter import Meter
 from routing.models.catalog import register_model
 from routing.models.extractive import ExtractiveModel
 from routing.models.facts import ModelFacts
+from routing.models.usage import estimate_prompt
 from routing.policy import InOrder, Plan
 from routing.resilience.fallback import Reason
 from routing.resilience.hedge import Hedges
@@ -299,7 +300,8 @@ async def test_a_stream_that_nobody_reads_on_is_recorded_and_leaves_the_readers_
         await asyncio.create_task(close(events))
         assert current_ids() == (span.trace_id, span.span_id)
     (row,) = meter.ledger.of_trace(span.trace_id)
-    assert (row.cost, row.error) == (None, "CancelledError"), "the provider may have charged for it"
+    guess = Usage(estimate_prompt(REQUEST), 2, estimated=True)
+    assert (row.error, row.usage, row.cost) == ("CancelledError", guess, meter.prices.cost("openai/priced", guess))
     meter.tracing.flush()
     _, call = read_trace(meter.tracing.writer.engine, span.trace_id)
     assert (call.name, call.error) == ("chat openai/priced", "cancelled")
@@ -369,7 +371,7 @@ async def test_a_model_that_takes_long_is_asked_twice_and_both_are_priced(meter:
     assert response.text == "Answer 2."
     assert (len(model.requests), response.cost) == (2, Decimal(2))
     rows = [entry for _, entry in meter.ledger.after(0)]
-    assert sorted((row.error or "", row.cost) for row in rows) == [("", 2), ("CancelledError", None)]
+    assert sorted((row.error or "", row.cost) for row in rows) == [("", Decimal(2)), ("CancelledError", Decimal(2))]
 
 
 class Mute(ScriptedChatModel):

@@ -203,11 +203,14 @@ async def test_a_client_that_leaves_stops_the_work_and_the_ledger_is_right(servi
     assert model.cancelled
     ledger = served.host.base(None).parts.home.ledger
     chats = [entry for _, entry in ledger.after(0) if entry.kind == "chat"]
-    assert [(entry.error, entry.cost) for entry in chats] == [("CancelledError", None)]
+    assert [(entry.error, entry.usage.estimated, bool(entry.cost)) for entry in chats] == [
+        ("CancelledError", True, True)
+    ]
     assert not served.host.traffic.running
     metrics = (await served.client.get("/metrics")).text
     assert 'plumbline_requests_total{method="POST",route="/api/ask",status="' in metrics
-    assert 'plumbline_model_unpriced_calls_total{model="openai/gpt-5-mini"} 1.0' in metrics
+    assert 'plumbline_model_calls_total{kind="chat",model="openai/gpt-5-mini",outcome="error"} 1.0' in metrics
+    assert 'plumbline_model_unpriced_calls_total{model="openai/gpt-5-mini"}' not in metrics
 
 
 async def test_a_client_that_leaves_stops_a_search(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:

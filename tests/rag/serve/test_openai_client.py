@@ -270,7 +270,7 @@ async def test_a_client_that_leaves_ends_the_call(endpoint: Endpoint) -> None:
     async with asyncio.timeout(60):
         while not (rows := ledger_of(endpoint, first.id)):  # noqa: ASYNC110 (another process writes it)
             await asyncio.sleep(0.05)
-    assert [(row.error, row.cost) for row in rows] == [("CancelledError", None)]
+    assert [(row.error, row.usage.estimated, row.cost is not None) for row in rows] == [("CancelledError", True, True)]
 
 
 def documented() -> list[str]:
