@@ -219,6 +219,7 @@ def _retriever(base: _Base, live: LiveIndex, models: Models, calls: Calls) -> Re
         planner,
         models.needed(),
         models.rerank_stage(calls.embedder, calls.writing.get, meter, seen),
+        settings.trace.record_text,
     )
 
 

@@ -21,9 +21,9 @@ from routing.embedding import MeteredEmbedder
 from routing.meter import Meter
 from routing.models.catalog import Catalog, parse_name
 from routing.models.later import LaterModel
+from routing.places import leaves_by
 from routing.policy.build import Routes, build_routes, leaves
 from routing.policy.fitting import P50
-from routing.policy.places import leaves_by
 from routing.policy.step import Step
 from routing.router import Router
 from routing.settings import RoutingSettings

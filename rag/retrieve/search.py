@@ -96,6 +96,7 @@ class Retrieval:
 @dataclass(frozen=True, slots=True)
 class Retriever:
     """Searches one knowledge base. `needed` are the embedder and the store, without which there is no search.
+    `record_text`: keep in the trace what is searched for.
 
     Raises `ModelError` when the question cannot be embedded, or would have to leave the machine and must not,
     `ConfigError` when what was fitted does not belong to the index, and `StateError` from storage.
@@ -111,6 +112,7 @@ class Retriever:
     planner: Planner
     needed: Sequence[Needed]
     reranker: RerankStage | None = None
+    record_text: bool = True
 
     async def search(
         self, query: Query, *, top_k: int | None = None, tags: Tags = Tags("search"), stages: Stages | None = None
@@ -187,9 +189,10 @@ class Retriever:
             return await self.planner.plan(query.text, query.history, condition, tags, query.wants)
         with stages.stage("plan") as span:
             plan = await self.planner.plan(query.text, query.history, condition, tags, query.wants)
-            span.set_attributes(
-                {"plumbline.searches": [each.text for each in plan.searches], "plumbline.notes": list(plan.notes)}
-            )
+            if self.record_text:
+                span.set_attributes(
+                    {"plumbline.searches": [each.text for each in plan.searches], "plumbline.notes": list(plan.notes)}
+                )
         return plan
 
     async def _embedded(self, plan: QueryPlan, tags: Tags) -> list[Vector]:

@@ -171,7 +171,7 @@ def _clients(base_url: str, api_key: str, timeout: float, connections: Connectio
             base_url=base_url,
             max_retries=0,
             open_telemetry=False,  # the router makes the span of a call
-            http_client=fastest_http(sdk, timeout),
+            http_client=fastest_http(sdk, timeout, base_url),
         )
         return client
 

@@ -8,6 +8,7 @@ from typing import Any
 from plumbline.extras import require
 from routing.models.bounds import bounds
 from routing.models.clients import ClientPool, Connections
+from routing.models.direct import way_to
 from routing.models.failures import Endpoint
 
 COHERE_ADDRESS = "https://api.cohere.com"
@@ -26,6 +27,7 @@ class CohereClient:
         self._http = kind(
             timeout=require("httpx", "cohere").Timeout(timeout, connect=_CONNECT_SECONDS),
             follow_redirects=False,
+            **way_to(base_url),
             **bounds(),
         )
         self.sdk: Any = sdk.AsyncClientV2(

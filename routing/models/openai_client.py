@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from plumbline.extras import require
 from routing.models.bounds import bounds
 from routing.models.clients import ClientPool, Connections
+from routing.models.direct import way_to
 from routing.models.failures import Endpoint
 
 if TYPE_CHECKING:
@@ -39,21 +40,22 @@ def openai_clients(
             base_url=base_url,
             max_retries=0,
             default_headers=foreign,
-            http_client=fastest_http(sdk, timeout),
+            http_client=fastest_http(sdk, timeout, base_url),
         )
         return client
 
     return (connections or Connections()).pool((provider, base_url, api_key, timeout), make)
 
 
-def fastest_http(sdk: Any, timeout: float) -> Any:
+def fastest_http(sdk: Any, timeout: float, base_url: str) -> Any:
     """An HTTP client for an SDK: on aiohttp where that is installed, which takes less time per call.
 
-    It follows no redirect, which would turn a POST into a GET of something else.
+    It follows no redirect, which would turn a POST into a GET of something else, and asks a server of one's own machine
+    or network through no proxy that the environment names.
     """
     kind = sdk.DefaultAioHttpClient if _aiohttp_is_installed() else sdk.DefaultAsyncHttpxClient
     limits = sdk.Timeout(timeout, connect=min(timeout, 10.0))
-    return kind(timeout=limits, follow_redirects=False, **bounds())
+    return kind(timeout=limits, follow_redirects=False, **way_to(base_url), **bounds())
 
 
 def _aiohttp_is_installed() -> bool:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from plumbline.errors import ConfigError
 from routing.models.catalog import parse_name
 from routing.models.facts import ModelFacts, chat_facts
+from routing.places import leaves_by
 from routing.policy.fitting import P50, Candidate, unseen
-from routing.policy.places import leaves_by
 from routing.policy.rules import RulesPolicy
 from routing.resilience.fallback import Reason
 from routing.settings import RoutingSettings

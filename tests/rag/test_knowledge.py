@@ -199,7 +199,8 @@ def test_every_call_of_a_question_carries_who_asked(kb: RAG, docs: Path) -> None
 
 
 def test_texts_can_be_kept_out_of_the_trace(tmp_path: Path, docs: Path) -> None:
-    kb, _ = opened(tmp_path, "Secret.", **{"trace.record_text": False})
+    settings = {"trace.record_text": False, "retrieval.question.filters": True}
+    kb, _ = opened(tmp_path, "Secret.", **settings)
     with kb:
         kb.ingest(docs)
         trace_id = kb.ask("Are gift cards returned?").trace_id

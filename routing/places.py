@@ -31,6 +31,11 @@ def leaves_by(provider: str, address: str | None) -> str | None:
     return None if _is_own(host) else f"it is asked at {host}, which is no private address"
 
 
+def is_own(address: str) -> bool:
+    """Whether the server at this URL is on this machine or in its own network."""
+    return leaves_by("", address) is None
+
+
 def _is_own(host: str) -> bool:
     if host == "localhost":
         return True
