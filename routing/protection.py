@@ -90,7 +90,7 @@ class Protection:
         if self.budgets is not None:
             await self.budgets.close()
         if self.link is not None:
-            self.link.close()
+            await asyncio.to_thread(self.link.close)  # a server that is slow is waited for
 
 
 def protect(

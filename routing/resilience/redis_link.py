@@ -98,6 +98,7 @@ class RedisLink:
         self._started()
         asked = _Asked(script, keys, arguments, Future())
         self._queue.put(asked)
+        self._refuse_when_closed()
         return asked.answer
 
     def poll(
@@ -115,6 +116,7 @@ class RedisLink:
         if self._thread is not None and self._pid == os.getpid():
             self._queue.put(None)
             self._thread.join()
+        self._refuse_when_closed()
         self._client.close()
 
     def _fresh(self) -> None:
@@ -144,7 +146,15 @@ class RedisLink:
             if self.lost:
                 self._look_for_it()
             self._answer(batch + self._due())
-        self._answer(self._waiting())
+        while batch := self._waiting():
+            self._answer(batch)
+
+    def _refuse_when_closed(self) -> None:
+        """Fail what was asked just when the link was closed, which nobody answers any more."""
+        while self._closed and (batch := self._waiting()):
+            for asked in batch:
+                if asked.answer.set_running_or_notify_cancel():
+                    asked.answer.set_exception(RedisLostError())
 
     def _batch(self) -> list[_Asked]:
         """What is asked by now; waits for something until a poll is due, or the lost server to be looked for."""

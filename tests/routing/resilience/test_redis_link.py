@@ -9,6 +9,8 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -124,6 +126,25 @@ def test_a_server_that_never_was_there_is_no_error_of_the_program() -> None:
     with pytest.raises(RedisLostError):
         link.submit(COUNT, ["n"], [1])
     link.close()
+
+
+def test_nobody_who_asks_while_it_is_closed_waits_for_ever(redis_url: str) -> None:
+    link = RedisLink(redis_url)
+    asked: list[Future[object]] = []
+
+    def ask() -> None:
+        with suppress(RedisLostError):
+            while True:
+                asked.append(link.submit("return 1", [], []))
+
+    threads = [threading.Thread(target=ask) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    until(lambda: len(asked) > 500)
+    link.close()
+    for thread in threads:
+        thread.join()
+    assert all(each.done() for each in asked)
 
 
 FORK = """
