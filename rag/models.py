@@ -98,6 +98,7 @@ class Models:
             retry=self.settings.routing.retry,
             writer=self.writer(p50),
             embedding=self._embedding(),
+            seconds=self.settings.generation.timeout_seconds,
             environ=self.environ,
             reranker=self.own_reranker,
         )

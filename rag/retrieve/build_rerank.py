@@ -52,14 +52,15 @@ def build_rerank_stage(
     retry: RetrySettings,
     writer: Step,
     embedding: Step,
+    seconds: float,
     environ: Mapping[str, str] | None = None,
     reranker: Reranker | None = None,
 ) -> RerankStage | None:
     """The stage for `retrieval.rerank`, `None` when it would do nothing.
 
-    `router` gives what "llm" asks, `writer` is its chat model, `embedding` the embedder; `reranker` takes the place of
-    the one that is named. Raises `UnknownModelError`, `MissingKeyError`, `MissingExtraError`, and `ConfigError` for
-    what the other models cannot do.
+    `router` gives what "llm" asks, `writer` is its chat model, whose calls have `seconds`, `embedding` the embedder;
+    `reranker` takes the place of the one that is named. Raises `UnknownModelError`, `MissingKeyError`,
+    `MissingExtraError`, and `ConfigError` for what the other models cannot do.
     """
     wanted = settings.rerank
     if reranker is None and wanted.model == NO_RERANKER and wanted.diversity == 0:
@@ -67,7 +68,7 @@ def build_rerank_stage(
     scorer: PassageScorer | None = None
     step: Step | None = None
     if reranker is None and wanted.model == LLM:
-        scorer, step = _listwise(router, writer.name), replace(writer, setting=KEY)
+        scorer, step = _listwise(router, writer.name, seconds), replace(writer, setting=KEY)
     elif reranker is not None or wanted.model != NO_RERANKER:
         made = reranker or _made(wanted.model, catalog, embedder, os.environ if environ is None else environ)
         scorer = MeteredReranker(made, meter=meter, retry=retry)
@@ -103,7 +104,7 @@ def _made(name: str, catalog: Catalog, embedder: MeteredEmbedder, environ: Mappi
     return MaxSimReranker(cast("TokenEmbedder", embedder.embedder))
 
 
-def _listwise(router: Callable[[], Router], model: str) -> PassageScorer:
+def _listwise(router: Callable[[], Router], model: str, seconds: float) -> PassageScorer:
     if model.startswith(_NO_ORDER):
         raise ConfigError(
             f"{KEY} is {LLM}: a chat model orders the passages, and {model} cannot.",
@@ -113,4 +114,4 @@ def _listwise(router: Callable[[], Router], model: str) -> PassageScorer:
         )
     from rag.retrieve.listwise import ListwiseReranker
 
-    return ListwiseReranker(router, model)
+    return ListwiseReranker(router, model, seconds=seconds)

@@ -7,6 +7,7 @@ Good at Search? Investigating Large Language Models as Re-Ranking Agents", EMNLP
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -31,12 +32,13 @@ class ListwiseReranker:
 
     More passages take a call for each `STEP`, and the best climb from window to window. The answer must be a
     permutation; one that is not gets one turn to be put right, after which `InvalidResponseError` is raised. The router
-    sees to retries, price and ledger; `model` is the name of its first model.
+    sees to retries, price and ledger; `model` is the name of its first model. A call has `seconds`, retries included.
     """
 
-    def __init__(self, router: Callable[[], Router], model: str) -> None:
+    def __init__(self, router: Callable[[], Router], model: str, *, seconds: float) -> None:
         self._router = router
         self._model = model
+        self._seconds = seconds
 
     @property
     def name(self) -> str:
@@ -66,7 +68,8 @@ class ListwiseReranker:
         count = len(passages)
         turns = [Message("user", _question(query, passages))]
         for _ in range(2):
-            response = await self._router().complete(_request(turns, tags))
+            request = _request(turns, tags, time.monotonic() + self._seconds)
+            response = await self._router().complete(request)
             order, problem = parse_order(response.text, count)
             if order is not None:
                 return order
@@ -113,9 +116,10 @@ def _beginning(passage: str) -> str:
     return passage if len(passage) <= SHOWN_CHARACTERS else f"{passage[:SHOWN_CHARACTERS]}…"
 
 
-def _request(turns: Sequence[Message], tags: Tags) -> ChatRequest:
+def _request(turns: Sequence[Message], tags: Tags, deadline: float) -> ChatRequest:
     options = ChatOptions(temperature=0.0, max_tokens=_MOST_TOKENS)
-    return ChatRequest(tuple(turns), options, response_schema=_SCHEMA, tags=replace(tags, purpose="rerank"))
+    tags = replace(tags, purpose="rerank")
+    return ChatRequest(tuple(turns), options, response_schema=_SCHEMA, deadline=deadline, tags=tags)
 
 
 def _shown(numbers: Sequence[int]) -> str:

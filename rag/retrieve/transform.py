@@ -22,7 +22,7 @@ from rag.retrieve.question_filters_plan import limits
 from rag.retrieve.settings import QuestionSettings
 from rag.retrieve.transform_ask import Asker
 from routing.chat import NO_WISH, Message, Tags, Wants
-from routing.errors import BadRequestError, ContentFilterError, InvalidResponseError, TransientError
+from routing.errors import BadRequestError, BudgetError, ContentFilterError, InvalidResponseError, TransientError
 from routing.policy.step import Step
 from routing.router import Router
 
@@ -31,6 +31,8 @@ SECONDS = 30.0
 """What one call to the model may take."""
 
 _ASKING = ("rewrite", "hyde", "variants", "decompose")
+_PASSING = (TransientError, BudgetError, InvalidResponseError, ContentFilterError, BadRequestError)
+"""What keeps a model from one question, and not from every one, as a wrong key does."""
 _Made = TypeVar("_Made")
 
 
@@ -147,6 +149,6 @@ async def _tried(switch: str, call: Awaitable[_Made], notes: list[str]) -> _Made
     """What the call gives, or `None` and a note when the model could not do it this time."""
     try:
         return await call
-    except (TransientError, InvalidResponseError, ContentFilterError, BadRequestError) as error:
+    except _PASSING as error:
         notes.append(f"retrieval.question.{switch} was left out: {error.message}")
         return None

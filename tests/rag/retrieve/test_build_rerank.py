@@ -52,6 +52,7 @@ def build(
         retry=RETRY,
         writer=Step(chat, "generation.model"),
         embedding=Step("embedded/wordllama", "embedding.model"),
+        seconds=5.0,
         environ={},
         reranker=reranker,
     )

@@ -9,13 +9,14 @@ import pytest
 
 from rag.retrieve.listwise import SHOWN_CHARACTERS, ListwiseReranker, parse_order
 from routing.chat import ChatRequest, Tags
-from routing.errors import InvalidResponseError
+from routing.errors import DeadlineError, InvalidResponseError
 from routing.router import Router
 from routing.settings import RetrySettings
 from routing.testing.fakes import ScriptedChatModel
 from tests.rag.retrieve._meter import opened_meter
 
 TAGS = Tags("answer", "acme", "r1")
+SECONDS = 5.0
 
 
 @pytest.fixture
@@ -24,7 +25,7 @@ def make(tmp_path: Path) -> Iterator[Callable[[ScriptedChatModel], ListwiseReran
 
         def made(model: ScriptedChatModel) -> ListwiseReranker:
             router = Router([model], meter=meter, retry=RetrySettings(attempts=1))
-            return ListwiseReranker(lambda: router, model.name)
+            return ListwiseReranker(lambda: router, model.name, seconds=SECONDS)
 
         yield made
 
@@ -70,6 +71,14 @@ async def test_after_two_failures_it_gives_up(make: Make) -> None:
     with pytest.raises(InvalidResponseError, match=r"scripted/chat did not order the passages: it is not JSON\."):
         await make(model).score("q", ["a", "b"], TAGS)
     assert len(model.requests) == 2
+
+
+async def test_a_model_that_says_nothing_is_not_waited_for_without_end(tmp_path: Path) -> None:
+    model = ScriptedChatModel(order(2, 1), delay=60)
+    with opened_meter(tmp_path) as meter:
+        router = Router([model], meter=meter, retry=RetrySettings(attempts=1))
+        with pytest.raises(DeadlineError):
+            await ListwiseReranker(lambda: router, model.name, seconds=0.01).score("q", ["a", "b"], TAGS)
 
 
 @pytest.mark.parametrize("count", [0, 1])

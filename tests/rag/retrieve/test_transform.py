@@ -17,7 +17,7 @@ from rag.retrieve.plan import Asked, PlainPlanner, QueryPlan
 from rag.retrieve.settings import QuestionSettings
 from rag.retrieve.transform import build_planner
 from routing.chat import ChatRequest, Message
-from routing.errors import AuthenticationError, ConnectionFailedError, ModelError
+from routing.errors import AuthenticationError, BudgetError, ConnectionFailedError, ModelError
 from routing.policy.step import Step
 from routing.testing.fakes import ScriptedChatModel
 
@@ -141,8 +141,12 @@ def test_nothing_is_rewritten_without_a_conversation(kb: RAG) -> None:
 
 @pytest.mark.parametrize(
     "failure",
-    ["no JSON", ConnectionFailedError("The line is dead.", model="scripted/chat")],
-    ids=["form", "line"],
+    [
+        "no JSON",
+        ConnectionFailedError("The line is dead.", model="scripted/chat"),
+        BudgetError("Nothing is left.", model="scripted/chat"),
+    ],
+    ids=["form", "line", "budget"],
 )
 def test_what_a_model_cannot_do_is_left_out_and_said(kb: RAG, failure: str | ModelError) -> None:
     setting = Setting(kb, {**REPLIES, "rewrite": failure, "variants": failure})
