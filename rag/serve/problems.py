@@ -7,6 +7,7 @@ OpenAI's shape instead.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -85,7 +86,7 @@ class Problem:
         if isinstance(error, RequestError):
             errors, headers = error.errors, error.headers
         if isinstance(error, calls.TransientError) and error.retry_after is not None:
-            headers = {"retry-after": str(max(1, round(error.retry_after)))}
+            headers = {"retry-after": str(max(1, math.ceil(error.retry_after)))}
         title = slug.replace("-", " ").capitalize()
         return cls(slug, status_of(error), title, error.message, error.hint, errors, headers)
 

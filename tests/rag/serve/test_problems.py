@@ -83,7 +83,7 @@ def test_the_status_says_whose_fault_it_is(error: PlumblineError, status: int) -
 
 def test_a_provider_that_asks_for_patience_is_passed_on() -> None:
     problem = Problem.of(RateLimitError("slow down", model="openai/x", retry_after=7.2))
-    assert (problem.status, problem.headers) == (429, {"retry-after": "7"})
+    assert (problem.status, problem.headers) == (429, {"retry-after": "8"}), "who comes after 7 s is refused again"
 
 
 def test_fields_and_hints_are_told_in_both_shapes() -> None:
