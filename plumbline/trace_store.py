@@ -94,8 +94,8 @@ class SpanWriter:
             self.dropped += 1
 
     def flush(self) -> None:
-        """Wait until everything queued so far is stored or has failed."""
-        if self._thread is None or self._closed:
+        """Wait until everything queued so far is stored or has failed; not on the thread that stores it."""
+        if self._thread in (None, threading.current_thread()) or self._closed:
             return
         reached = threading.Event()
         self._hurry.set()

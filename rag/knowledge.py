@@ -7,6 +7,7 @@ already running, as in notebooks.
 from __future__ import annotations
 
 import asyncio
+import threading
 import weakref
 from collections.abc import AsyncGenerator, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -67,6 +68,8 @@ class RAG(Keeping, Lifetime):
         self._closed = False
         # Whoever forgets to close leaves no open database behind.
         self._finalizer = weakref.finalize(self, _let_go, parts, self._loop)
+        self._unguarded = weakref.finalize(self, _let_go_of_guards, parts)
+        self._unguarded.atexit = False  # no process needs them any more
 
     @classmethod
     def open(
@@ -339,6 +342,7 @@ class RAG(Keeping, Lifetime):
     async def _close_parts(self) -> None:
         self._closed = True
         self._finalizer.detach()
+        self._unguarded.detach()
         await self._parts.close()
 
     @property
@@ -356,6 +360,17 @@ def _let_go(parts: Parts, loop: LoopThread) -> None:
     loop.close()
     parts.engine.dispose()
     parts.home.close()
+
+
+def _let_go_of_guards(parts: Parts) -> None:
+    """Close what stood guard over a knowledge base that was forgotten, on a thread of its own.
+
+    That waits for a server, and for a thread that may be the very one on which the forgotten is collected.
+    """
+    from rag.calls import close_protection
+
+    if not parts.shares_protection:
+        threading.Thread(target=close_protection, args=(parts.protection,), daemon=True).start()
 
 
 def _turns(history: Sequence[Message]) -> tuple[Message, ...]:

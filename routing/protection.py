@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -106,15 +106,21 @@ def protect(
     Raises `ConfigError` for limits, budgets or an address that cannot be meant, and `MissingExtraError` without the
     extra `redis` where `shared` names a server.
     """
-    link = None if settings.shared is None else RedisLink(settings.shared)
-    return Protection(
-        retry_budgets=RetryBudgets(settings.retry),
-        breakers=_breakers(settings, link, addresses),
-        limiter=_limiter(settings, link),
-        budgets=_budgets(settings, link, path, ledger),
-        hedges=None if settings.hedge.after == "never" else Hedges(settings.hedge),
-        link=link,
-    )
+    with ExitStack() as undo:
+        link = None
+        if settings.shared is not None:
+            link = RedisLink(settings.shared)
+            undo.callback(link.close)
+        protection = Protection(
+            retry_budgets=RetryBudgets(settings.retry),
+            breakers=_breakers(settings, link, addresses),
+            limiter=_limiter(settings, link),
+            budgets=_budgets(settings, link, path, ledger),
+            hedges=None if settings.hedge.after == "never" else Hedges(settings.hedge),
+            link=link,
+        )
+        undo.pop_all()
+    return protection
 
 
 def _breakers(

@@ -134,8 +134,10 @@ class Host:
             )
             bases = _opened(folders, lambda folder: RAG(made(folder)), undo)
             keys = KeyRing(opened_home.path / HOME_FILE)
+            undo.callback(keys.close)
+            host = cls(bases, opened_home, protection, read, keys, environ, catalog, loopback)
             undo.pop_all()
-        return cls(bases, opened_home, protection, read, keys, environ, catalog, loopback)
+        return host
 
     @property
     def state(self) -> Literal["starting", "ready", "stopping"]:

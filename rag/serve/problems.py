@@ -31,6 +31,7 @@ from routing import errors as calls
 MEDIA_TYPE = "application/problem+json"
 URN = "urn:plumbline:problem:"
 OPENAI_PREFIX = "/v1/"
+_LONGEST = 86_400.0  # seconds that a client is told to wait, whatever a provider says
 
 # The nearest class above an error that stands here gives its status. 502 is an answer of the provider's that cannot be
 # used, 503 worth another try later, 500 for what the operator of this server has to mend.
@@ -86,7 +87,7 @@ class Problem:
         if isinstance(error, RequestError):
             errors, headers = error.errors, error.headers
         if isinstance(error, calls.TransientError) and error.retry_after is not None:
-            headers = {"retry-after": str(max(1, math.ceil(error.retry_after)))}
+            headers = {"retry-after": str(max(1, math.ceil(min(error.retry_after, _LONGEST))))}
         title = slug.replace("-", " ").capitalize()
         return cls(slug, status_of(error), title, error.message, error.hint, errors, headers)
 

@@ -25,6 +25,19 @@ def record(number: int) -> SpanRecord:
     return SpanRecord(f"{number:032x}", f"{number:016x}", None, "test", 1.0, 2.0, None, {})
 
 
+def test_the_thread_that_stores_spans_may_close_their_writer(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it happens to collect a home that was forgotten, it must not wait for itself."""
+    writer, closed = SpanWriter(engine), threading.Event()
+
+    def collected(records: list[SpanRecord]) -> None:
+        writer.close()
+        closed.set()
+
+    monkeypatch.setattr(writer, "_store", collected)
+    writer.put(record(1))
+    assert closed.wait(10)
+
+
 def test_spans_nest_and_keep_their_attributes(engine: Engine) -> None:
     tracing = Tracing(engine)
     with tracing.span("ask", {"plumbline.question": "Why?"}):

@@ -19,6 +19,7 @@ from rag.index.filters import Eq
 from rag.retrieve.access import Access
 from routing.chat import ChatRequest, ChatResponse, Message, Usage
 from routing.errors import AuthenticationError, ConnectionFailedError, MissingKeyError
+from routing.resilience.redis_link import RedisLink
 from routing.testing.fakes import FakeEmbedder, ScriptedChatModel
 
 REFUSAL = "I don't have enough information."
@@ -337,6 +338,24 @@ def test_a_knowledge_base_that_is_forgotten_leaves_nothing_open(tmp_path: Path, 
     gc.collect()
     assert not thread.is_alive()
     assert engine.pool.checkedin() == 0  # type: ignore[attr-defined]  # the pool of open connections is empty
+
+
+def test_what_stands_guard_over_one_that_is_forgotten_is_closed_beside(tmp_path: Path) -> None:
+    pytest.importorskip("redis")
+    closed = threading.Event()
+
+    class Watched(RedisLink):
+        def close(self) -> None:
+            super().close()
+            closed.set()
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("routing.protection.RedisLink", Watched)
+        settings = {"routing.shared": "redis://127.0.0.1:1", "routing.budgets": [{"name": "all", "limit": 1}]}
+        kb = RAG.open(tmp_path / "kb", home=tmp_path / "home", environ={}, settings=settings)
+    del kb
+    gc.collect()
+    assert closed.wait(10)
 
 
 async def test_async_with(tmp_path: Path, docs: Path) -> None:

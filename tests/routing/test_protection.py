@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from dataclasses import replace
@@ -69,6 +70,14 @@ async def test_what_is_wanted_is_there(tmp_path: Path) -> None:
     assert isinstance(protection.budgets, LocalBudgets)
     assert protection.hedges is not None
     await protection.close()
+
+
+def test_what_cannot_be_leaves_no_link_behind(tmp_path: Path) -> None:
+    pytest.importorskip("redis")
+    twice = [BudgetSettings(name="all", limit=Decimal(1))] * 2
+    with pytest.raises(ConfigError, match="two budgets are called 'all'"):
+        protect(RoutingSettings(shared="redis://127.0.0.1:1", budgets=twice), tmp_path / "home.db")
+    assert "plumbline-redis" not in {thread.name for thread in threading.enumerate()}
 
 
 async def test_a_model_that_fails_is_left_alone_and_shown(tmp_path: Path) -> None:

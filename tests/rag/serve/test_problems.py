@@ -84,6 +84,8 @@ def test_the_status_says_whose_fault_it_is(error: PlumblineError, status: int) -
 def test_a_provider_that_asks_for_patience_is_passed_on() -> None:
     problem = Problem.of(RateLimitError("slow down", model="openai/x", retry_after=7.2))
     assert (problem.status, problem.headers) == (429, {"retry-after": "8"}), "who comes after 7 s is refused again"
+    problem = Problem.of(RateLimitError("slow down", model="openai/x", retry_after=float("inf")))
+    assert problem.headers == {"retry-after": "86400"}, "a provider may say anything"
 
 
 def test_fields_and_hints_are_told_in_both_shapes() -> None:

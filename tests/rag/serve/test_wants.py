@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
-from plumbline.errors import ConfigError, InputError, PlumblineError
+from plumbline.errors import ConfigError, InputError, MissingExtraError, PlumblineError
 from rag import RAG
 from rag.serve.host import Host
 from routing.chat import ChatRequest, Message
@@ -114,7 +114,23 @@ def opening_a_host(folder: Path, settings: dict[str, Any]) -> None:
     Host.open([folder / "kb", folder / "other" / "kb"], home=folder / "home", environ={}, settings=settings)
 
 
-@pytest.mark.parametrize(("opening", "error"), [(opening_a_base, ConfigError), (opening_a_host, InputError)])
+def opening_a_host_without_metrics(folder: Path, settings: dict[str, Any]) -> None:
+    def missing(package: str, extra: str) -> NoReturn:
+        raise MissingExtraError(package, extra)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("rag.serve.metrics.require", missing)
+        Host.open([folder / "kb"], home=folder / "home", environ={}, settings=settings)
+
+
+@pytest.mark.parametrize(
+    ("opening", "error"),
+    [
+        (opening_a_base, ConfigError),
+        (opening_a_host, InputError),
+        (opening_a_host_without_metrics, MissingExtraError),
+    ],
+)
 async def test_what_stood_guard_is_closed_when_opening_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, opening: Callable[..., None], error: type[PlumblineError]
 ) -> None:
