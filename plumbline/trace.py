@@ -77,7 +77,9 @@ class Span:
         if isinstance(error, asyncio.CancelledError):
             self.error = "cancelled"
         elif isinstance(error, Exception):
-            self.error = f"{type(error).__name__}: {error}"
+            self.error = type(error).__name__
+            if self._owner.record_text:
+                self.error += f": {error}"
         self._owner.ended(
             SpanRecord(
                 self.trace_id, self.span_id, self.parent_id, self.name, self._begun, ended, self.error, self.attributes
@@ -103,10 +105,19 @@ _current: ContextVar[Span | None] = ContextVar("plumbline_span", default=None)
 class Tracing:
     """Makes spans and stores them. One per home; safe to use from several threads.
 
-    `exporters` are OpenTelemetry's. Raises `MissingExtraError` when there are any and its package is not installed.
+    `exporters` are OpenTelemetry's. Without `record_text` errors are told by their kinds alone: what they say may quote
+    what was asked. Raises `MissingExtraError` when there are exporters and their package is not installed.
     """
 
-    def __init__(self, engine: Engine, *, exporters: Sequence[SpanExporter] = (), queue_size: int = QUEUE_SIZE) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        exporters: Sequence[SpanExporter] = (),
+        queue_size: int = QUEUE_SIZE,
+        record_text: bool = True,
+    ) -> None:
+        self.record_text = record_text
         self.writer = SpanWriter(engine, queue_size)
         self._export = None
         if exporters:

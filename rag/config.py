@@ -123,7 +123,7 @@ def build(
     models = Models(settings, catalog, environ, model, embedder, reranker)
     made = models.embedder()
     with ExitStack() as undo:
-        opened_home = open_home(home, environ=environ)
+        opened_home = open_home(home, environ=environ, record_text=settings.trace.record_text)
         undo.callback(opened_home.close)
         guard = protection or protection_of(opened_home, settings)
         if protection is None:
@@ -219,7 +219,6 @@ def _retriever(base: _Base, live: LiveIndex, models: Models, calls: Calls) -> Re
         planner,
         models.needed(),
         models.rerank_stage(calls.embedder, calls.writing.get, meter, seen),
-        settings.trace.record_text,
     )
 
 

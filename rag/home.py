@@ -50,9 +50,11 @@ def home_folder(path: str | Path | None = None, *, environ: Mapping[str, str] | 
     return Path(path or environ.get(HOME_VARIABLE) or Path.home() / ".plumbline").expanduser()
 
 
-def open_home(path: str | Path | None = None, *, environ: Mapping[str, str] | None = None) -> Home:
-    """Open or create the home; see `home_folder`."""
+def open_home(
+    path: str | Path | None = None, *, environ: Mapping[str, str] | None = None, record_text: bool = True
+) -> Home:
+    """Open or create the home; see `home_folder`, and `plumbline.trace.Tracing` for `record_text`."""
     folder = home_folder(path, environ=environ)
     file = folder / HOME_FILE
     engine = open_database(file, [ledger_component(), traces_component(), budgets_component(), batches_component()])
-    return Home(folder, engine, Ledger(engine, file), Tracing(engine))
+    return Home(folder, engine, Ledger(engine, file), Tracing(engine, record_text=record_text))

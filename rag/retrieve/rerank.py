@@ -67,14 +67,13 @@ class RerankReport:
         reason = self.degraded or self.withheld or self.skipped
         return () if reason is None else (f"Not reranked: {reason}",)
 
-    @property
-    def attributes(self) -> dict[str, AttributeValue]:
-        """For the span of the stage."""
+    def attributes(self, *, record_text: bool) -> dict[str, AttributeValue]:
+        """For the span of the stage; why its order is not used only with `record_text`, as an error may quote."""
         found: Mapping[str, AttributeValue | None] = {
             "plumbline.rerank.model": self.reranker,
             "plumbline.rerank.passages": self.passages,
             "plumbline.rerank.skipped": self.skipped,
-            "plumbline.rerank.degraded": self.degraded,
+            "plumbline.rerank.degraded": self.degraded if record_text else None,
             "plumbline.rerank.withheld": self.withheld,
             "plumbline.rerank.lead": round(self.lead, 6),
             "plumbline.rerank.changed": self.changed,

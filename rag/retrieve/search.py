@@ -96,7 +96,6 @@ class Retrieval:
 @dataclass(frozen=True, slots=True)
 class Retriever:
     """Searches one knowledge base. `needed` are the embedder and the store, without which there is no search.
-    `record_text`: keep in the trace what is searched for.
 
     Raises `ModelError` when the question cannot be embedded, or would have to leave the machine and must not,
     `ConfigError` when what was fitted does not belong to the index, and `StateError` from storage.
@@ -112,7 +111,6 @@ class Retriever:
     planner: Planner
     needed: Sequence[Needed]
     reranker: RerankStage | None = None
-    record_text: bool = True
 
     async def search(
         self, query: Query, *, top_k: int | None = None, tags: Tags = Tags("search"), stages: Stages | None = None
@@ -180,7 +178,7 @@ class Retriever:
             hits, report = await self.reranker.rerank(
                 question, hits, self.settings.top_n, tags, ordered=shown, wants=wants
             )
-            span.set_attributes(report.attributes)
+            span.set_attributes(report.attributes(record_text=self.tracing.record_text))
         return hits, report
 
     async def _planned(self, query: Query, tags: Tags, stages: Stages) -> QueryPlan:
@@ -189,7 +187,7 @@ class Retriever:
             return await self.planner.plan(query.text, query.history, condition, tags, query.wants)
         with stages.stage("plan") as span:
             plan = await self.planner.plan(query.text, query.history, condition, tags, query.wants)
-            if self.record_text:
+            if self.tracing.record_text:
                 span.set_attributes(
                     {"plumbline.searches": [each.text for each in plan.searches], "plumbline.notes": list(plan.notes)}
                 )

@@ -118,7 +118,7 @@ class Host:
         read = read_rag_settings(config, environ=environ, overrides=overrides, catalog=catalog)
         catalog = catalog.connected()
         with ExitStack() as undo:
-            opened_home = open_home(home, environ=environ)
+            opened_home = open_home(home, environ=environ, record_text=read.trace.record_text)
             undo.callback(opened_home.close)
             protection = protection_of(opened_home, read)
             undo.callback(close_protection, protection)

@@ -18,7 +18,7 @@ from rag.errors import KnowledgeBaseMismatchError
 from rag.index.filters import Eq
 from rag.retrieve.access import Access
 from routing.chat import ChatRequest, ChatResponse, Message, Usage
-from routing.errors import AuthenticationError, ConnectionFailedError, MissingKeyError
+from routing.errors import AuthenticationError, ConnectionFailedError, ContentFilterError, MissingKeyError
 from routing.resilience.redis_link import RedisLink
 from routing.testing.fakes import FakeEmbedder, ScriptedChatModel
 
@@ -209,6 +209,25 @@ def test_texts_can_be_kept_out_of_the_trace(tmp_path: Path, docs: Path) -> None:
         spans = read_trace(kb._parts.home.engine, trace_id)
     assert "gift" not in str(spans)
     assert "Secret" not in str(spans)
+
+
+def test_errors_that_quote_are_kept_out_of_the_trace_too(tmp_path: Path, docs: Path) -> None:
+    def refuse(request: ChatRequest) -> str:
+        raise ContentFilterError(f"Not allowed: {request.messages[-1].content}", model="scripted/chat")
+
+    settings = {"trace.record_text": False, "retrieval.rerank.model": "llm", "retrieval.top_n": 1}
+    kb = RAG.open(
+        tmp_path / "kb", home=tmp_path / "home", model=ScriptedChatModel(refuse), environ={}, settings=settings
+    )
+    with kb:
+        kb.ingest(docs)
+        answer = kb.ask("Are gift cards returned?")
+        kb._parts.home.tracing.flush()
+        spans = read_trace(kb._parts.home.engine, answer.trace_id)
+    assert answer.degraded is not None
+    assert "gift" in answer.degraded, "whoever asks is told"
+    assert {span.error for span in spans} == {None, "ContentFilterError"}
+    assert "gift" not in str(spans)
 
 
 def test_filters_limit_what_is_searched(kb: RAG, docs: Path) -> None:

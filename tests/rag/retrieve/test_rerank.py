@@ -53,7 +53,7 @@ async def test_hits_are_ordered_by_what_the_reranker_says(meter: Meter) -> None:
     assert (report.reranker, report.passages, report.skipped, report.degraded) == ("scripted/overlap", 4, None, None)
     assert report.changed
     assert report.notes == ()
-    assert report.attributes["plumbline.rerank.passages"] == 4
+    assert report.attributes(record_text=True)["plumbline.rerank.passages"] == 4
 
 
 async def test_the_reranker_reads_what_was_indexed(meter: Meter) -> None:
@@ -86,7 +86,7 @@ async def test_it_is_not_asked_where_it_cannot_change_what_is_read(
     model = ScriptedReranker([3, 2, 1])
     found, report = await RerankStage(metered(model, meter)).rerank("q", hits, keep, TAGS)
     assert (found, report.skipped, model.calls) == (hits, reason, [])
-    assert report.attributes["plumbline.rerank.skipped"] == reason
+    assert report.attributes(record_text=True)["plumbline.rerank.skipped"] == reason
     assert report.notes == (f"Not reranked: {reason}",)
 
 
