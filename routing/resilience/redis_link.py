@@ -155,6 +155,7 @@ class RedisLink:
             for asked in batch:
                 if asked.answer.set_running_or_notify_cancel():
                     asked.answer.set_exception(RedisLostError())
+            self._queue.put(None)  # what wakes the thread to its end may have been among it
 
     def _batch(self) -> list[_Asked]:
         """What is asked by now; waits for something until a poll is due, or the lost server to be looked for."""

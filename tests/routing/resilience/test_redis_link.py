@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -128,23 +128,34 @@ def test_a_server_that_never_was_there_is_no_error_of_the_program() -> None:
     link.close()
 
 
-def test_nobody_who_asks_while_it_is_closed_waits_for_ever(redis_url: str) -> None:
-    link = RedisLink(redis_url)
-    asked: list[Future[object]] = []
-
-    def ask() -> None:
-        with suppress(RedisLostError):
-            while True:
-                asked.append(link.submit("return 1", [], []))
-
-    threads = [threading.Thread(target=ask) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    until(lambda: len(asked) > 500)
+def test_all_that_was_asked_before_it_is_closed_is_answered(link: RedisLink) -> None:
+    asked = [link.submit(COUNT, ["n"], [1]) for _ in range(1000)]
     link.close()
-    for thread in threads:
-        thread.join()
-    assert all(each.done() for each in asked)
+    assert [each.result(0) for each in asked] == list(range(1, 1001))
+
+
+def test_who_asks_just_when_it_is_closed_does_not_wait_for_ever(
+    link: RedisLink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert link.submit(COUNT, ["n"], [1]).result(5) == 1
+    monkeypatch.setattr(link, "_started", link.close)
+    assert isinstance(link.submit(COUNT, ["n"], [1]).exception(5), RedisLostError)
+
+
+def test_threads_that_ask_on_let_it_be_closed(redis_url: str) -> None:
+    for _ in range(20):
+        link = RedisLink(redis_url)
+
+        def ask(link: RedisLink = link) -> None:
+            with suppress(RedisLostError):
+                while True:
+                    link.submit("return 1", [], []).result(5)
+
+        with ThreadPoolExecutor(4) as pool:
+            asking = [pool.submit(ask) for _ in range(4)]
+            link.submit("return 1", [], []).result(5)
+            link.close()
+        assert [each.result() for each in asking] == [None] * 4
 
 
 FORK = """
