@@ -16,6 +16,7 @@ from rag.errors import StoreError
 from rag.index.points_file import export_points, refuse_existing, restore
 from rag.index.qdrant.calls import Calls
 from rag.index.qdrant.collection import Collection
+from routing.models.direct import way_to
 
 if TYPE_CHECKING:
     from rag.index.qdrant.store import QdrantStore
@@ -77,7 +78,9 @@ class Backup:
     def _http(self) -> httpx.AsyncClient:
         server = self.server
         assert server is not None
-        return httpx.AsyncClient(base_url=server.url, headers=dict(server.headers), timeout=server.timeout)
+        return httpx.AsyncClient(
+            base_url=server.url, headers=dict(server.headers), timeout=server.timeout, **way_to(server.url)
+        )
 
     async def _download(self, path: str, target: Path) -> None:
         draft = target.with_name(f"{target.name}.draft")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from rag.index.qdrant.backup import Server
 from routing.models.clients import ClientPool
+from routing.models.direct import way_to
 
 if TYPE_CHECKING:
     from qdrant_client import AsyncQdrantClient
@@ -30,6 +31,7 @@ def clients_of(server: Server) -> ClientPool[AsyncQdrantClient]:
             headers=dict(server.headers),
             timeout=int(server.timeout),
             check_compatibility=False,  # it would ask the server here and now
+            **way_to(server.url),
         )
 
     return ClientPool(make)

@@ -63,6 +63,20 @@ async def test_all_is_well_over_http(fake: FakeQdrant, store: QdrantStore) -> No
     assert await store.count() == 0
 
 
+async def test_a_server_of_ones_own_is_asked_through_no_proxy(
+    fake: FakeQdrant, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")  # where nobody is
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    store = open_store(fake)
+    await store.upsert(sample_points())
+    assert await store.count() == len(sample_points())
+    await store.snapshot(tmp_path / "saved")
+    await store.close()
+
+
 @pytest.mark.parametrize(
     "fault",
     [
