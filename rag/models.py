@@ -110,7 +110,7 @@ class Models:
     def needed(self) -> tuple[Needed, ...]:
         """The steps that every search takes, and what to do where one must not be taken."""
         store = self.settings.store
-        step = Step(store_named(store), "store.url", _store_leaves(store))
+        step = Step(store_named(store), "store.url", _store_leaves(store, self.environ))
         by_words = self.settings.retrieval.mode == "lexical"
         return (*(() if by_words else ((self._embedding(), _OTHER_EMBEDDER),)), (step, _OTHER_STORE))
 
@@ -142,11 +142,14 @@ def _routed(routing: RoutingSettings) -> list[str]:
     return [*rules, *(name for chain in routing.fallbacks.values() for name in chain), routing.fallback]
 
 
-def _store_leaves(store: StoreSettings) -> str | None:
+def _store_leaves(store: StoreSettings, environ: Mapping[str, str]) -> str | None:
     """Where the store is sent what is searched for; `None`: it stays."""
     if store.url is None:
         return None
     query = dict(parse_qsl(parsed(store.url).query))
     if {"host", "hostaddr", "service"} & set(query):  # which PostgreSQL asks in place of the address's own host
         return "its address names its host by an option"
+    instead = next((name for name in ("PGHOSTADDR", "PGSERVICE") if environ.get(name)), None)
+    if store.kind == "pgvector" and instead is not None:
+        return f"{instead} names its host"
     return leaves_by(store.kind, store.url)

@@ -221,6 +221,15 @@ def test_the_server_of_a_store_is_asked_the_question_too(store: dict[str, Any], 
             step.check(LOCAL, hint)
 
 
+@pytest.mark.parametrize("name", ["PGHOSTADDR", "PGSERVICE"])
+def test_the_environment_may_send_postgresql_elsewhere(name: str) -> None:
+    store = {"kind": "pgvector", "url": "postgresql://rag@localhost/rag"}
+    models = Models(RagSettings.model_validate({"store": store}), DEFAULT_CATALOG, {name: "203.0.113.5"})
+    *_, (step, hint) = models.needed()
+    with pytest.raises(UnsupportedError, match=f"{name} names its host"):
+        step.check(LOCAL, hint)
+
+
 class Elsewhere:
     """An embedder of somebody's own, of which nobody knows where it works."""
 
