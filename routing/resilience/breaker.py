@@ -22,6 +22,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from plumbline.forking import at_fork
 from routing.call import NOT_MADE, Call, Guard, Leave, Outcome
 from routing.cost.prices import LOCAL_PROVIDERS
 from routing.errors import BreakerOpenError, DeadlineError, TransientError
@@ -72,6 +73,12 @@ class Breakers:
         self._of_model: dict[str, tuple[Circuit, Circuit]] = {}
         if shared is not None:
             shared.watch(self._adopt)
+        at_fork(self, child=Breakers._in_child)
+
+    def _in_child(self) -> None:
+        self._lock = threading.Lock()
+        for circuit in self._circuits.values():
+            circuit.orphan(self._clock())
 
     @property
     def early(self) -> Guard:

@@ -126,6 +126,14 @@ class Circuit:
         self.stalled = False
         self._become("closed", now)
 
+    def orphan(self, now: float) -> None:
+        """Know nothing of the calls that are out: those of the process that this one was forked from."""
+        self.pulse = Pulse(self.settings.stall_seconds)
+        self.in_flight = 0
+        self.turn += 1
+        if self.state == "half-open":
+            self.open(now, 0.0, self.cooldown)
+
     def adopt(self, now: float, wait: float, cooldown: float) -> None:
         """Hear that it is open among all processes, to be tried again in `wait` seconds."""
         if self.state == "closed":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 
 from plumbline.errors import ConfigError
@@ -108,6 +108,9 @@ class Counters:
 
     def __len__(self) -> int:
         return len(self._counters)
+
+    def __iter__(self) -> Iterator[Counter]:
+        return iter(self._counters.values())
 
     def of(self, call: Call, now: float) -> tuple[Counter, ...]:
         """The counters that the call falls under; a limit for each tenant, say, leaves out calls of no tenant."""

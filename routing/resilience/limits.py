@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Literal
 
+from plumbline.forking import at_fork
 from routing.call import NOT_MADE, Call, Leave, Outcome
 from routing.chat import Usage
 from routing.errors import RateLimitError
@@ -65,6 +66,15 @@ class Limiter:
         self._queue = FairQueue()
         self._paces: dict[str, tuple[Pace]] = {}
         self._look_at = math.inf
+        at_fork(self, child=Limiter._in_child)
+
+    def _in_child(self) -> None:
+        """The calls that are out, or wait, are the parent's."""
+        self._lock = threading.Lock()
+        self._queue = FairQueue()
+        self._look_at = math.inf
+        for gate in (*self._counters, *(pace for (pace,) in self._paces.values())):
+            gate.in_flight = gate.waiting = 0
 
     async def enter(self, call: Call) -> Leave:
         """Wait until the call may go out; raises `LimitError` when it may not, or not in its time."""

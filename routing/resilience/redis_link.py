@@ -21,6 +21,7 @@ from typing import Any
 
 from plumbline.errors import ConfigError
 from plumbline.extras import require
+from plumbline.forking import at_fork
 
 _log = logging.getLogger("routing.resilience")
 
@@ -85,6 +86,10 @@ class RedisLink:
         self._polls: list[_Poll] = []
         self._closed = False
         self._fresh()
+        at_fork(self, child=RedisLink._in_child)
+
+    def _in_child(self) -> None:
+        self._lock = threading.Lock()  # a thread of the parent may hold the other
 
     @property
     def lost(self) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import uuid4
 
+from plumbline.forking import at_fork
 from routing.resilience.redis_link import RedisLink, RedisLostError
 
 _CIRCUITS = "{plumbline}:circuits"
@@ -83,6 +84,11 @@ class RedisCircuits:
     def __init__(self, link: RedisLink, settle_seconds: float = 1.0) -> None:
         self.settle_seconds = settle_seconds
         self._link = link
+        self._begin()
+        at_fork(self, child=RedisCircuits._begin)
+
+    def _begin(self) -> None:
+        """A child's probes are not its parent's."""
         self._token = uuid4().hex
 
     def watch(self, adopt: Callable[[Mapping[str, SharedCircuit]], None]) -> None:

@@ -12,6 +12,7 @@ from itertools import count
 from typing import Any, Literal, Protocol
 from uuid import uuid4
 
+from plumbline.forking import at_fork
 from routing.resilience.need import Need, Resource
 from routing.resilience.redis_link import RedisLink, RedisLostError
 
@@ -132,6 +133,11 @@ class RedisLimits:
 
     def __init__(self, link: RedisLink) -> None:
         self._link = link
+        self._begin()
+        at_fork(self, child=RedisLimits._begin)
+
+    def _begin(self) -> None:
+        """A child's calls are not its parent's."""
         self._process = uuid4().hex
         self._numbers = count()
         self._owed: deque[tuple[str, str]] = deque()
