@@ -279,10 +279,11 @@ class RAG(Keeping, Lifetime):
         from rag.index.lexical.query import Typed, parse
         from rag.retrieve.access import access
         from rag.retrieve.search import Query
+        from rag.wants import question
 
         parts = self.parts
         who = access(who, tenant)
-        text = _checked(text, parts)
+        text = question(text, parts.settings.answer.max_question_characters)
         typed = parse(text) if syntax else Typed(text)
         return Query(
             typed.text,
@@ -391,19 +392,3 @@ def _turns(history: Sequence[Message]) -> tuple[Message, ...]:
             raise InputError(f"{what} and no Message with text.", hint=example)
         turns.append(turn)
     return tuple(turns)
-
-
-def _checked(question: str, parts: Parts) -> str:
-    """The question without broken characters and blanks around it; raises `InputError` for an empty or huge one."""
-    if not isinstance(question, str):
-        raise InputError(f"A question is text, not {question!r}.")
-    question = question.encode("utf-8", "replace").decode().strip()  # lone surrogates, as of a wrong locale
-    longest = parts.settings.answer.max_question_characters
-    if not question:
-        raise InputError("The question is empty.", hint="Ask something, for example: How long is the refund window?")
-    if len(question) > longest:
-        raise InputError(
-            f"The question has {len(question):,} characters; at most {longest:,} are read.",
-            hint="Put long text into a document and ingest it, or raise answer.max_question_characters.",
-        )
-    return question

@@ -15,7 +15,8 @@ from rag.calls import prices_with
 from rag.output import Dollars, Output
 from rag.settings import RagSettings
 from rag.wants import checked
-from routing.chat import ChatOptions, ChatRequest, Message, Tags, Usage, Wants
+from rag.wants import question as asked
+from routing.chat import ChatOptions, ChatRequest, Message, Tags, Tier, Usage, Wants
 from routing.models.catalog import DEFAULT_CATALOG, Catalog
 from routing.policy import Considered, Plan
 from routing.policy.build import build_routes
@@ -102,20 +103,23 @@ def route(
 ) -> Route:
     """Who would answer `question`; `tokens` is how long the whole prompt is, `None`: as it would probably be.
 
-    `home` is the file of the ledger that knows how long answers are. Raises `ConfigError`, and the `ModelError` that
-    asking would raise.
+    `home` is the file of the ledger that knows how long answers are. Raises `ConfigError`, and the `InputError` or
+    `ModelError` that asking would raise.
     """
+    question = asked(question, settings.answer.max_question_characters)
     routes = build_routes(settings.routing, settings.generation.model, facts=catalog.facts)
     prices = prices_with(settings.routing, catalog.prices(routes.configured.values()))
     most_output = settings.generation.max_tokens
     request, counted = _request(question, settings, tags, checked(wants, routes), tokens)
     length = sum(estimate_tokens(message.content) for message in request.messages)
     lengths = _lengths(home, tags.purpose)
+    batched = catalog.full_name(settings.generation.model) if settings.generation.batch else None
 
     def predict(model: str) -> tuple[Decimal | None, Decimal | None]:
         usual = lengths(model)
-        most = prices.cost(model, Usage(length, most_output))
-        return most, None if usual is None else prices.cost(model, Usage(length, min(usual, most_output)))
+        tier: Tier = "batch" if model == batched else "standard"
+        most = prices.cost(model, Usage(length, most_output), tier)
+        return most, None if usual is None else prices.cost(model, Usage(length, min(usual, most_output)), tier)
 
     plan = routes.policy.explained(request, predict)
     own = routes.policy.chains(plan)

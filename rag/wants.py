@@ -1,4 +1,4 @@
-"""What a caller wants of whoever is asked, checked where it comes in."""
+"""What a caller asks, and wants of whoever is asked, checked where it comes in."""
 
 from __future__ import annotations
 
@@ -37,3 +37,21 @@ def latency(given: str | None) -> Latency | None:
     if found is None and given is not None:
         raise InputError(f"There is no latency '{given}'.", hint=f"There are: {', '.join(LATENCIES)}.")
     return found
+
+
+def question(given: str, longest: int) -> str:
+    """The question without broken characters and blanks around it.
+
+    Raises `InputError` for an empty one and for one of more than `longest` characters.
+    """
+    if not isinstance(given, str):
+        raise InputError(f"A question is text, not {given!r}.")
+    given = given.encode("utf-8", "replace").decode().strip()  # lone surrogates, as of a wrong locale
+    if not given:
+        raise InputError("The question is empty.", hint="Ask something, for example: How long is the refund window?")
+    if len(given) > longest:
+        raise InputError(
+            f"The question has {len(given):,} characters; at most {longest:,} are read.",
+            hint="Put long text into a document and ingest it, or raise answer.max_question_characters.",
+        )
+    return given

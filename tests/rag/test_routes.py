@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 
 from plumbline.cli import main
-from plumbline.errors import ConfigError
+from plumbline.errors import ConfigError, InputError
 from rag import RAG
 from rag.config import open_home, read_rag_settings
+from rag.route import route as find
 from routing.chat import Usage
 from routing.cost.ledger import LedgerEntry
 from routing.errors import ConnectionFailedError, UnsupportedError
@@ -82,6 +83,23 @@ def test_it_says_who_answers_and_by_which_rule(route: Route, tmp_path: Path) -> 
     assert route("--local")[1] == "vllm/qwen  rule 'private'\n"
     assert route("--model", "openai/gpt-4.1")[1] == "openai/gpt-4.1  asked for by name\n"
     assert not (tmp_path / "home").exists(), "nothing is asked, and nothing is written"
+
+
+def test_a_batch_is_foretold_at_its_own_price(route: Route) -> None:
+    def most(*arguments: str) -> dict[str, float]:
+        found = route.json("--explain", "--tokens", "2000", *arguments)
+        return {each["model"]: each["most"] for each in found["considered"]}
+
+    at_once, batched = most(), most("--set", "generation.batch=true")
+    assert batched.pop("openai/gpt-5-mini") == pytest.approx(at_once.pop("openai/gpt-5-mini") / 2)
+    assert batched == at_once, "the others are asked at once"
+
+
+def test_a_question_that_cannot_be_asked_has_no_route(config: Path) -> None:
+    settings = read_rag_settings(config, environ={})
+    for question, says in (("  ", "The question is empty"), ("x" * 100_000, "100,000 characters")):
+        with pytest.raises(InputError, match=says):
+            find(question, settings)
 
 
 @pytest.mark.parametrize(
