@@ -50,18 +50,7 @@ def build_routes(
     Raises `ConfigError` when two servers have models of one name, which could not be told apart.
     """
     fallback = None if settings.fallback == NO_FALLBACK else settings.fallback
-    named = [model, *(name for rule in settings.rules for name in rule.use)]
-    named += [*(name for chain in settings.fallbacks.values() for name in chain), *filter(None, [fallback])]
-    configured: dict[str, str] = {}
-    for name in named:
-        full = _full(name)
-        if configured.setdefault(full, name) != name:
-            raise ConfigError(
-                f"'{configured[full]}' and '{name}' are both called '{full}'; they could not be told apart.",
-                key="routing",
-                value=name,
-                hint="Serve one of them under another name.",
-            )
+    configured = _configured(settings, model)
     by_reason = {reason: tuple(map(_full, chain)) for reason, chain in settings.fallbacks.items()}
     policy = RulesPolicy(
         [rule.model_copy(update={"use": [_full(name) for name in rule.use]}) for rule in settings.rules],
@@ -72,6 +61,29 @@ def build_routes(
         p50=p50,
     )
     return Routes(policy, configured, by_reason)
+
+
+def _configured(settings: RoutingSettings, model: str) -> dict[str, str]:
+    """Every model that may be asked by its full name, as it was written; raises as `build_routes`."""
+    named = [("generation.model", model)]
+    named += [(f"routing.rules ({rule.name})", name) for rule in settings.rules for name in rule.use]
+    named += [(f"routing.fallbacks.{reason}", name) for reason, chain in settings.fallbacks.items() for name in chain]
+    if settings.fallback != NO_FALLBACK:
+        named.append(("routing.fallback", settings.fallback))
+    configured: dict[str, str] = {}
+    where: dict[str, str] = {}
+    for key, name in named:
+        full = _full(name)
+        if configured.setdefault(full, name) != name:
+            raise ConfigError(
+                f"{where[full]} names '{configured[full]}' and {key} '{name}', which are both called '{full}'; "
+                "they could not be told apart.",
+                key=key,
+                value=name,
+                hint="Serve one of them under another name.",
+            )
+        where.setdefault(full, key)
+    return configured
 
 
 def leaves(name: str) -> str | None:

@@ -68,8 +68,13 @@ def test_two_servers_with_a_model_of_one_name_are_told_apart_or_refused() -> Non
     settings = RoutingSettings.model_validate(
         {"rules": [{"name": "a", "use": ["vllm/qwen@http://localhost:1"]}], "fallback": "vllm/qwen@https://example.com"}
     )
-    with pytest.raises(ConfigError, match=r"are both called 'vllm/qwen'"):
+    says = (
+        r"routing\.rules \(a\) names 'vllm/qwen@http://localhost:1' and "
+        r"routing\.fallback 'vllm/qwen@https://example\.com', which are both called 'vllm/qwen'"
+    )
+    with pytest.raises(ConfigError, match=says) as caught:
         build_routes(settings, "extractive/default")
+    assert caught.value.key == "routing.fallback"
 
 
 def test_routes_hold_every_model_as_it_was_written() -> None:
