@@ -36,7 +36,7 @@ class BreakerSettings(Settings):
     `share` of themselves and the calls in flight.
 
     It is also left alone when nothing was heard since three calls began that wait longer than any of the last hundred
-    did, and longer than `stall_seconds`; `None`: never for that. It is tried again by one probe after
+    did that were like it, and longer than `stall_seconds`; `None`: never for that. It is tried again by one probe after
     `cooldown_seconds`, which double with every probe that fails.
     """
 
