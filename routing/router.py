@@ -30,7 +30,14 @@ from routing.chat import (
 )
 from routing.continuing import Seam, continuation
 from routing.cost.prices import total_cost
-from routing.errors import DeadlineError, InvalidResponseError, ModelError, TransientError, UnsupportedError
+from routing.errors import (
+    DeadlineError,
+    InvalidResponseError,
+    LimitError,
+    ModelError,
+    TransientError,
+    UnsupportedError,
+)
 from routing.meter import Meter, Reading
 from routing.models.context import bound_tokens
 from routing.models.facts import ModelFacts, chat_facts
@@ -235,6 +242,8 @@ class Router:
         why = "that one try has (routing.retry.try_seconds)"
         if turn.first_word_by is not None:
             seconds, why = turn.first_word_by - time.monotonic(), "that it had: the rest of the time is for another"
+            if seconds <= 0:  # it would be asked only to be cancelled, and paid for
+                raise LimitError(f"{model.name} was let out when its part of the time was over.", model=model.name)
         if seconds is None:
             if on_text is None:
                 return await model.complete(request)

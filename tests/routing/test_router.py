@@ -432,6 +432,19 @@ async def test_a_model_that_does_not_answer_leaves_time_for_the_next(
     assert "the rest of the time is for another" in str(response.attempts[0].error)
 
 
+async def test_who_waits_for_a_limit_until_his_part_of_the_time_is_over_is_not_asked(meter: Meter) -> None:
+    class Queue:
+        async def enter(self, call: Call) -> Leave:
+            await asyncio.sleep(0.25 if call.model == "openai/priced" else 0)
+            return lambda outcome: None
+
+    first, second = (ScriptedChatModel("Hello.", name=name) for name in ("openai/priced", "openai/b"))
+    made = Router([first, second], meter=replace(meter, guards=(Queue(),)), retry=RetrySettings())
+    response = await made.complete(replace(REQUEST, deadline=time.monotonic() + 0.45))
+    assert (response.model, len(first.requests)) == ("openai/b", 0)
+    assert next(row.cost for _, row in meter.ledger.after(0)) == 0
+
+
 async def test_a_stream_that_has_begun_may_take_all_the_time(meter: Meter) -> None:
     slow = Mute("openai/priced", "Well. ")
     made = Router([slow, ScriptedChatModel("Hello.", name="openai/b")], meter=meter, retry=RetrySettings())
