@@ -331,14 +331,18 @@ class RAG(Keeping, Lifetime):
     def close(self) -> None:
         """Close the knowledge base; closing twice is allowed."""
         if not self._closed:
-            self._loop.run(self._close_parts())
-            self._loop.close()
+            try:
+                self._loop.run(self._close_parts())
+            finally:
+                self._loop.close()
 
     async def aclose(self) -> None:
         """Close the knowledge base from async code."""
         if not self._closed:
-            await self._close_parts()
-            await asyncio.to_thread(self._loop.close)
+            try:
+                await self._close_parts()
+            finally:
+                await asyncio.to_thread(self._loop.close)
 
     async def _close_parts(self) -> None:
         self._closed = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -94,19 +95,18 @@ class Parts:
         return self.staying.get() if wants.local else self.router
 
     async def close(self) -> None:
-        """Close everything, in the reverse order of opening."""
-        await self.answering.close()
-        if self.staying is not self.answering:
-            await self.staying.close()
-        await self.writing.close()
-        if isinstance(self.chunker, BatchChunker):
-            await self.chunker.close()
-        if self.retriever.reranker is not None:
-            await self.retriever.reranker.close()
-        await self.embedder.embedder.close()
-        await self.live.close()
-        self.changes.close()
-        self.engine.dispose()
-        if not self.shares_protection:
-            await self.protection.close()
-        self.home.close()
+        """Close everything, in the reverse order of opening, and raise only then what one could not do."""
+        async with AsyncExitStack() as opened:
+            opened.callback(self.home.close)
+            if not self.shares_protection:
+                opened.push_async_callback(self.protection.close)
+            opened.callback(self.engine.dispose)
+            opened.callback(self.changes.close)
+            opened.push_async_callback(self.live.close)
+            opened.push_async_callback(self.embedder.embedder.close)
+            if self.retriever.reranker is not None:
+                opened.push_async_callback(self.retriever.reranker.close)
+            if isinstance(self.chunker, BatchChunker):
+                opened.push_async_callback(self.chunker.close)
+            for router in {self.writing, self.staying, self.answering}:
+                opened.push_async_callback(router.close)

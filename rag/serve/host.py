@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, aclosing
+from contextlib import AsyncExitStack, ExitStack, aclosing
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
@@ -222,16 +222,17 @@ class Host:
         return self._gateways[name]
 
     async def aclose(self) -> None:
-        """Close everything that was opened; what still runs is stopped."""
-        await self.ingestions.aclose()
-        await asyncio.to_thread(self.background.close)
-        for router in self._gateways.values():
-            await router.close()
-        for base in self.bases.values():
-            await base.aclose()
-        self.keys.close()
-        await self.protection.close()
-        self.home.close()
+        """Close everything that was opened; what still runs is stopped. What one could not do is raised only then."""
+        async with AsyncExitStack() as opened:
+            opened.callback(self.home.close)
+            opened.push_async_callback(self.protection.close)
+            opened.callback(self.keys.close)
+            for base in self.bases.values():
+                opened.push_async_callback(base.aclose)
+            for router in self._gateways.values():
+                opened.push_async_callback(router.close)
+            opened.push_async_callback(asyncio.to_thread, self.background.close)
+            opened.push_async_callback(self.ingestions.aclose)
 
 
 def _opened(folders: Sequence[str | Path], open_base: Callable[[str | Path], RAG], undo: ExitStack) -> dict[str, RAG]:

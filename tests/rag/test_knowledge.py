@@ -347,6 +347,23 @@ def test_closing_twice_and_asking_afterwards(tmp_path: Path, docs: Path) -> None
         kb.ask("Are gift cards returned?")
 
 
+def test_a_part_that_cannot_be_closed_keeps_no_other_open(tmp_path: Path, docs: Path) -> None:
+    class Stuck(FakeEmbedder):
+        async def close(self) -> None:
+            raise RuntimeError("stuck")
+
+    kb = RAG.open(tmp_path / "kb", home=tmp_path / "home", embedder=Stuck(), environ={})
+    kb.ingest(docs)
+    trace_id = kb.ask("Are gift cards returned?").trace_id
+    parts, thread = kb._parts, kb._loop._thread
+    with pytest.raises(RuntimeError, match="stuck"):
+        kb.close()
+    assert parts.engine.pool.checkedin() == 0  # type: ignore[attr-defined]  # the pool of open connections is empty
+    assert read_trace(parts.home.engine, trace_id), "the last spans are stored"
+    assert thread is not None
+    assert not thread.is_alive()
+
+
 def test_a_knowledge_base_that_is_forgotten_leaves_nothing_open(tmp_path: Path, docs: Path) -> None:
     kb = RAG.open(tmp_path / "kb", home=tmp_path / "home", environ={})
     kb.ingest(docs)
