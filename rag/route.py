@@ -12,6 +12,7 @@ from plumbline.prompts import load_prompt
 from plumbline.reading import ReadConnection
 from plumbline.text.tokens import estimate_tokens
 from rag.calls import prices_with
+from rag.models import Models
 from rag.output import Dollars, Output
 from rag.settings import RagSettings
 from rag.wants import checked
@@ -110,7 +111,10 @@ def route(
     routes = build_routes(settings.routing, settings.generation.model, facts=catalog.facts)
     prices = prices_with(settings.routing, catalog.prices(routes.configured.values()))
     most_output = settings.generation.max_tokens
-    request, counted = _request(question, settings, tags, checked(wants, routes), tokens)
+    wanted = checked(wants, routes)
+    for step, hint in Models(settings, catalog).needed():
+        step.check(wanted, hint)
+    request, counted = _request(question, settings, tags, wanted, tokens)
     length = sum(estimate_tokens(message.content) for message in request.messages)
     lengths = _lengths(home, tags.purpose)
     batched = catalog.full_name(settings.generation.model) if settings.generation.batch else None

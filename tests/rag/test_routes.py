@@ -103,6 +103,19 @@ def test_a_question_that_cannot_be_asked_has_no_route(config: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("setting", "says"),
+    [
+        ("embedding.model=openai/text-embedding-3-small", "embedding.model is 'openai/text-embedding-3-small'"),
+        ("store={kind: qdrant, url: http://qdrant.example:6333}", "store.url is"),
+    ],
+)
+def test_what_cannot_be_searched_for_here_has_no_local_route(route: Route, setting: str, says: str) -> None:
+    code, _, err = route("--local", "--set", setting)
+    assert (code, says in " ".join(err.split())) == (4, True)
+    assert route("--set", setting)[0] == 0
+
+
+@pytest.mark.parametrize(
     ("arguments", "model"),
     [
         (("--local",), "vllm/qwen"),
