@@ -50,6 +50,4 @@ def test_others_are_asked_as_the_environment_says() -> None:
     assert way_to("http://192.168.1.5:8000/v1") == {"trust_env": False}
     own = way_to("https://10.0.0.5/v1")
     assert own["trust_env"] is False
-    assert isinstance(own["verify"], ssl.SSLContext), (
-        "of the environment SSL_CERT_FILE alone counts"
-    )
+    assert isinstance(own["verify"], ssl.SSLContext), "of the environment SSL_CERT_FILE alone counts"
