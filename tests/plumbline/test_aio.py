@@ -100,6 +100,7 @@ def test_ctrl_c_is_heard_although_another_thread_is_given_it(loop: LoopThread) -
     cancelled = threading.Event()
 
     async def work() -> None:
+        await asyncio.sleep(0.1)  # until the caller waits for it
         signal.pthread_kill(threading.get_ident(), signal.SIGINT)
         try:
             await asyncio.wait_for(asyncio.Event().wait(), 20)

@@ -134,7 +134,9 @@ async def test_a_reader_that_stops_ends_the_call_and_the_ledger_knows(tmp_path: 
         await asyncio.create_task(closed(events))
         assert model.ended == "cancelled"
         chat = [row for row in kb.parts.home.ledger.of_trace(trace_id) if row.kind == "chat"]
-        assert [(row.model, row.cost, row.error) for row in chat] == [("openai/gpt-5-mini", None, "CancelledError")]
+        assert [(row.model, row.usage.estimated, row.error) for row in chat] == [
+            ("openai/gpt-5-mini", True, "CancelledError")
+        ]
         kb.parts.home.tracing.flush()
         spans = {span.name: span.error for span in read_trace(kb.parts.home.engine, trace_id)}
         assert spans["ask"] == spans["generate"] == spans["chat openai/gpt-5-mini"] == "cancelled"
