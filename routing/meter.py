@@ -188,24 +188,11 @@ class Meter:
                     reading.cost = self._cost(reading, error)
                 finally:  # a usage that cannot be reckoned with must not keep what others wait for
                     _left(leaves, Outcome(reading.usage, reading.cost, reading.seconds, error))
-                    told = None if guessed else reading.cost
-                    also = None if reservation is None else reservation.settle(told)
+                    also = None if reservation is None else reservation.settle(None if guessed else reading.cost)
                 if error is None and self.latencies is not None:
                     self.latencies.add(model, reading.first_seconds or reading.seconds)
                 _annotate(span, reading)
-                entry = LedgerEntry(
-                    kind,
-                    reading.model,
-                    reading.usage,
-                    reading.cost,
-                    reading.seconds,
-                    span.trace_id,
-                    span.span_id,
-                    tags,
-                    None if error is None else type(error).__name__,
-                    tier=reading.tier,
-                )
-                await self._book(entry, also)
+                await self._book(_entry(kind, tags, reading, span, error), also)
 
     async def _admitted(self, call: Call) -> tuple[list[Leave], Reservation | None]:
         """Past every guard, with the money set aside; whoever let it in hears when it goes no further."""
@@ -257,6 +244,21 @@ def _left(leaves: Sequence[Leave], outcome: Outcome) -> None:
     """As they were passed: limits hear how long the provider wants to be left alone, before the breaker adds to it."""
     for leave in leaves:
         leave(outcome)
+
+
+def _entry(kind: Kind, tags: Tags, reading: Reading, span: Span, error: BaseException | None) -> LedgerEntry:
+    return LedgerEntry(
+        kind,
+        reading.model,
+        reading.usage,
+        reading.cost,
+        reading.seconds,
+        span.trace_id,
+        span.span_id,
+        tags,
+        None if error is None else type(error).__name__,
+        tier=reading.tier,
+    )
 
 
 def _guessed(reading: Reading, error: BaseException | None) -> bool:
